@@ -1,0 +1,67 @@
+//! Executors: the shards and the control thread of a node.
+
+use std::future::Future;
+
+use crate::oneshot::{OneshotReceiver, oneshot};
+use crate::task::LocalFuture;
+use crate::world::{self, World};
+
+/// What a new executor is called and where it runs.
+#[derive(Clone, Debug)]
+pub struct ExecutorSpec {
+    /// Thread name, at most 15 bytes are shown by the kernel.
+    pub name: String,
+    /// The CPU to pin to; `None` leaves the thread to the scheduler.
+    pub cpu: Option<usize>,
+}
+
+/// A running executor.
+#[derive(Debug)]
+pub struct Executor {
+    done: OneshotReceiver<()>,
+}
+
+impl Executor {
+    /// Waits until the executor's main future has returned and its thread has let go of its ring.
+    pub async fn join(self) {
+        // A sender dropped without a word means that the executor died with its world.
+        let _ended = self.done.await;
+    }
+}
+
+/// A closure that makes the main future of an executor, on that executor.
+pub(crate) type MainFn = Box<dyn FnOnce() -> LocalFuture + Send>;
+
+/// Starts an executor in the current world: a pinned thread with a ring of its own, or one more
+/// group of tasks of the simulation's current node. It ends when `main`'s future returns; tasks
+/// still alive are dropped then.
+pub fn spawn_executor<F>(
+    spec: ExecutorSpec,
+    main: impl FnOnce() -> F + Send + 'static,
+) -> std::io::Result<Executor>
+where
+    F: Future<Output = ()> + 'static,
+{
+    let (ended, done) = oneshot();
+    let main: MainFn = Box::new(move || {
+        let body = main();
+        Box::pin(async move {
+            body.await;
+            ended.send(());
+        })
+    });
+    match world::current() {
+        World::Ring(reactor) => reactor.spawn_executor(spec, main)?,
+        World::Sim(context) => context.spawn_executor(spec, main),
+    }
+    Ok(Executor { done })
+}
+
+/// Runs `work` where it may block or burn CPU for long: a small pool of helper threads in the ring
+/// world, at once in the simulation.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match world::current() {
+        World::Ring(reactor) => reactor.blocking(work).await,
+        World::Sim(context) => context.blocking(work).await,
+    }
+}
