@@ -1,1 +1,44 @@
-//! .
+//! The Kafka wire protocol: frames, headers, messages, record batches.
+//!
+//! Pure functions over bytes, in both directions: a server decodes requests and encodes responses,
+//! clients and tests do the reverse. There is no I/O here, no clock and no state; nothing here
+//! decides what a broker answers.
+//!
+//! Input is hostile by assumption: no bytes panic, and none make the crate allocate by a number
+//! they contain. Decoded messages borrow from the frame, so records are never copied; encoded ones
+//! leave [`Cut`]s where records go.
+//!
+//! Read [`api`] first, the table of what is served; then `schema.rs` with a file of [`messages`].
+
+#![forbid(unsafe_code)]
+#![warn(clippy::indexing_slicing)]
+
+pub mod api;
+pub mod error;
+pub mod error_code;
+pub mod frame;
+pub mod header;
+pub mod messages;
+pub mod reader;
+mod schema;
+pub mod uuid;
+pub mod wire;
+pub mod writer;
+
+#[cfg(test)]
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "a macro names types with and without a lifetime"
+)]
+mod roundtrip;
+#[cfg(test)]
+mod sample;
+
+pub use api::ApiKey;
+pub use error::WireError;
+pub use error_code::ErrorCode;
+pub use header::{RequestHeader, ResponseHeader};
+pub use reader::Reader;
+pub use uuid::Uuid;
+pub use wire::{Message, Records, Wire};
+pub use writer::{Cut, Encoded, Writer};

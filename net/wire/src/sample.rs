@@ -1,0 +1,136 @@
+//! Values of every message for tests, drawn from a seed: `schema!` composes them as it does codecs.
+
+use std::borrow::Cow;
+
+use crate::error_code::ErrorCode;
+use crate::uuid::Uuid;
+use crate::wire::Records;
+
+/// Texts that fields borrow; one of them is above 127 bytes, so that lengths take two bytes.
+const TEXTS: [&str; 5] = [
+    "",
+    "t",
+    "orders.eu-west_1",
+    "größe",
+    "a-name-of-more-than-one-hundred-and-twenty-seven-bytes-so-that-its-compact-length-is-a-varint-\
+     of-two-bytes-and-not-of-one-byte-as-others",
+];
+
+/// A source of values from a seed (xorshift; quality does not matter here).
+#[derive(Debug)]
+pub(crate) struct Sampler<'a> {
+    state: u64,
+    depth: u32,
+    blob: &'a [u8],
+}
+
+impl<'a> Sampler<'a> {
+    pub(crate) fn new(seed: u64, blob: &'a [u8]) -> Self {
+        Self {
+            state: seed | 1,
+            depth: 0,
+            blob,
+        }
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
+        self.state ^= self.state << 13;
+        self.state ^= self.state >> 7;
+        self.state ^= self.state << 17;
+        self.state.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// Small numbers, borders and any others.
+    fn number(&mut self) -> i64 {
+        let raw = self.next();
+        match raw >> 61 {
+            0 => -1,
+            1 => i64::MAX,
+            2 => i64::MIN,
+            3 => raw as i64,
+            _ => (raw % 1000) as i64,
+        }
+    }
+}
+
+pub(crate) trait Sample<'a> {
+    fn sample(s: &mut Sampler<'a>, version: i16) -> Self;
+}
+
+macro_rules! sample_numbers {
+    ($($type:ty),*) => { $(
+        impl<'a> Sample<'a> for $type {
+            fn sample(s: &mut Sampler<'a>, _version: i16) -> Self {
+                s.number() as Self
+            }
+        }
+    )* };
+}
+
+sample_numbers!(i8, i16, i32);
+
+impl<'a> Sample<'a> for i64 {
+    fn sample(s: &mut Sampler<'a>, _version: i16) -> Self {
+        s.number()
+    }
+}
+
+impl<'a> Sample<'a> for bool {
+    fn sample(s: &mut Sampler<'a>, _version: i16) -> Self {
+        s.next() >> 63 == 1
+    }
+}
+
+impl<'a> Sample<'a> for ErrorCode {
+    fn sample(s: &mut Sampler<'a>, _version: i16) -> Self {
+        // Only codes that exist: a differential peer may map others.
+        Self::new((s.next() >> 33) as i16 % 134)
+    }
+}
+
+impl<'a> Sample<'a> for Uuid {
+    fn sample(s: &mut Sampler<'a>, _version: i16) -> Self {
+        let (high, low) = (s.next(), s.next());
+        Self::from_bytes(((u128::from(high) << 64) | u128::from(low)).to_be_bytes())
+    }
+}
+
+impl<'a> Sample<'a> for &'a str {
+    fn sample(s: &mut Sampler<'a>, _version: i16) -> Self {
+        TEXTS[(s.next() >> 33) as usize % TEXTS.len()]
+    }
+}
+
+impl<'a> Sample<'a> for Cow<'a, str> {
+    fn sample(s: &mut Sampler<'a>, version: i16) -> Self {
+        Cow::Borrowed(Sample::sample(s, version))
+    }
+}
+
+impl<'a> Sample<'a> for Records<'a> {
+    fn sample(s: &mut Sampler<'a>, _version: i16) -> Self {
+        let len = (s.next() >> 33) as usize % (s.blob.len() + 1);
+        Records::Bytes(&s.blob[..len])
+    }
+}
+
+impl<'a, T: Sample<'a>> Sample<'a> for Option<T> {
+    fn sample(s: &mut Sampler<'a>, version: i16) -> Self {
+        (s.next() >> 62 != 0).then(|| T::sample(s, version))
+    }
+}
+
+impl<'a, T: Sample<'a>> Sample<'a> for Vec<T> {
+    fn sample(s: &mut Sampler<'a>, version: i16) -> Self {
+        // Outer lists are short, inner ones may be empty or of many elements.
+        let len = if s.depth == 0 {
+            1 + (s.next() >> 62)
+        } else {
+            s.next() >> 61
+        };
+        s.depth += 1;
+        let items = (0..len).map(|_| T::sample(s, version)).collect();
+        s.depth -= 1;
+        items
+    }
+}
