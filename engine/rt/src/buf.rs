@@ -283,6 +283,15 @@ impl Buf {
         }
     }
 
+    /// Appends `next` if it lies right behind this buffer in the same block: no byte moves.
+    pub fn try_join(&mut self, next: &Self) -> bool {
+        let follows = self.same_block(next) && self.start + self.len == next.start;
+        if follows {
+            self.len += next.len;
+        }
+        follows
+    }
+
     /// Whether address and length are multiples of [`BLOCK_BYTES`], as direct I/O wants them.
     pub fn is_block_aligned(&self) -> bool {
         // Blocks begin at an aligned address.

@@ -1,0 +1,333 @@
+//! What a core's connections ask of the shards: of their own and, by mailbox, of the others.
+//!
+//! A call runs on the shard that owns the partition. What travels is the request with its
+//! reference-counted buffers, never a copy of a record, and the answer comes back the same way.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
+
+use engine_log::{ProducerError, ProducerStamp, TopicPartition};
+use engine_rt::{Buf, Instant, MailSender, OneshotReceiver, Piece, oneshot};
+use thiserror::Error;
+
+use crate::shard::Shard;
+
+/// A piece of work for another shard.
+pub type Mail = Box<dyn FnOnce(Rc<Shard>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+
+/// Why a shard refuses a request; the server maps it to Kafka's error code.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ShardError {
+    /// No such partition here: `UNKNOWN_TOPIC_OR_PARTITION` or `UNKNOWN_TOPIC_ID`.
+    #[error("partition {0} is not here")]
+    UnknownPartition(TopicPartition),
+    /// `FENCED_LEADER_EPOCH`: the client knows an older epoch.
+    #[error("leader epoch {found} is older than {current}")]
+    FencedLeaderEpoch {
+        /// The client's epoch.
+        found: i32,
+        /// The partition's.
+        current: i32,
+    },
+    /// `UNKNOWN_LEADER_EPOCH`: the client knows a newer epoch.
+    #[error("leader epoch {found} is newer than {current}")]
+    UnknownLeaderEpoch {
+        /// The client's epoch.
+        found: i32,
+        /// The partition's.
+        current: i32,
+    },
+    /// `OFFSET_OUT_OF_RANGE`.
+    #[error("offset {offset} is not within {log_start_offset} to {high_watermark}")]
+    OffsetOutOfRange {
+        /// What was asked for.
+        offset: i64,
+        /// First offset there is.
+        log_start_offset: i64,
+        /// End of what may be read.
+        high_watermark: i64,
+    },
+    /// Sequence or epoch of an idempotent producer.
+    #[error(transparent)]
+    Producer(#[from] ProducerError),
+    /// `KAFKA_STORAGE_ERROR`: the disk or the journal failed, or is full; the client retries.
+    #[error("storage: {0}")]
+    Storage(String),
+    /// The shard is stopping: `NOT_LEADER_OR_FOLLOWER`, the client retries.
+    #[error("the broker is stopping")]
+    Stopping,
+}
+
+/// One checked batch to append.
+#[derive(Clone, Debug)]
+pub struct ProduceBatch {
+    /// The partition.
+    pub id: TopicPartition,
+    /// Exactly one record batch (v2) as it shall be stored, but for base offset and leader epoch,
+    /// which the shard stamps. A slice of the request's frame.
+    pub bytes: Buf,
+    /// Records in it, that is last offset delta + 1.
+    pub records: i32,
+    /// Its largest timestamp.
+    pub max_timestamp: i64,
+    /// Offset delta of the first record that has it.
+    pub max_timestamp_delta: u32,
+    /// Producer fields of its header.
+    pub stamp: ProducerStamp,
+}
+
+/// What became of a batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Appended {
+    /// Offset of the first record; of the original, if this was a retry.
+    pub base_offset: i64,
+    /// First offset of the partition.
+    pub log_start_offset: i64,
+}
+
+/// A read of one partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FetchPart {
+    /// The partition.
+    pub id: TopicPartition,
+    /// Where to read from.
+    pub offset: i64,
+    /// Bytes at most; the first batch comes whole even if it is larger and `min_one` is set.
+    pub max_bytes: usize,
+    /// Whether at least one batch is wanted whatever its size.
+    pub min_one: bool,
+    /// Leader epoch that the client believes in, -1 for none.
+    pub current_leader_epoch: i32,
+    /// Epoch of the last record that the client has, -1 for none (KIP-595 diverging epoch).
+    pub last_fetched_epoch: i32,
+}
+
+/// What a read found. `Piece::File` never leaves the owning shard: pieces here are memory.
+#[derive(Clone, Debug, Default)]
+pub struct Fetched {
+    /// Whole batches, back to back.
+    pub records: Vec<Buf>,
+    /// End of what is durable and may be read.
+    pub high_watermark: i64,
+    /// First offset there is.
+    pub log_start_offset: i64,
+    /// Set when the client's log diverges: the epoch and where it ended here.
+    pub diverging_epoch: Option<(i32, i64)>,
+}
+
+/// Position of a partition, for `Metadata`, `ListOffsets`, `DescribeLogDirs` and metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PartitionPosition {
+    /// First offset there is.
+    pub log_start_offset: i64,
+    /// End of what is durable.
+    pub high_watermark: i64,
+    /// End of what has offsets.
+    pub log_end_offset: i64,
+    /// Epoch in force.
+    pub leader_epoch: i32,
+    /// Bytes of batches.
+    pub size_bytes: u64,
+}
+
+/// A place in a log by time (`ListOffsets`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TimestampOffset {
+    /// Timestamp of the record, -1 if there is none.
+    pub timestamp: i64,
+    /// Its offset, -1 if there is none.
+    pub offset: i64,
+    /// The epoch that wrote it, -1 if there is none.
+    pub leader_epoch: i32,
+}
+
+/// Which offset `ListOffsets` asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OffsetQuery {
+    /// -2: the log start.
+    Earliest,
+    /// -1: the high watermark.
+    Latest,
+    /// -3: the record with the largest timestamp (KIP-734).
+    MaxTimestamp,
+    /// The first record at or after this time.
+    Timestamp(i64),
+}
+
+/// Appends that were put in order and are on their way to the disk.
+#[derive(Debug)]
+pub struct ProduceTicket {
+    pub(crate) parts: Vec<(Vec<usize>, OneshotReceiver<Vec<Result<Appended, ShardError>>>)>,
+    pub(crate) count: usize,
+}
+
+impl ProduceTicket {
+    /// Waits until every batch is durable or refused; answers in the order of the request.
+    pub async fn durable(self) -> Vec<Result<Appended, ShardError>> {
+        let mut results: Vec<_> = (0..self.count).map(|_| Err(ShardError::Stopping)).collect();
+        for (places, receiver) in self.parts {
+            let Some(outcomes) = receiver.await else { continue };
+            for (place, outcome) in places.into_iter().zip(outcomes) {
+                results[place] = outcome;
+            }
+        }
+        results
+    }
+}
+
+/// All shards of the node, as seen from one of them. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Shards {
+    pub(crate) local: Rc<Shard>,
+    pub(crate) senders: Rc<Vec<MailSender<Mail>>>,
+}
+
+impl Shards {
+    /// The handle of the shard `local`, with a mailbox to every shard, itself included.
+    pub fn new(local: Rc<Shard>, senders: Vec<MailSender<Mail>>) -> Self {
+        Self { local, senders: Rc::new(senders) }
+    }
+
+    /// The shard of this core.
+    pub fn local(&self) -> &Rc<Shard> {
+        &self.local
+    }
+
+    /// Number of shards.
+    pub fn count(&self) -> usize {
+        self.senders.len()
+    }
+
+    /// Runs `work` on `shard` and gives its result; here and now if that is this one. Calls to the
+    /// same shard begin in the order in which they were made.
+    pub async fn call<T, F>(
+        &self,
+        shard: usize,
+        work: impl FnOnce(Rc<Shard>) -> F + Send + 'static,
+    ) -> Result<T, ShardError>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + 'static,
+    {
+        self.begin(shard, work).await?.await.ok_or(ShardError::Stopping)
+    }
+
+    /// As [`Shards::call`], but returns once the work is queued: what follows in program order
+    /// follows on that shard too.
+    pub async fn begin<T, F>(
+        &self,
+        shard: usize,
+        work: impl FnOnce(Rc<Shard>) -> F + Send + 'static,
+    ) -> Result<OneshotReceiver<T>, ShardError>
+    where
+        T: Send + 'static,
+        F: Future<Output = T> + 'static,
+    {
+        let (done, result) = oneshot();
+        let run = move |shard: Rc<Shard>| -> Pin<Box<dyn Future<Output = ()>>> {
+            let work = work(shard);
+            Box::pin(async move { done.send(work.await) })
+        };
+        if shard == self.local.index() {
+            self.local.run(run(Rc::clone(&self.local)));
+        } else {
+            self.senders[shard].send(Box::new(run)).await.map_err(|_| ShardError::Stopping)?;
+        }
+        Ok(result)
+    }
+
+    /// Puts batches in line on the shards that own them. When this returns, they have their order;
+    /// the ticket waits for the disk. `owner_of` names the shard of each partition.
+    pub async fn produce(
+        &self,
+        batches: Vec<ProduceBatch>,
+        owner_of: impl Fn(TopicPartition) -> usize,
+    ) -> ProduceTicket {
+        let count = batches.len();
+        let mut parts = Vec::new();
+        for (shard, (places, batches)) in self.by_owner(batches, |batch| owner_of(batch.id)) {
+            let work = move |shard: Rc<Shard>| async move { shard.append(batches).await };
+            if let Ok(receiver) = self.begin(shard, work).await {
+                parts.push((places, receiver));
+            }
+        }
+        ProduceTicket { parts, count }
+    }
+
+    /// Reads partitions, each on its own shard; answers in the order of the request. `max_bytes`
+    /// bounds the whole: later partitions get what earlier ones of the same shard left.
+    pub async fn fetch(
+        &self,
+        parts: Vec<FetchPart>,
+        max_bytes: usize,
+        owner_of: impl Fn(TopicPartition) -> usize,
+    ) -> Vec<Result<Fetched, ShardError>> {
+        let mut results: Vec<_> = parts.iter().map(|_| Err(ShardError::Stopping)).collect();
+        let mut waiting = Vec::new();
+        for (shard, (places, parts)) in self.by_owner(parts, |part| owner_of(part.id)) {
+            let work = move |shard: Rc<Shard>| async move { shard.fetch(parts, max_bytes).await };
+            if let Ok(receiver) = self.begin(shard, work).await {
+                waiting.push((places, receiver));
+            }
+        }
+        for (places, receiver) in waiting {
+            for (place, outcome) in places.into_iter().zip(receiver.await.unwrap_or_default()) {
+                results[place] = outcome;
+            }
+        }
+        results
+    }
+
+    /// Waits until one of the partitions has something to read at its offset or has changed
+    /// otherwise (deleted, truncated), or until `deadline`.
+    pub async fn wait_for_data(
+        &self,
+        parts: Vec<(TopicPartition, i64)>,
+        deadline: Instant,
+        owner_of: impl Fn(TopicPartition) -> usize,
+    ) {
+        let mut watches = Vec::new();
+        for (shard, (_, parts)) in self.by_owner(parts, |part| owner_of(part.0)) {
+            let work =
+                move |shard: Rc<Shard>| async move { shard.wait_for_data(parts, deadline).await };
+            if let Ok(receiver) = self.begin(shard, work).await {
+                watches.push(receiver);
+            }
+        }
+        if watches.is_empty() {
+            engine_rt::sleep_until(deadline).await;
+            return;
+        }
+        // Each shard answers at the deadline at the latest.
+        std::future::poll_fn(|cx| {
+            let done = |watch: &mut OneshotReceiver<()>| Pin::new(watch).poll(cx).is_ready();
+            if watches.iter_mut().any(done) {
+                std::task::Poll::Ready(())
+            } else {
+                std::task::Poll::Pending
+            }
+        })
+        .await;
+    }
+
+    /// Groups items by shard, keeping their order and places.
+    fn by_owner<T>(
+        &self,
+        items: Vec<T>,
+        owner: impl Fn(&T) -> usize,
+    ) -> std::collections::BTreeMap<usize, (Vec<usize>, Vec<T>)> {
+        let mut groups = std::collections::BTreeMap::<usize, (Vec<usize>, Vec<T>)>::new();
+        for (place, item) in items.into_iter().enumerate() {
+            let group = groups.entry(owner(&item) % self.count()).or_default();
+            group.0.push(place);
+            group.1.push(item);
+        }
+        groups
+    }
+}
+
+/// Pieces of memory as the socket takes them.
+pub fn pieces(records: Vec<Buf>) -> impl Iterator<Item = Piece> {
+    records.into_iter().map(Piece::Mem)
+}

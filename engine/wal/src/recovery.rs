@@ -1,0 +1,421 @@
+//! Reading a journal back after any end: follow the chain from the checkpoint, never take whatever
+//! valid frames lie about, and tell a torn tail from corruption.
+//!
+//! A journal's files form a chain: the first frame of each names the generation and checksum of
+//! the frame before it. Recovery starts at the file with the highest generation, walks back to the
+//! checkpoint's file, and then reads forward. What lies beyond the point where the next file says
+//! the log went on is void for ever (rule 5 of the storage design).
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::Path;
+
+use engine_rt::fs::{self, File, OpenOptions};
+use engine_rt::mutant::{self, Mutant};
+use engine_rt::{BLOCK_BYTES, Buf};
+use thiserror::Error;
+
+use crate::files::{JournalFile, JournalOptions, number};
+use crate::frame::{FRAME_BYTES_MAX, Frame, FrameError, FrameHeader};
+
+/// A point in a journal: where a frame goes, and what it links to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Position {
+    /// Generation of the file; 0 before the first file.
+    pub generation: u64,
+    /// Byte position in the file.
+    pub pos: u64,
+    /// Sequence of the next frame.
+    pub sequence: u64,
+    /// Checksum of the frame before.
+    pub prev_crc: u32,
+}
+
+impl Position {
+    /// The beginning of a journal that has never been written to.
+    pub const START: Self = Self { generation: 0, pos: 0, sequence: 1, prev_crc: 0 };
+}
+
+/// What recovery found.
+#[derive(Debug)]
+pub struct Recovered {
+    /// Where the log ended: the next life links to this.
+    pub end: Position,
+    /// Highest sequence that any frame certifies as flushed, with its extents.
+    pub flushed_mark: u64,
+    /// Highest generation ever used, void files included.
+    pub generation_max: u64,
+    /// Bytes after the end that were not acknowledged and are void.
+    pub torn: bool,
+    pub(crate) used: BTreeMap<u64, JournalFile>,
+    pub(crate) free: Vec<JournalFile>,
+}
+
+impl Recovered {
+    /// A journal that has never been written to.
+    pub fn fresh() -> Self {
+        Self {
+            end: Position::START,
+            flushed_mark: 0,
+            generation_max: 0,
+            torn: false,
+            used: BTreeMap::new(),
+            free: Vec::new(),
+        }
+    }
+
+    /// Makes what recovery accepted durable, before anything is promised on it (rule 4): it may
+    /// have been read from a device cache that a power cut still empties.
+    pub async fn make_durable(&self) -> io::Result<()> {
+        for file in self.used.values() {
+            file.file.sync().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Why a journal cannot be read.
+#[derive(Debug, Error)]
+pub enum JournalError {
+    /// The operating system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or directory.
+        path: String,
+        /// The system's answer.
+        source: io::Error,
+    },
+    /// A frame that was flushed is not readable: records would be lost.
+    #[error("{file}: frame {sequence} at byte {pos} was flushed and is damaged now ({cause})")]
+    Corrupt {
+        /// The file.
+        file: String,
+        /// Position of the damaged frame.
+        pos: u64,
+        /// Its sequence.
+        sequence: u64,
+        /// What is wrong with it.
+        cause: FrameError,
+    },
+    /// The file in which the checkpoint begins is not there.
+    #[error("{dir}: no journal file of generation {generation}, which the checkpoint names")]
+    Missing {
+        /// The journal's directory.
+        dir: String,
+        /// The generation.
+        generation: u64,
+    },
+    /// Written by a newer program.
+    #[error("{file}: {cause}")]
+    Newer {
+        /// The file.
+        file: String,
+        /// The version found.
+        cause: FrameError,
+    },
+}
+
+/// How far behind a bad frame other frames are looked for: more than can be in flight.
+const SCAN_AHEAD_BYTES: u64 = 8 * FRAME_BYTES_MAX as u64;
+
+struct Head {
+    file: JournalFile,
+    first: Option<Frame>,
+}
+
+/// Reads the journal from `from` to its end and shows every frame on the chain to `visit`, in
+/// order. Writes nothing.
+pub async fn recover(
+    options: &JournalOptions,
+    from: Position,
+    mut visit: impl FnMut(&Frame),
+) -> Result<Recovered, JournalError> {
+    let heads = read_heads(options).await?;
+    let generation_max =
+        heads.iter().filter_map(|head| Some(head.first.as_ref()?.generation)).max().unwrap_or(0);
+    let generation_max = generation_max.max(from.generation);
+    let (mut by_generation, mut free) = (BTreeMap::new(), Vec::new());
+    for head in heads {
+        match head.first {
+            Some(first) => drop(by_generation.insert(first.generation, (head.file, first))),
+            None => free.push(head.file),
+        }
+    }
+    let chain = chain_of(&by_generation, from, options)?;
+    let mut walk = Walk::new(options, from);
+    let mut torn = false;
+    for (index, generation) in chain.iter().enumerate() {
+        let next = chain.get(index + 1).map(|next| &by_generation[next].1);
+        let file = &by_generation[generation].0;
+        if !walk.read_file(file, *generation, next, &mut visit).await? {
+            torn = true;
+            walk.check_not_flushed(&by_generation, &chain[index + 1..], file)?;
+            break;
+        }
+    }
+    if let Some(last) = chain.last().filter(|_| !torn) {
+        torn = walk.check_tail(&by_generation[last].0).await?;
+    }
+    let mut used = BTreeMap::new();
+    for (generation, (file, _)) in by_generation {
+        // Void files are free again; those before the checkpoint hold nothing that is needed.
+        if chain.contains(&generation) && generation <= walk.end.generation {
+            used.insert(generation, file);
+        } else {
+            free.push(file);
+        }
+    }
+    Ok(Recovered {
+        end: walk.end,
+        flushed_mark: walk.flushed_mark,
+        generation_max,
+        torn,
+        used,
+        free,
+    })
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> JournalError {
+    let path = path.display().to_string();
+    move |source| JournalError::Io { path, source }
+}
+
+/// Opens every file and reads its first frame.
+async fn read_heads(options: &JournalOptions) -> Result<Vec<Head>, JournalError> {
+    let mut heads = Vec::new();
+    for name in fs::read_dir(&options.dir).await.map_err(io_error(&options.dir))? {
+        if number(&name).is_none() {
+            continue;
+        }
+        let path = options.dir.join(&name);
+        let file =
+            File::open(&path, OpenOptions::default()).await.map_err(io_error(&path))?;
+        let len = file.len().await.map_err(io_error(&path))?;
+        let file = JournalFile { name, file, len };
+        let first = match read_frame(&file, 0, options).await? {
+            Err(cause @ FrameError::Version(_)) => {
+                return Err(JournalError::Newer { file: file.name, cause });
+            },
+            other => other.ok(),
+        };
+        heads.push(Head { file, first });
+    }
+    Ok(heads)
+}
+
+/// The generations from the checkpoint's file to the newest one that leads back to it.
+fn chain_of(
+    files: &BTreeMap<u64, (JournalFile, Frame)>,
+    from: Position,
+    options: &JournalOptions,
+) -> Result<Vec<u64>, JournalError> {
+    if mutant::is_active(Mutant::IgnoreChain) {
+        return Ok(files.keys().copied().filter(|g| *g >= from.generation.max(1)).collect());
+    }
+    for newest in files.keys().rev() {
+        let mut chain = vec![*newest];
+        let mut at = *newest;
+        while at != from.generation {
+            let Some((_, first)) = files.get(&at) else { break };
+            if first.prev_generation == from.generation && from.generation == 0 {
+                at = 0;
+                break;
+            }
+            if first.prev_generation >= at {
+                break;
+            }
+            at = first.prev_generation;
+            chain.push(at);
+        }
+        if at == from.generation {
+            chain.reverse();
+            return Ok(chain);
+        }
+    }
+    if from.generation == 0 {
+        return Ok(Vec::new());
+    }
+    let dir = options.dir.display().to_string();
+    Err(JournalError::Missing { dir, generation: from.generation })
+}
+
+/// Reads the frame at `pos`: an outer error if the system refuses, an inner one if it is no frame.
+async fn read_frame(
+    file: &JournalFile,
+    pos: u64,
+    options: &JournalOptions,
+) -> Result<Result<Frame, FrameError>, JournalError> {
+    let mut window = Window::new(file);
+    window.frame_at(pos, options).await
+}
+
+/// Reads a file in large steps.
+struct Window<'a> {
+    file: &'a JournalFile,
+    start: u64,
+    bytes: Buf,
+}
+
+impl<'a> Window<'a> {
+    fn new(file: &'a JournalFile) -> Self {
+        Self { file, start: 0, bytes: Buf::new() }
+    }
+
+    /// `len` bytes at `pos`, or fewer at the end of the file.
+    async fn bytes_at(&mut self, pos: u64, len: usize) -> Result<Buf, JournalError> {
+        let covered = pos >= self.start
+            && pos + len as u64 <= self.start + self.bytes.len() as u64;
+        if !covered {
+            let want = if len > BLOCK_BYTES { FRAME_BYTES_MAX } else { FRAME_BYTES_MAX / 4 };
+            let left = self.file.len.saturating_sub(pos) as usize;
+            let take = want.min(left).next_multiple_of(BLOCK_BYTES);
+            self.bytes = match take {
+                0 => Buf::new(),
+                _ => self
+                    .file
+                    .file
+                    .read_at(pos, take)
+                    .await
+                    .map_err(io_error(Path::new(&self.file.name)))?,
+            };
+            self.start = pos;
+        }
+        let from = (pos - self.start) as usize;
+        let to = (from + len).min(self.bytes.len());
+        Ok(self.bytes.slice(from.min(to)..to))
+    }
+
+    async fn frame_at(
+        &mut self,
+        pos: u64,
+        options: &JournalOptions,
+    ) -> Result<Result<Frame, FrameError>, JournalError> {
+        let first = self.bytes_at(pos, BLOCK_BYTES).await?;
+        let header = match FrameHeader::decode(&first, options.disk_id, options.journal_id) {
+            Ok(header) => header,
+            Err(error) => return Ok(Err(error)),
+        };
+        let bytes = self.bytes_at(pos, header.frame_bytes()).await?;
+        Ok(Frame::decode(&header, &bytes))
+    }
+}
+
+/// The forward walk along the chain.
+struct Walk<'a> {
+    options: &'a JournalOptions,
+    end: Position,
+    flushed_mark: u64,
+    cause: FrameError,
+}
+
+impl<'a> Walk<'a> {
+    fn new(options: &'a JournalOptions, from: Position) -> Self {
+        Self { options, end: from, flushed_mark: 0, cause: FrameError::Missing }
+    }
+
+    /// Reads one file to the point where `next` goes on, or to its last good frame. False if the
+    /// point was not reached.
+    async fn read_file(
+        &mut self,
+        file: &JournalFile,
+        generation: u64,
+        next: Option<&Frame>,
+        visit: &mut impl FnMut(&Frame),
+    ) -> Result<bool, JournalError> {
+        let mut window = Window::new(file);
+        if self.end.generation != generation {
+            self.end.pos = 0;
+        }
+        let ignore_chain = mutant::is_active(Mutant::IgnoreChain);
+        loop {
+            if !ignore_chain && next.is_some_and(|next| self.reaches(generation, next)) {
+                return Ok(true);
+            }
+            let frame = match window.frame_at(self.end.pos, self.options).await? {
+                Ok(frame) if self.follows(&frame, generation) => frame,
+                Ok(_) => return Ok(self.stop_at(FrameError::Missing, next)),
+                Err(cause) => return Ok(self.stop_at(cause, next)),
+            };
+            self.flushed_mark = self.flushed_mark.max(frame.flushed_mark);
+            visit(&frame);
+            let bytes = frame.frame_bytes();
+            self.end = Position {
+                generation,
+                pos: self.end.pos + bytes,
+                sequence: frame.sequence + 1,
+                prev_crc: frame.crc,
+            };
+        }
+    }
+
+    fn stop_at(&mut self, cause: FrameError, next: Option<&Frame>) -> bool {
+        self.cause = cause;
+        next.is_none() || mutant::is_active(Mutant::IgnoreChain)
+    }
+
+    /// Whether the log went on in `next` from exactly here.
+    fn reaches(&self, generation: u64, next: &Frame) -> bool {
+        self.end.generation == generation
+            && next.prev_generation == generation
+            && next.sequence == self.end.sequence
+            && next.prev_crc == self.end.prev_crc
+    }
+
+    /// Whether `frame` is the next one of the chain.
+    fn follows(&self, frame: &Frame, generation: u64) -> bool {
+        if mutant::is_active(Mutant::IgnoreChain) {
+            return frame.generation == generation;
+        }
+        let generation_fits =
+            frame.generation == generation || mutant::is_active(Mutant::GenerationIgnored);
+        let linked =
+            frame.prev_crc == self.end.prev_crc && frame.prev_generation == self.end.generation;
+        generation_fits && frame.sequence == self.end.sequence && linked
+    }
+
+    /// The newest file stops being readable here: looks at what lies behind. True if frames of
+    /// this life do, torn from the log; an error if one of them certifies the gap as flushed.
+    async fn check_tail(&self, file: &JournalFile) -> Result<bool, JournalError> {
+        let mut window = Window::new(file);
+        let mut torn = false;
+        for step in 1..=SCAN_AHEAD_BYTES / BLOCK_BYTES as u64 {
+            let pos = self.end.pos + step * BLOCK_BYTES as u64;
+            let Ok(frame) = window.frame_at(pos, self.options).await? else { continue };
+            if frame.generation != self.end.generation || frame.sequence < self.end.sequence {
+                continue;
+            }
+            torn = true;
+            if frame.flushed_mark >= self.end.sequence {
+                return Err(self.corrupt(file));
+            }
+        }
+        Ok(torn)
+    }
+
+    /// The log stops before a later file says it did. That is a torn tail if nothing behind the
+    /// gap was certified as flushed, and corruption otherwise.
+    fn check_not_flushed(
+        &self,
+        files: &BTreeMap<u64, (JournalFile, Frame)>,
+        later: &[u64],
+        file: &JournalFile,
+    ) -> Result<(), JournalError> {
+        let certified = later.iter().any(|generation| {
+            let first = &files[generation].1;
+            first.life_start || first.flushed_mark >= self.end.sequence
+        });
+        if !certified {
+            return Ok(());
+        }
+        Err(self.corrupt(file))
+    }
+
+    fn corrupt(&self, file: &JournalFile) -> JournalError {
+        JournalError::Corrupt {
+            file: file.name.clone(),
+            pos: self.end.pos,
+            sequence: self.end.sequence,
+            cause: self.cause,
+        }
+    }
+}
