@@ -1,0 +1,132 @@
+"""The command line of `ci/compat/run`: installs the clients, starts the broker, runs matrix and admin checks."""
+
+import argparse
+import queue
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from . import admin
+from .brokers import Broker, BrokerError, Flumen, Kafka
+from .clients import CONSUMERS, PRODUCERS
+from .drivers import Drivers
+from .matrix import Cell, Matrix, plan
+from .paths import CACHE, HOME, REPOSITORY
+from .report import Report
+
+WORKERS = 2
+DEFAULT_RECORDS = 2_000
+FULL_RECORDS = 50_000
+
+
+def main() -> int:
+    """Runs everything that was asked for; the status is 0 only if all of it passed."""
+    options = parse()
+    report = Report()
+    report.say("installing the clients (skipped where nothing changed)")
+    if subprocess.run([str(HOME / "install")], check=False).returncode:
+        return 1
+    work = CACHE / "run"
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    broker = make_broker(options, work / "data")
+    try:
+        report.say(f"{broker.name} serves after {broker.start():.1f} s")
+        run_matrix(options, broker, work, report)
+        if options.only is None or "admin" in options.only:
+            run_admin(broker, work, report)
+        stop(broker, report)
+    except BrokerError as error:
+        report.check("broker", [str(error)])
+    finally:
+        if broker.process and broker.process.poll() is None:
+            broker.kill()
+    return finish(options, broker, work, report)
+
+
+def parse() -> argparse.Namespace:
+    """The options; see README.md."""
+    names = sorted({client.name for client in (*PRODUCERS, *CONSUMERS)} | {"admin"})
+    parser = argparse.ArgumentParser(prog="ci/compat/run", description=__doc__)
+    parser.add_argument("--full", action="store_true", help=f"{FULL_RECORDS} records a cell, and a dated result file")
+    parser.add_argument("--broker", choices=("flumen", "kafka"), default="flumen")
+    parser.add_argument("--flumen", type=Path, default=REPOSITORY / "target/release/flumen", metavar="PATH")
+    parser.add_argument("--shards", type=int, help="shards of the Flumen broker; its default is one per core")
+    parser.add_argument("--only", metavar="CLIENT,...", help=f"of {', '.join(names)}")
+    parser.add_argument("--records", type=int, help=f"records a cell (default {DEFAULT_RECORDS})")
+    options = parser.parse_args()
+    options.records = options.records or (FULL_RECORDS if options.full else DEFAULT_RECORDS)
+    options.only = set(options.only.split(",")) if options.only else None
+    if options.only and not options.only <= set(names):
+        parser.error(f"unknown client in --only; there are: {', '.join(names)}")
+    return options
+
+
+def make_broker(options: argparse.Namespace, data: Path) -> Broker:
+    """The broker that was asked for, not yet started."""
+    if options.broker == "kafka":
+        return Kafka(data)
+    binary = options.flumen.resolve()
+    if not binary.is_file():
+        sys.exit(f"no broker at {options.flumen}; build it: cargo build --release --bin flumen")
+    return Flumen(data, binary)
+
+
+def run_matrix(options: argparse.Namespace, broker: Broker, work: Path, report: Report) -> None:
+    """Runs the cells on worker threads, each with driver processes of its own."""
+    cells = plan(options.only)
+    todo: queue.SimpleQueue[Cell] = queue.SimpleQueue()
+    for cell in cells:
+        todo.put(cell)
+    matrix = Matrix(broker, work, options.records)
+    workers = [threading.Thread(target=_work, args=(todo, len(cells), matrix, work, report)) for _ in range(WORKERS)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+
+
+def _work(todo: queue.SimpleQueue, total: int, matrix: Matrix, work: Path, report: Report) -> None:
+    drivers = Drivers(work)
+    try:
+        while True:
+            report.cell(matrix.run(todo.get_nowait(), drivers), total)
+    except queue.Empty:
+        pass
+    finally:
+        drivers.close()
+
+
+def run_admin(broker: Broker, work: Path, report: Report) -> None:
+    """Runs the admin tools' checks, one after the other in one JVM."""
+    drivers = Drivers(work)
+    for name, check in admin.checks(broker, work, drivers):
+        report.check(name, check())
+    drivers.close()
+
+
+def stop(broker: Broker, report: Report) -> None:
+    """A graceful stop is part of what is checked."""
+    status = broker.stop()
+    # A JVM that handled SIGTERM leaves with 143.
+    report.check("SIGTERM stops the broker", [] if status in (0, 143) else [f"exit status {status}"])
+
+
+def finish(options: argparse.Namespace, broker: Broker, work: Path, report: Report) -> int:
+    """Prints the summary; keeps data and logs of a failed run."""
+    print("\n" + report.summary() + "\n")
+    if options.full:
+        print(f"written: ci/compat/results/{report.write_result_file(broker.name, options.records)}")
+    if report.failed:
+        print("data and logs are kept in ci/compat/.cache/run")
+    else:
+        shutil.rmtree(work, ignore_errors=True)
+    ran = len(report.results) + len(report.checks)
+    print(report.closing_line())
+    return 0 if ran and not report.failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
