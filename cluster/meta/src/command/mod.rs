@@ -1,0 +1,26 @@
+//! Commands: what clients ask for, checked against the state and turned into records.
+//!
+//! Each is a pure function of the state and the request. It answers the record to write or the
+//! error Kafka would answer, in Kafka's words; nothing changes before the record is durable in the
+//! log and applied. Where a request holds several commands, apply each record before the next
+//! command is judged.
+
+mod alter_configs;
+mod create_partitions;
+mod create_topic;
+mod delete_topic;
+mod node;
+mod placement;
+#[cfg(test)]
+mod tests;
+mod topic_configs;
+
+pub use alter_configs::{
+    AlterOp, ConfigOp, ResourceName, alter_configs, incremental_alter_configs,
+};
+pub use create_partitions::create_partitions;
+pub use create_topic::{NewTopic, create_topic};
+pub use delete_topic::{TopicRef, delete_topic};
+pub use node::{
+    PRODUCER_ID_BLOCK_LEN, allocate_producer_ids, change_ownership, create_cluster, unclean_start,
+};

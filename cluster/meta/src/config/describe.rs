@@ -1,0 +1,289 @@
+//! What `DescribeConfigs` shows: rows with their source and synonyms (KIP-133, KIP-226, KIP-569).
+
+use super::{
+    BROKER_KEYS, BrokerKey, ConfigType, Layers, TOPIC_KEYS, TopicKey, broker_key, broker_synonyms,
+};
+
+/// Where a value comes from, numbered as on the wire (`ConfigEntry.ConfigSource`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(i8)]
+pub enum ConfigSource {
+    /// Set on the topic.
+    Topic = 1,
+    /// Set on this broker while it ran.
+    DynamicBroker = 2,
+    /// Set for all brokers while they ran.
+    DynamicDefaultBroker = 3,
+    /// Given at start.
+    StaticBroker = 4,
+    /// Set by nobody.
+    Default = 5,
+}
+
+/// One layer's value for a row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Synonym {
+    /// The key under which the layer has it.
+    pub name: String,
+    /// Its value; none for a secret.
+    pub value: Option<String>,
+    /// The layer.
+    pub source: ConfigSource,
+}
+
+impl Synonym {
+    /// A layer's value.
+    pub fn new(name: &str, value: &str, source: ConfigSource) -> Self {
+        Self {
+            name: name.to_owned(),
+            value: Some(value.to_owned()),
+            source,
+        }
+    }
+}
+
+/// One configuration of a resource as `DescribeConfigs` shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigRow {
+    /// The key.
+    pub name: &'static str,
+    /// The value in force; none where nothing is set, and for secrets.
+    pub value: Option<String>,
+    /// Whether it cannot be changed while the broker runs.
+    pub read_only: bool,
+    /// Where the value comes from.
+    pub source: ConfigSource,
+    /// Whether the value is a secret.
+    pub sensitive: bool,
+    /// Every layer's value, the strongest first.
+    pub synonyms: Vec<Synonym>,
+    /// Type of the value.
+    pub kind: ConfigType,
+    /// What the key does.
+    pub documentation: &'static str,
+}
+
+/// The rows of a topic, sorted by name.
+pub fn topic_rows(layers: &Layers<'_>) -> Vec<ConfigRow> {
+    TOPIC_KEYS
+        .iter()
+        .filter(|row| !row.is_internal())
+        .map(|row| topic_row(layers, row))
+        .collect()
+}
+
+fn topic_row(layers: &Layers<'_>, row: &TopicKey) -> ConfigRow {
+    let own = layers.topic.and_then(|map| map.get(row.key.name));
+    let own = own.map(|value| Synonym::new(row.key.name, value, ConfigSource::Topic));
+    let inherited = row
+        .synonyms
+        .first()
+        .map(|asked| layers.synonyms(asked, row.synonyms));
+    let synonyms: Vec<Synonym> = own
+        .into_iter()
+        .chain(inherited.unwrap_or_default())
+        .collect();
+    ConfigRow {
+        name: row.key.name,
+        value: layers.topic_value(row),
+        read_only: false,
+        source: synonyms
+            .first()
+            .map_or(ConfigSource::Default, |first| first.source),
+        sensitive: false,
+        synonyms,
+        kind: row.key.kind,
+        documentation: row.key.doc,
+    }
+}
+
+/// The rows of a broker, sorted by name.
+pub fn broker_rows(layers: &Layers<'_>) -> Vec<ConfigRow> {
+    BROKER_KEYS
+        .iter()
+        .map(|row| broker_row(layers, row))
+        .collect()
+}
+
+fn broker_row(layers: &Layers<'_>, row: &BrokerKey) -> ConfigRow {
+    let name = row.key.name;
+    let sensitive = row.key.kind == ConfigType::Password;
+    let mut synonyms = layers.synonyms(name, &broker_synonyms(name));
+    if sensitive {
+        for synonym in &mut synonyms {
+            synonym.value = None;
+        }
+    }
+    ConfigRow {
+        name,
+        value: layers
+            .broker_value(name)
+            .filter(|_| !sensitive)
+            .map(str::to_owned),
+        read_only: !row.dynamic,
+        source: synonyms
+            .first()
+            .map_or(ConfigSource::Default, |first| first.source),
+        sensitive,
+        synonyms,
+        kind: row.key.kind,
+        documentation: row.key.doc,
+    }
+}
+
+/// The rows of the cluster's dynamic defaults (broker resource with an empty name): only what is
+/// set, as in Kafka.
+pub fn cluster_default_rows(layers: &Layers<'_>) -> Vec<ConfigRow> {
+    let set = layers.cluster.into_iter().flatten();
+    set.filter_map(|(name, value)| {
+        let row = broker_key(name)?;
+        Some(ConfigRow {
+            name: row.key.name,
+            value: Some(value.clone()),
+            read_only: !row.dynamic,
+            source: ConfigSource::DynamicDefaultBroker,
+            sensitive: false,
+            synonyms: vec![Synonym::new(
+                name,
+                value,
+                ConfigSource::DynamicDefaultBroker,
+            )],
+            kind: row.key.kind,
+            documentation: row.key.doc,
+        })
+    })
+    .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{ConfigMap, StaticConfig};
+    use super::*;
+
+    fn map(values: &[(&str, &str)]) -> ConfigMap {
+        values
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    fn row(rows: &[ConfigRow], name: &str) -> ConfigRow {
+        rows.iter()
+            .find(|row| row.name == name)
+            .expect("the row is there")
+            .clone()
+    }
+
+    /// The row as a broker of Kafka 4.1.1 printed it for the same layers.
+    fn print(row: &ConfigRow) -> String {
+        let synonym = |s: &Synonym| {
+            format!(
+                "{}={}@{:?}",
+                s.name,
+                s.value.as_deref().unwrap_or("null"),
+                s.source
+            )
+        };
+        let synonyms: Vec<String> = row.synonyms.iter().map(synonym).collect();
+        format!(
+            "{} {:?} [{}]",
+            row.value.as_deref().unwrap_or("null"),
+            row.source,
+            synonyms.join(", ")
+        )
+    }
+
+    #[test]
+    fn rows_are_those_of_kafka() {
+        let topic = map(&[
+            ("retention.ms", "12345"),
+            ("segment.bytes", "1048576"),
+            ("flush.messages", "1"),
+        ]);
+        let broker = map(&[("log.retention.ms", "777777")]);
+        let cluster = map(&[("log.segment.bytes", "2097152")]);
+        let fixed = StaticConfig::from_settings([
+            ("log.retention.hours", "100"),
+            ("log.flush.interval.messages", "7"),
+        ])
+        .unwrap();
+        let layers = Layers {
+            topic: Some(&topic),
+            broker: Some(&broker),
+            cluster: Some(&cluster),
+            fixed: &fixed,
+        };
+        let rows = topic_rows(&layers);
+        assert_eq!(rows.len(), 33);
+        for (name, expected) in [
+            (
+                "retention.ms",
+                "12345 Topic [retention.ms=12345@Topic, log.retention.ms=777777@DynamicBroker, log.retention.hours=100@StaticBroker, log.retention.hours=168@Default]",
+            ),
+            (
+                "segment.bytes",
+                "1048576 Topic [segment.bytes=1048576@Topic, log.segment.bytes=2097152@DynamicDefaultBroker, log.segment.bytes=1073741824@Default]",
+            ),
+            // Flumen's own default is 1; the layers are Kafka's.
+            (
+                "flush.messages",
+                "1 Topic [flush.messages=1@Topic, log.flush.interval.messages=7@StaticBroker, log.flush.interval.messages=1@Default]",
+            ),
+            ("segment.ms", "604800000 Default []"),
+            ("flush.ms", "9223372036854775807 Default []"),
+            ("segment.jitter.ms", "0 Default []"),
+            ("remote.storage.enable", "false Default []"),
+            (
+                "max.message.bytes",
+                "1048588 Default [message.max.bytes=1048588@Default]",
+            ),
+            (
+                "file.delete.delay.ms",
+                "60000 Default [log.segment.delete.delay.ms=60000@Default]",
+            ),
+            ("leader.replication.throttled.replicas", " Default []"),
+        ] {
+            assert_eq!(print(&row(&rows, name)), expected, "{name}");
+        }
+        let rows = broker_rows(&layers);
+        for (name, expected) in [
+            (
+                "log.retention.ms",
+                "777777 DynamicBroker [log.retention.ms=777777@DynamicBroker, log.retention.hours=100@StaticBroker, log.retention.hours=168@Default]",
+            ),
+            ("log.flush.interval.ms", "null Default []"),
+            ("log.retention.minutes", "null Default []"),
+            ("num.partitions", "1 Default [num.partitions=1@Default]"),
+            ("advertised.listeners", "null Default []"),
+        ] {
+            assert_eq!(print(&row(&rows, name)), expected, "{name}");
+        }
+        let defaults = cluster_default_rows(&layers);
+        assert_eq!(defaults.len(), 1);
+        assert_eq!(
+            print(&defaults[0]),
+            "2097152 DynamicDefaultBroker [log.segment.bytes=2097152@DynamicDefaultBroker]"
+        );
+    }
+
+    #[test]
+    fn only_defaults_of_topics_change_while_running() {
+        let nothing = StaticConfig::default();
+        let layers = Layers {
+            topic: None,
+            broker: None,
+            cluster: None,
+            fixed: &nothing,
+        };
+        let rows = broker_rows(&layers);
+        assert!(!row(&rows, "log.retention.ms").read_only);
+        for name in [
+            "log.retention.hours",
+            "num.partitions",
+            "node.id",
+            "auto.create.topics.enable",
+        ] {
+            assert!(row(&rows, name).read_only, "{name}");
+        }
+    }
+}

@@ -1,0 +1,453 @@
+//! The state that the records add up to. Every shard and the control thread keep a replica and
+//! apply the same records in the same order.
+//!
+//! [`State::apply`] costs what the change is large, never what the state is large. A record that
+//! contradicts the state is a bug, not an operating error: commands check, `apply` asserts, and a
+//! node with a wrong state stops rather than serve from it.
+
+use std::collections::BTreeMap;
+
+use crate::config::{ConfigMap, Layers, StaticConfig, TopicConfig};
+use crate::ids::{NodeId, ShardIndex, TopicId, TopicNumber};
+use crate::name;
+use crate::record::{ConfigResource, Partition, PartitionRun, Record};
+
+/// Most partitions that a topic can have, so that no request can ask for memory without bound.
+pub const TOPIC_PARTITIONS_MAX: usize = 100_000;
+
+/// The cluster this log belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cluster {
+    /// Kafka's cluster id.
+    pub cluster_id: String,
+    /// This node.
+    pub node_id: NodeId,
+}
+
+/// A topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Topic {
+    /// Its identifier for life.
+    pub topic_id: TopicId,
+    /// Its name.
+    pub name: String,
+    /// Its number, which spreads its partitions over shards.
+    pub number: TopicNumber,
+    /// Changes of its own configuration so far.
+    pub config_version: u32,
+    /// Its own configuration.
+    pub configs: ConfigMap,
+    /// Its partitions by index.
+    pub partitions: Vec<Partition>,
+}
+
+/// A deleted topic of which files may be left.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tombstone {
+    /// The name it had.
+    pub name: String,
+    /// The number it had.
+    pub number: TopicNumber,
+    /// The number of partitions it had.
+    pub partitions: i32,
+}
+
+/// Which shard owns which partition.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ownership {
+    /// Counts the changes; zero before the first.
+    pub generation: u32,
+    /// Shards of the node; zero before the first record.
+    pub shards: u32,
+    /// Partitions placed by hand.
+    pub overrides: BTreeMap<(TopicNumber, i32), ShardIndex>,
+}
+
+/// The metadata of a node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    cluster: Option<Cluster>,
+    topics: BTreeMap<TopicId, Topic>,
+    names: BTreeMap<String, TopicId>,
+    /// Names that hold a `.` or `_`, with the two made one: no two topics may share such a name.
+    collisions: BTreeMap<String, TopicId>,
+    tombstones: BTreeMap<TopicId, Tombstone>,
+    cluster_configs: ConfigMap,
+    broker_configs: BTreeMap<NodeId, ConfigMap>,
+    broker_config_version: u32,
+    ownership: Ownership,
+    next_topic_number: TopicNumber,
+    next_producer_id: i64,
+    unclean_starts: u32,
+    partition_count: usize,
+}
+
+impl State {
+    /// Applies one record.
+    ///
+    /// # Panics
+    ///
+    /// When the record contradicts the state.
+    pub fn apply(&mut self, record: &Record) {
+        match record {
+            Record::ClusterCreated {
+                cluster_id,
+                node_id,
+            } => {
+                assert!(self.cluster.is_none(), "a log belongs to one cluster");
+                self.cluster = Some(Cluster {
+                    cluster_id: cluster_id.clone(),
+                    node_id: *node_id,
+                });
+            },
+            Record::TopicCreated { .. } => self.apply_topic_created(record),
+            Record::PartitionsAdded {
+                topic_id,
+                first,
+                partitions,
+            } => {
+                self.apply_partitions_added(*topic_id, *first, partitions);
+            },
+            Record::TopicDeleted { topic_id } => self.apply_topic_deleted(*topic_id),
+            Record::TopicPurged { topic_id } => {
+                let tombstone = self.tombstones.remove(topic_id);
+                assert!(
+                    tombstone.is_some(),
+                    "purged topic {topic_id:?} has a tombstone"
+                );
+            },
+            Record::ConfigsChanged {
+                resource,
+                set,
+                removed,
+            } => {
+                self.apply_configs_changed(resource, set, removed);
+            },
+            Record::ProducerIdBlock { next } => {
+                assert!(*next > self.next_producer_id, "producer ids grow");
+                self.next_producer_id = *next;
+            },
+            Record::Ownership { .. } => self.apply_ownership(record),
+            Record::UncleanStart { total } => {
+                assert!(
+                    *total > self.unclean_starts,
+                    "unclean starts are counted up"
+                );
+                self.unclean_starts = *total;
+            },
+            Record::Tombstone {
+                topic_id,
+                name,
+                number,
+                partitions,
+            } => {
+                let tombstone = Tombstone {
+                    name: name.clone(),
+                    number: *number,
+                    partitions: *partitions,
+                };
+                let known = self.tombstones.insert(*topic_id, tombstone);
+                assert!(known.is_none(), "topic {topic_id:?} has one tombstone");
+            },
+            Record::Counters {
+                next_topic_number,
+                broker_config_version,
+            } => {
+                assert!(
+                    *next_topic_number >= self.next_topic_number,
+                    "topic numbers grow"
+                );
+                self.next_topic_number = *next_topic_number;
+                self.broker_config_version = *broker_config_version;
+            },
+        }
+    }
+
+    fn apply_topic_created(&mut self, record: &Record) {
+        let Record::TopicCreated {
+            topic_id,
+            name,
+            number,
+            config_version,
+            configs,
+            partitions,
+        } = record
+        else {
+            unreachable!("called with this record only");
+        };
+        assert!(*number >= self.next_topic_number, "topic numbers grow");
+        assert!(
+            !self.tombstones.contains_key(topic_id),
+            "an id is not used twice"
+        );
+        let mut topic = Topic {
+            topic_id: *topic_id,
+            name: name.clone(),
+            number: *number,
+            config_version: *config_version,
+            configs: configs.clone(),
+            partitions: Vec::new(),
+        };
+        expand(&mut topic.partitions, partitions);
+        self.partition_count += topic.partitions.len();
+        self.next_topic_number = TopicNumber(number.0 + 1);
+        if let Some(folded) = name::folded(name) {
+            let colliding = self.collisions.insert(folded, *topic_id);
+            assert!(colliding.is_none(), "names do not collide");
+        }
+        let same_name = self.names.insert(name.clone(), *topic_id);
+        assert!(same_name.is_none(), "a name belongs to one topic");
+        let same_id = self.topics.insert(*topic_id, topic);
+        assert!(same_id.is_none(), "an id belongs to one topic");
+    }
+
+    fn apply_partitions_added(&mut self, id: TopicId, first: i32, partitions: &[PartitionRun]) {
+        let topic = self
+            .topics
+            .get_mut(&id)
+            .expect("partitions are added to a topic that is there");
+        let before = topic.partitions.len();
+        assert_eq!(before as i32, first, "partitions are added behind the last");
+        expand(&mut topic.partitions, partitions);
+        self.partition_count += topic.partitions.len() - before;
+    }
+
+    fn apply_topic_deleted(&mut self, topic_id: TopicId) {
+        let topic = self
+            .topics
+            .remove(&topic_id)
+            .expect("a deleted topic was there");
+        self.names.remove(&topic.name);
+        if let Some(folded) = name::folded(&topic.name) {
+            self.collisions.remove(&folded);
+        }
+        self.partition_count -= topic.partitions.len();
+        let partitions = topic.partitions.len() as i32;
+        let tombstone = Tombstone {
+            name: topic.name,
+            number: topic.number,
+            partitions,
+        };
+        self.tombstones.insert(topic_id, tombstone);
+    }
+
+    fn apply_configs_changed(
+        &mut self,
+        resource: &ConfigResource,
+        set: &ConfigMap,
+        removed: &[String],
+    ) {
+        let (configs, version) = match resource {
+            ConfigResource::Topic(id) => {
+                let topic = self
+                    .topics
+                    .get_mut(id)
+                    .expect("a configured topic is there");
+                (&mut topic.configs, &mut topic.config_version)
+            },
+            ConfigResource::Broker(node) => (
+                self.broker_configs.entry(*node).or_default(),
+                &mut self.broker_config_version,
+            ),
+            ConfigResource::ClusterDefault => {
+                (&mut self.cluster_configs, &mut self.broker_config_version)
+            },
+        };
+        *version += 1;
+        configs.extend(
+            set.iter()
+                .map(|(name, value)| (name.clone(), value.clone())),
+        );
+        for name in removed {
+            configs.remove(name);
+        }
+        self.broker_configs.retain(|_, configs| !configs.is_empty());
+    }
+
+    fn apply_ownership(&mut self, record: &Record) {
+        let Record::Ownership {
+            generation,
+            shards,
+            overrides,
+        } = record
+        else {
+            unreachable!("called with this record only");
+        };
+        assert!(
+            *generation > self.ownership.generation,
+            "ownership generations grow"
+        );
+        assert!(*shards > 0, "a node has a shard");
+        let placed = overrides
+            .iter()
+            .map(|one| ((one.topic, one.partition), one.shard));
+        let overrides: BTreeMap<_, _> = placed.collect();
+        assert!(
+            overrides.values().all(|shard| shard.0 < *shards),
+            "overrides name shards there are"
+        );
+        self.ownership = Ownership {
+            generation: *generation,
+            shards: *shards,
+            overrides,
+        };
+    }
+}
+
+fn expand(partitions: &mut Vec<Partition>, runs: &[PartitionRun]) {
+    let added: usize = runs.iter().map(|run| run.count as usize).sum();
+    assert!(
+        partitions.len() + added <= TOPIC_PARTITIONS_MAX,
+        "a topic's partitions are bounded"
+    );
+    for run in runs {
+        assert!(
+            !run.partition.replicas.is_empty(),
+            "a partition has a replica"
+        );
+        partitions.extend(std::iter::repeat_n(
+            run.partition.clone(),
+            run.count as usize,
+        ));
+    }
+}
+
+/// Questions to the state.
+impl State {
+    /// The cluster and node; none before the first record.
+    pub fn cluster(&self) -> Option<&Cluster> {
+        self.cluster.as_ref()
+    }
+
+    /// Brokers of the cluster.
+    pub fn brokers(&self) -> impl Iterator<Item = NodeId> + '_ {
+        self.cluster.iter().map(|cluster| cluster.node_id)
+    }
+
+    /// All topics, ordered by id.
+    pub fn topics(&self) -> impl ExactSizeIterator<Item = &Topic> {
+        self.topics.values()
+    }
+
+    /// All topics, ordered by name, as Metadata lists them.
+    pub fn topics_by_name(&self) -> impl ExactSizeIterator<Item = &Topic> {
+        self.names
+            .values()
+            .map(|id| self.topics.get(id).expect("a name points to a topic"))
+    }
+
+    /// The topic of this id.
+    pub fn topic(&self, id: TopicId) -> Option<&Topic> {
+        self.topics.get(&id)
+    }
+
+    /// The topic of this name.
+    pub fn topic_by_name(&self, name: &str) -> Option<&Topic> {
+        self.topics.get(self.names.get(name)?)
+    }
+
+    /// The topic whose name this one would collide with: they differ in `.` and `_` only.
+    pub(crate) fn colliding_topic(&self, name: &str) -> Option<&Topic> {
+        self.topics.get(self.collisions.get(&name::folded(name)?)?)
+    }
+
+    /// Deleted topics whose files may not all be gone.
+    pub fn tombstones(&self) -> &BTreeMap<TopicId, Tombstone> {
+        &self.tombstones
+    }
+
+    /// Partitions of all topics.
+    pub fn partition_count(&self) -> usize {
+        self.partition_count
+    }
+
+    /// The number that the next topic gets.
+    pub fn next_topic_number(&self) -> TopicNumber {
+        self.next_topic_number
+    }
+
+    /// First producer id that no block has covered.
+    pub fn next_producer_id(&self) -> i64 {
+        self.next_producer_id
+    }
+
+    /// Starts of the node after it had not stopped.
+    pub fn unclean_starts(&self) -> u32 {
+        self.unclean_starts
+    }
+
+    /// The leader epoch of a partition: its own changes plus the node's unclean starts since, so
+    /// that one durable record opens a new epoch for every partition.
+    pub fn leader_epoch(&self, partition: &Partition) -> i32 {
+        let starts = self.unclean_starts - partition.unclean_starts_base;
+        partition.leader_epoch_base + starts as i32
+    }
+
+    /// The ownership table.
+    pub fn ownership(&self) -> &Ownership {
+        &self.ownership
+    }
+
+    /// The shard that owns a partition.
+    ///
+    /// A topic's partitions follow each other over the shards, and each topic starts one further
+    /// than the last, so that many topics of one partition spread as well.
+    pub fn owner(&self, topic: TopicNumber, partition: i32) -> ShardIndex {
+        let table = &self.ownership;
+        if let Some(shard) = table.overrides.get(&(topic, partition)) {
+            return *shard;
+        }
+        assert!(
+            table.shards > 0,
+            "ownership is recorded before partitions are served"
+        );
+        let place = u64::from(topic.0) + u64::from(partition.unsigned_abs());
+        ShardIndex((place % u64::from(table.shards)) as u32)
+    }
+
+    /// Changes whenever a topic's effective configuration may have: what was derived from it is
+    /// derived again when this differs.
+    pub fn config_version(&self, topic: &Topic) -> u64 {
+        u64::from(self.broker_config_version) << 32 | u64::from(topic.config_version)
+    }
+
+    /// The layers of a topic's configuration.
+    pub fn topic_layers<'a>(&'a self, topic: &'a Topic, fixed: &'a StaticConfig) -> Layers<'a> {
+        Layers {
+            topic: Some(&topic.configs),
+            ..self.broker_layers(fixed)
+        }
+    }
+
+    /// The layers of this broker's configuration.
+    pub fn broker_layers<'a>(&'a self, fixed: &'a StaticConfig) -> Layers<'a> {
+        let node = self.cluster.as_ref().map(|cluster| cluster.node_id);
+        Layers {
+            topic: None,
+            broker: node.and_then(|node| self.broker_configs.get(&node)),
+            cluster: Some(&self.cluster_configs),
+            fixed,
+        }
+    }
+
+    /// What a topic runs with.
+    pub fn effective(&self, topic: &Topic, fixed: &StaticConfig) -> TopicConfig {
+        TopicConfig::of(&self.topic_layers(topic, fixed))
+    }
+
+    pub(crate) fn dynamic_configs(&self, resource: &ConfigResource) -> Option<&ConfigMap> {
+        match resource {
+            ConfigResource::Topic(id) => self.topics.get(id).map(|topic| &topic.configs),
+            ConfigResource::Broker(node) => self.broker_configs.get(node),
+            ConfigResource::ClusterDefault => Some(&self.cluster_configs),
+        }
+    }
+
+    pub(crate) fn configured_brokers(&self) -> impl Iterator<Item = (&NodeId, &ConfigMap)> {
+        self.broker_configs.iter()
+    }
+
+    pub(crate) fn broker_config_version(&self) -> u32 {
+        self.broker_config_version
+    }
+}
