@@ -186,6 +186,7 @@ impl BufMut {
     ///
     /// # Panics
     /// If `at` is beyond the end.
+    #[must_use = "the front is no longer in the rest"]
     pub fn split_to(&mut self, at: usize) -> Self {
         assert!(at <= self.len, "split at {at} of {} bytes", self.len);
         let front = Self {

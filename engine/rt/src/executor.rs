@@ -1,8 +1,10 @@
 //! Executors: the shards and the control thread of a node.
 
 use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use crate::oneshot::{OneshotReceiver, oneshot};
+use crate::oneshot::{OneshotReceiver, OneshotSender, oneshot};
 use crate::task::LocalFuture;
 use crate::world::{self, World};
 
@@ -24,7 +26,7 @@ pub struct Executor {
 impl Executor {
     /// Waits until the executor's main future has returned and its thread has let go of its ring.
     pub async fn join(self) {
-        // A sender dropped without a word means that the executor died with its world.
+        // The sender is dropped at the end, whichever it was.
         let _ended = self.done.await;
     }
 }
@@ -44,10 +46,9 @@ where
 {
     let (ended, done) = oneshot();
     let main: MainFn = Box::new(move || {
-        let body = main();
-        Box::pin(async move {
-            body.await;
-            ended.send(());
+        Box::pin(Main {
+            body: Box::pin(main()),
+            _ended: ended,
         })
     });
     match world::current() {
@@ -55,6 +56,21 @@ where
         World::Sim(context) => context.spawn_executor(spec, main),
     }
     Ok(Executor { done })
+}
+
+/// An executor's main future. The word that it ended is said when the executor drops it: after its
+/// tasks are dropped and its I/O has ended.
+struct Main<F> {
+    body: Pin<Box<F>>,
+    _ended: OneshotSender<()>,
+}
+
+impl<F: Future<Output = ()>> Future for Main<F> {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.body.as_mut().poll(cx)
+    }
 }
 
 /// Runs `work` where it may block or burn CPU for long: a small pool of helper threads in the ring

@@ -90,18 +90,45 @@ impl File {
         }))
     }
 
+    /// Whether the file is open for direct I/O. A file system without it (`EINVAL` at open) gets its
+    /// data through the page cache; durable writes are durable all the same.
+    pub fn is_direct(&self) -> bool {
+        match &self.0 {
+            FileKind::Ring(file) => file.is_direct(),
+            FileKind::Sim(_) => true,
+        }
+    }
+
+    /// The ring world's file, for its sockets.
+    pub(crate) fn ring(&self) -> Option<&ring::File> {
+        match &self.0 {
+            FileKind::Ring(file) => Some(file),
+            FileKind::Sim(_) => None,
+        }
+    }
+
     /// Writes all of `buf` at `pos`. Position, length and memory are multiples of
     /// [`BLOCK_BYTES`]. An error says nothing about which blocks were written.
     pub async fn write_at(&self, pos: u64, buf: Buf, durability: Durability) -> io::Result<()> {
-        assert!(pos.is_multiple_of(BLOCK_BYTES as u64), "unaligned position {pos}");
-        assert!(buf.is_block_aligned(), "unaligned buffer of {} bytes", buf.len());
+        assert!(
+            pos.is_multiple_of(BLOCK_BYTES as u64),
+            "unaligned position {pos}"
+        );
+        assert!(
+            buf.is_block_aligned(),
+            "unaligned buffer of {} bytes",
+            buf.len()
+        );
         file_dispatch!(self, file => file.write_at(pos, buf, durability).await)
     }
 
     /// Reads up to `len` bytes at `pos`, fewer only at the end of the file. Position and length are
     /// multiples of [`BLOCK_BYTES`].
     pub async fn read_at(&self, pos: u64, len: usize) -> io::Result<Buf> {
-        assert!(pos.is_multiple_of(BLOCK_BYTES as u64), "unaligned position {pos}");
+        assert!(
+            pos.is_multiple_of(BLOCK_BYTES as u64),
+            "unaligned position {pos}"
+        );
         assert!(len.is_multiple_of(BLOCK_BYTES), "unaligned length {len}");
         file_dispatch!(self, file => file.read_at(pos, len).await)
     }
@@ -197,9 +224,7 @@ pub async fn place(path: &Path) -> io::Result<Place> {
 /// Takes the exclusive lock on `path`, creating the file; `WouldBlock` if another process has it.
 pub async fn lock(path: &Path) -> io::Result<Lock> {
     match world::current() {
-        World::Ring(reactor) => {
-            Ok(Lock(LockKind::Ring(ring::fs::lock(&reactor, path).await?)))
-        },
+        World::Ring(reactor) => Ok(Lock(LockKind::Ring(ring::fs::lock(&reactor, path).await?))),
         World::Sim(context) => Ok(Lock(LockKind::Sim(sim::fs::lock(&context, path).await?))),
     }
 }

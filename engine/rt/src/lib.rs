@@ -34,6 +34,7 @@ pub use executor::{Executor, ExecutorSpec, blocking, spawn_executor};
 pub use mailbox::{MailClosed, MailReceiver, MailSender, mailbox};
 pub use net::{Listener, Piece, Socket, Stream};
 pub use oneshot::{OneshotReceiver, OneshotSender, oneshot};
+pub use ring::{ExecutorStats, stats};
 pub use sync::{Event, Permit, Semaphore};
 pub use task::{Task, spawn, yield_now};
 pub use time::{Elapsed, Instant, now, sleep, sleep_until, timeout, wall_clock_ms};

@@ -1,128 +1,36 @@
-//! The production world: one reactor on `io_uring` per core.
+//! The production world: one reactor on `io_uring(7)` per core, a few helper threads for calls that
+//! block.
+//!
+//! [`run`] starts the first executor of a process, [`crate::spawn_executor`] the others. Sockets are
+//! tried first and then waited for by one poll each; files are read and written by direct I/O
+//! through the ring; names, allocation and whatever else may block go to the helpers.
+//!
+//! What it is not: general. There is no work stealing, no `Send` future, no I/O but what a broker
+//! needs. Unsafe code stands in `sys.rs` (system calls), `uring.rs` and `ops.rs` (memory lent to the
+//! kernel) and nowhere else.
+//!
+//! First file to read: `reactor.rs`, for the turn; then `ops.rs` for who owns memory in flight.
 
-use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
-use std::rc::Rc;
-
-use crate::buf::Buf;
-use crate::executor::MainFn;
-use crate::fs::{Durability, OpenOptions};
-use crate::task::LocalFuture;
-use crate::{ExecutorSpec, Instant, Piece};
-
+mod executor;
+mod file;
 pub(crate) mod fs;
+mod helpers;
+mod lock;
+mod net;
+mod ops;
+mod reactor;
+mod readiness;
+mod registry;
+mod remote;
+mod slab;
+mod stats;
+mod sys;
+mod timers;
+mod uring;
 
-const LATER: &str = "the ring world is being written";
-
-/// One executor.
-#[derive(Debug)]
-pub(crate) struct Reactor;
-
-impl Reactor {
-    pub(crate) fn spawn(&self, _future: LocalFuture) {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn spawn_executor(&self, _spec: ExecutorSpec, _main: MainFn) -> io::Result<()> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn blocking<T: Send + 'static>(
-        &self,
-        _work: impl FnOnce() -> T + Send + 'static,
-    ) -> T {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn now(&self) -> Instant {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn wall_clock_ms(&self) -> i64 {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn sleep_until(&self, _deadline: Instant) {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn random_u64(&self) -> u64 {
-        unreachable!("{LATER}");
-    }
-}
-
-#[derive(Clone, Debug)]
-pub(crate) struct File;
-
-impl File {
-    pub(crate) async fn open(_: &Rc<Reactor>, _: &Path, _: OpenOptions) -> io::Result<Self> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn write_at(&self, _: u64, _: Buf, _: Durability) -> io::Result<()> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn read_at(&self, _: u64, _: usize) -> io::Result<Buf> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn allocate(&self, _: u64, _: u64) -> io::Result<()> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn set_len(&self, _: u64) -> io::Result<()> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn sync(&self) -> io::Result<()> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn len(&self) -> io::Result<u64> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn make_resident(&self, _: u64, _: usize) -> io::Result<()> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn is_resident(&self, _: u64, _: usize) -> bool {
-        unreachable!("{LATER}");
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Lock;
-
-#[derive(Debug)]
-pub(crate) struct Listener;
-
-impl Listener {
-    pub(crate) fn bind(_: &Rc<Reactor>, _: SocketAddr) -> io::Result<Self> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn local_addr(&self) -> SocketAddr {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn accept(&self) -> io::Result<Socket> {
-        unreachable!("{LATER}");
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Socket;
-
-#[derive(Debug)]
-pub(crate) struct Stream;
-
-impl Stream {
-    pub(crate) async fn connect(_: &Rc<Reactor>, _: SocketAddr) -> io::Result<Self> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn attach(_: &Rc<Reactor>, _: Socket) -> io::Result<Self> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn recv(&self, _: &mut [u8]) -> io::Result<usize> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn send(&self, _: &[Piece]) -> io::Result<()> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn shutdown(&self) {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn peer_addr(&self) -> SocketAddr {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn local_addr(&self) -> SocketAddr {
-        unreachable!("{LATER}");
-    }
-}
+pub use executor::{Options, affinity, run};
+pub(crate) use file::File;
+pub(crate) use lock::Lock;
+pub(crate) use net::{Listener, Socket, Stream};
+pub(crate) use reactor::Reactor;
+pub use stats::{ExecutorStats, stats};

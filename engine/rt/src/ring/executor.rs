@@ -1,0 +1,82 @@
+//! Threads of executors: the first one and those it starts.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::io;
+use std::rc::Rc;
+use std::sync::OnceLock;
+use std::thread::Builder;
+
+use crossbeam::channel::bounded;
+
+use super::reactor::Reactor;
+use super::sys;
+use crate::executor::{ExecutorSpec, MainFn};
+
+/// What all executors of a process have in common.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Options {}
+
+/// Runs an executor on the calling thread until `main`'s future returns, and gives back its output.
+/// It is the first one of its process or test; more are started by
+/// [`spawn_executor`](crate::spawn_executor).
+pub fn run<F>(
+    spec: ExecutorSpec,
+    options: Options,
+    main: impl FnOnce() -> F,
+) -> io::Result<F::Output>
+where
+    F: Future + 'static,
+{
+    pin(&spec)?;
+    let reactor = Rc::new(Reactor::new(spec.name, options)?);
+    let output = Rc::new(Cell::new(None));
+    let place = Rc::clone(&output);
+    reactor.run(|| {
+        let main = main();
+        Box::pin(async move { place.set(Some(main.await)) })
+    });
+    Ok(output
+        .take()
+        .expect("an executor ends after its main future"))
+}
+
+/// Starts an executor on a thread of its own and returns when it has its ring.
+pub(super) fn start_thread(spec: ExecutorSpec, options: Options, main: MainFn) -> io::Result<()> {
+    affinity();
+    let (report, started) = bounded(1);
+    Builder::new().name(spec.name.clone()).spawn(move || {
+        let reactor = pin(&spec).and_then(|()| Reactor::new(spec.name, options));
+        match reactor {
+            Ok(reactor) => {
+                let _heard = report.send(Ok(()));
+                Rc::new(reactor).run(main);
+            },
+            Err(error) => {
+                let _heard = report.send(Err(error));
+            },
+        }
+    })?;
+    started
+        .recv()
+        .map_err(|_| io::Error::other("the executor's thread died at its start"))?
+}
+
+/// The CPUs that the process was started with (`taskset`, cpusets), in ascending order.
+pub fn affinity() -> &'static [usize] {
+    static AFFINITY: OnceLock<Vec<usize>> = OnceLock::new();
+    // Asked for before the first thread is pinned. A kernel that does not answer has no masks.
+    AFFINITY.get_or_init(|| sys::thread_affinity().unwrap_or_else(|_| vec![0]))
+}
+
+fn pin(spec: &ExecutorSpec) -> io::Result<()> {
+    let within = affinity();
+    let Some(cpu) = spec.cpu else {
+        return sys::set_thread_affinity(within);
+    };
+    if !within.contains(&cpu) {
+        let message = format!("CPU {cpu} is not in the mask of this process: {within:?}");
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+    }
+    sys::set_thread_affinity(&[cpu])
+}

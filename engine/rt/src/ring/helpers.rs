@@ -1,0 +1,45 @@
+//! A few threads for calls that may block: opening, allocating, renaming, reading cold pages.
+
+use std::sync::OnceLock;
+use std::thread::Builder;
+
+use crossbeam::channel::{Sender, unbounded};
+
+use super::{executor, sys};
+use crate::oneshot;
+
+type Work = Box<dyn FnOnce() + Send>;
+
+/// The queue to the helper threads, which are started by the first call. They live as long as the
+/// process and run on any of its CPUs, unlike the executors that start them.
+fn queue() -> &'static Sender<Work> {
+    static QUEUE: OnceLock<Sender<Work>> = OnceLock::new();
+    QUEUE.get_or_init(|| {
+        let (queue, work) = unbounded::<Work>();
+        for number in 0..executor::affinity().len().clamp(2, 4) {
+            let work = work.clone();
+            let help = move || {
+                // A helper that stays on its creator's CPU is slower, not wrong.
+                let _unpinned = sys::set_thread_affinity(executor::affinity());
+                work.into_iter().for_each(|work| work());
+            };
+            let started = Builder::new().name(format!("helper-{number}")).spawn(help);
+            started.expect("threads can be started");
+        }
+        queue
+    })
+}
+
+/// Hands `work` over without waiting for it.
+pub(super) fn start(work: impl FnOnce() + Send + 'static) {
+    queue()
+        .send(Box::new(work))
+        .expect("helpers live as long as the process");
+}
+
+/// Has `work` done and waits for its result. If the future is dropped, it is done all the same.
+pub(super) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    let (sender, receiver) = oneshot();
+    start(move || sender.send(work()));
+    receiver.await.expect("the helper's work panicked")
+}

@@ -1,0 +1,36 @@
+//! The lock that outlives the last I/O of its process.
+//!
+//! A `flock(2)` belongs to the open file and ends when the last reference to that is gone. Every
+//! ring of the process holds one, as a registered file, and a ring lives until its last request
+//! has ended, also when the process was killed with writes on their way to the disk.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::Path;
+
+use super::registry::{self, KeptFile};
+
+/// A lock that this process holds until the value is dropped and no executor has I/O in flight.
+#[derive(Debug)]
+pub(crate) struct Lock {
+    _file: KeptFile,
+}
+
+impl Lock {
+    /// Takes the lock on `path`; `WouldBlock` if it is held already, by whomever.
+    pub(super) fn take(path: &Path) -> io::Result<Self> {
+        let file = File::options()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(path)?;
+        file.try_lock().map_err(|error| match error {
+            TryLockError::WouldBlock => io::ErrorKind::WouldBlock.into(),
+            TryLockError::Error(error) => error,
+        })?;
+        Ok(Self {
+            _file: registry::keep(file)?,
+        })
+    }
+}

@@ -1,0 +1,265 @@
+//! Stream sockets.
+
+use std::future::poll_fn;
+use std::io::{self, ErrorKind, IoSlice, Read};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+
+use super::file::File;
+use super::reactor::Reactor;
+use super::readiness::Readiness;
+use super::sys;
+use crate::net::Piece;
+
+/// Connections that the kernel completes before we accept them; it caps this at
+/// `net.core.somaxconn`.
+const BACKLOG: i32 = 4096;
+/// Slices in one `sendmsg(2)` (`IOV_MAX`).
+const SLICES_MAX: usize = 1024;
+/// Bytes in one `sendfile(2)`: the longest that one connection keeps the core at a time.
+const SENDFILE_BYTES_MAX: usize = 256 * 1024;
+
+pub(crate) struct Listener {
+    socket: Rc<TcpListener>,
+    readiness: Readiness,
+    local_addr: SocketAddr,
+}
+
+/// An accepted socket on its way to its executor.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    stream: TcpStream,
+    peer_addr: SocketAddr,
+    local_addr: SocketAddr,
+}
+
+pub(crate) struct Stream {
+    reactor: Rc<Reactor>,
+    socket: Rc<TcpStream>,
+    readiness: Readiness,
+    peer_addr: SocketAddr,
+    local_addr: SocketAddr,
+}
+
+impl std::fmt::Debug for Listener {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Listener")
+            .field("local_addr", &self.local_addr)
+            .finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Stream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stream")
+            .field("peer_addr", &self.peer_addr)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Listener {
+    pub(crate) fn bind(reactor: &Rc<Reactor>, addr: SocketAddr) -> io::Result<Self> {
+        // std sets SO_REUSEADDR: a restart does not wait for old connections to expire.
+        let socket = Rc::new(TcpListener::bind(addr)?);
+        socket.set_nonblocking(true)?;
+        sys::set_backlog(&*socket, BACKLOG)?;
+        let readiness = Readiness::new(reactor, Rc::<TcpListener>::clone(&socket));
+        Ok(Self {
+            local_addr: socket.local_addr()?,
+            socket,
+            readiness,
+        })
+    }
+
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    pub(crate) async fn accept(&self) -> io::Result<Socket> {
+        poll_fn(|cx| self.poll_accept(cx)).await
+    }
+
+    fn poll_accept(&self, cx: &Context<'_>) -> Poll<io::Result<Socket>> {
+        loop {
+            ready!(self.readiness.poll_read(cx));
+            match self.socket.accept() {
+                Ok((stream, peer_addr)) => return Poll::Ready(Socket::new(stream, peer_addr)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.readiness.clear_read(),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+}
+
+impl Socket {
+    fn new(stream: TcpStream, peer_addr: SocketAddr) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        stream.set_nodelay(true)?;
+        let local_addr = stream.local_addr()?;
+        Ok(Self {
+            stream,
+            peer_addr,
+            local_addr,
+        })
+    }
+}
+
+impl Stream {
+    pub(crate) async fn connect(reactor: &Rc<Reactor>, addr: SocketAddr) -> io::Result<Self> {
+        let socket = Rc::new(TcpStream::from(sys::connect(addr)?));
+        let readiness = Readiness::new(reactor, Rc::<TcpStream>::clone(&socket));
+        readiness.clear_write();
+        poll_fn(|cx| readiness.poll_write(cx)).await;
+        if let Some(error) = socket.take_error()? {
+            return Err(error);
+        }
+        socket.set_nodelay(true)?;
+        let (peer_addr, local_addr) = (socket.peer_addr()?, socket.local_addr()?);
+        Ok(Self {
+            reactor: Rc::clone(reactor),
+            socket,
+            readiness,
+            peer_addr,
+            local_addr,
+        })
+    }
+
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "other worlds may have to register the socket"
+    )]
+    pub(crate) fn attach(reactor: &Rc<Reactor>, accepted: Socket) -> io::Result<Self> {
+        let Socket {
+            stream,
+            peer_addr,
+            local_addr,
+        } = accepted;
+        let socket = Rc::new(stream);
+        let readiness = Readiness::new(reactor, Rc::<TcpStream>::clone(&socket));
+        Ok(Self {
+            reactor: Rc::clone(reactor),
+            socket,
+            readiness,
+            peer_addr,
+            local_addr,
+        })
+    }
+
+    pub(crate) async fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|cx| self.poll_recv(cx, into)).await
+    }
+
+    fn poll_recv(&self, cx: &Context<'_>, into: &mut [u8]) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.readiness.poll_read(cx));
+            match (&*self.socket).read(into) {
+                Ok(received) => {
+                    self.reactor.spend(received);
+                    // The socket is empty now; what comes later is reported.
+                    if received < into.len() {
+                        self.readiness.clear_read();
+                    }
+                    return Poll::Ready(Ok(received));
+                },
+                Err(error) if error.kind() == ErrorKind::WouldBlock => self.readiness.clear_read(),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {},
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    pub(crate) async fn send(&self, pieces: &[Piece]) -> io::Result<()> {
+        let mut rest = pieces;
+        while let Some(first) = rest.first() {
+            let run = match first {
+                Piece::Mem(_) => {
+                    let slices: Vec<_> = rest.iter().map_while(slice).take(SLICES_MAX).collect();
+                    let run = slices.len();
+                    self.send_memory(slices, run < rest.len()).await?;
+                    run
+                },
+                Piece::File { file, pos, len } => {
+                    let file = file
+                        .ring()
+                        .expect("a file belongs to the world that opened it");
+                    self.send_file(file, *pos, *len).await?;
+                    1
+                },
+            };
+            rest = &rest[run..];
+        }
+        Ok(())
+    }
+
+    async fn send_memory(&self, mut slices: Vec<IoSlice<'_>>, more: bool) -> io::Result<()> {
+        let mut rest = &mut slices[..];
+        // Takes empty slices off the front.
+        IoSlice::advance_slices(&mut rest, 0);
+        while !rest.is_empty() {
+            let sent = self.write(|stream| sys::send(stream, rest, more)).await?;
+            IoSlice::advance_slices(&mut rest, sent);
+        }
+        Ok(())
+    }
+
+    async fn send_file(&self, file: &File, mut pos: u64, len: usize) -> io::Result<()> {
+        let end = pos + len as u64;
+        let file = file.buffered().await?;
+        while pos < end {
+            let chunk = SENDFILE_BYTES_MAX.min((end - pos) as usize);
+            let sent = self
+                .write(|stream| sys::sendfile(stream, &*file, pos, chunk))
+                .await?;
+            if sent == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            pos += sent as u64;
+        }
+        Ok(())
+    }
+
+    /// Calls `write` until the socket has taken something.
+    async fn write(
+        &self,
+        mut write: impl FnMut(&TcpStream) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        poll_fn(|cx| {
+            loop {
+                ready!(self.readiness.poll_write(cx));
+                match write(&self.socket) {
+                    Ok(sent) => {
+                        self.reactor.spend(sent);
+                        return Poll::Ready(Ok(sent));
+                    },
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        self.readiness.clear_write();
+                    },
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {},
+                    Err(error) => return Poll::Ready(Err(error)),
+                }
+            }
+        })
+        .await
+    }
+
+    pub(crate) fn shutdown(&self) {
+        // The one error is that there is no connection any more.
+        let _gone = self.socket.shutdown(Shutdown::Both);
+    }
+
+    pub(crate) fn peer_addr(&self) -> SocketAddr {
+        self.peer_addr
+    }
+
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+}
+
+fn slice(piece: &Piece) -> Option<IoSlice<'_>> {
+    match piece {
+        Piece::Mem(buf) => Some(IoSlice::new(buf)),
+        Piece::File { .. } => None,
+    }
+}

@@ -1,0 +1,309 @@
+//! Operations in flight. An operation owns its memory and its file until the kernel has reported
+//! its completion, whether or not anybody still waits for it: a dropped future only orphans it.
+
+#![expect(
+    unsafe_code,
+    reason = "submissions point to the memory that stands here"
+)]
+
+use std::future::Future;
+use std::io;
+use std::os::fd::AsRawFd;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use io_uring::{opcode, squeue, types};
+
+use super::file::Descriptor;
+use super::reactor::Reactor;
+use super::readiness::PollState;
+use super::slab::{Key, Slab};
+use super::uring::{Completion, Uring};
+use crate::buf::{Buf, BufMut};
+
+/// `RWF_DSYNC` of `pwritev2(2)`.
+const DSYNC: i32 = libc::RWF_DSYNC;
+
+/// What the kernel shall do, with everything it needs meanwhile.
+pub(super) enum Request {
+    /// Fill `buf` from its byte `filled` on, at most `len` bytes, from the file at `pos`.
+    Read {
+        file: Arc<Descriptor>,
+        buf: BufMut,
+        filled: usize,
+        len: usize,
+        pos: u64,
+    },
+    /// Write all of `buf` at `pos`.
+    Write {
+        file: Arc<Descriptor>,
+        buf: Buf,
+        pos: u64,
+        durable: bool,
+    },
+    /// `fdatasync(2)`.
+    Sync { file: Arc<Descriptor> },
+}
+
+impl Request {
+    /// The submission. It points into the buffer's block, which does not move with the request.
+    fn entry(&mut self) -> squeue::Entry {
+        match self {
+            Self::Read {
+                file,
+                buf,
+                filled,
+                len,
+                pos,
+            } => {
+                let into = &mut buf[*filled..*filled + *len];
+                opcode::Read::new(types::Fd(file.as_raw_fd()), into.as_mut_ptr(), *len as u32)
+                    .offset(*pos)
+                    .build()
+            },
+            Self::Write {
+                file,
+                buf,
+                pos,
+                durable,
+            } => {
+                let fd = types::Fd(file.as_raw_fd());
+                opcode::Write::new(fd, buf.as_ptr(), buf.len() as u32)
+                    .offset(*pos)
+                    .rw_flags(if *durable { DSYNC } else { 0 })
+                    .build()
+            },
+            Self::Sync { file } => opcode::Fsync::new(types::Fd(file.as_raw_fd()))
+                .flags(types::FsyncFlags::DATASYNC)
+                .build(),
+        }
+    }
+}
+
+/// What stands in a slot of the table of operations.
+pub(super) enum Flight {
+    /// One submission, one completion.
+    Once {
+        request: Request,
+        result: Option<i32>,
+        waker: Option<Waker>,
+        orphan: bool,
+    },
+    /// A multishot poll. It holds the socket open.
+    Poll {
+        state: Rc<PollState>,
+        _socket: Rc<dyn AsRawFd>,
+    },
+}
+
+/// The operations of one reactor.
+pub(super) struct Ops {
+    flights: Slab<Flight>,
+    /// Reads, writes and syncs that the kernel has not completed.
+    files: usize,
+    /// Polls that the kernel has not ended.
+    polls: usize,
+}
+
+impl Ops {
+    pub(super) const fn new() -> Self {
+        Self {
+            flights: Slab::new(),
+            files: 0,
+            polls: 0,
+        }
+    }
+
+    /// Hands `request` to the ring. Without a ring, after the executor's end, it counts as canceled.
+    pub(super) fn submit(&mut self, ring: Option<&mut Uring>, request: Request) -> Key {
+        let result = if ring.is_none() {
+            Some(-libc::ECANCELED)
+        } else {
+            None
+        };
+        let key = self.flights.insert(|_| Flight::Once {
+            request,
+            result,
+            waker: None,
+            orphan: false,
+        });
+        if let (Some(ring), Some(Flight::Once { request, .. })) = (ring, self.flights.get_mut(key))
+        {
+            self.files += 1;
+            let entry = request.entry().user_data(key.to_bits());
+            // SAFETY: the request and the memory it owns stand in the table until `complete` sees
+            // the completion; the reactor reaps all completions before it drops the table.
+            unsafe { ring.push(entry) }
+        }
+        key
+    }
+
+    /// Arms a multishot poll of `socket`, or does nothing after the executor's end.
+    pub(super) fn poll_socket(
+        &mut self,
+        ring: &mut Uring,
+        state: Rc<PollState>,
+        socket: Rc<dyn AsRawFd>,
+    ) -> Key {
+        let fd = socket.as_raw_fd();
+        let key = self.flights.insert(|_| Flight::Poll {
+            state,
+            _socket: socket,
+        });
+        self.polls += 1;
+        ring.poll(fd, key.to_bits());
+        key
+    }
+
+    /// Operations that the kernel has not finished with.
+    pub(super) const fn in_flight(&self) -> usize {
+        self.files + self.polls
+    }
+
+    /// Reads, writes and syncs among them.
+    pub(super) const fn files(&self) -> usize {
+        self.files
+    }
+
+    /// Notes a completion. What it returns is dropped or woken by the caller, who then no longer
+    /// borrows the table.
+    pub(super) fn complete(&mut self, completion: Completion) -> Completed {
+        let key = Key::from_bits(completion.user_data);
+        match self.flights.get_mut(key) {
+            Some(Flight::Once {
+                result,
+                waker,
+                orphan: false,
+                ..
+            }) => {
+                self.files -= 1;
+                *result = Some(completion.result);
+                Completed {
+                    waker: waker.take(),
+                    ..Completed::default()
+                }
+            },
+            Some(Flight::Once { .. }) => {
+                self.files -= 1;
+                self.remove(key)
+            },
+            Some(Flight::Poll { state, .. }) => {
+                let polled = Some((Rc::clone(state), completion));
+                if completion.more {
+                    return Completed {
+                        polled,
+                        ..Completed::default()
+                    };
+                }
+                self.polls -= 1;
+                Completed {
+                    polled,
+                    ..self.remove(key)
+                }
+            },
+            None => Completed::default(),
+        }
+    }
+
+    fn remove(&mut self, key: Key) -> Completed {
+        Completed {
+            gone: self.flights.remove(key),
+            ..Completed::default()
+        }
+    }
+
+    pub(super) fn poll(&mut self, key: Key, cx: &Context<'_>) -> Poll<(i32, Request)> {
+        match self.flights.get_mut(key) {
+            Some(Flight::Once {
+                result: None,
+                waker,
+                ..
+            }) => {
+                match waker {
+                    Some(waker) => waker.clone_from(cx.waker()),
+                    None => *waker = Some(cx.waker().clone()),
+                }
+                Poll::Pending
+            },
+            Some(Flight::Once {
+                result: Some(result),
+                ..
+            }) => {
+                let result = *result;
+                match self.remove(key).gone {
+                    Some(Flight::Once { request, .. }) => Poll::Ready((result, request)),
+                    _ => unreachable!("the slot was looked at just now"),
+                }
+            },
+            _ => panic!("an operation is polled after its completion"),
+        }
+    }
+
+    /// Nobody waits for the operation any more.
+    pub(super) fn abandon(&mut self, key: Key) -> Completed {
+        match self.flights.get_mut(key) {
+            Some(Flight::Once {
+                result: None,
+                waker,
+                orphan,
+                ..
+            }) => {
+                *orphan = true;
+                Completed {
+                    waker: waker.take(),
+                    ..Completed::default()
+                }
+            },
+            Some(Flight::Once { .. }) => self.remove(key),
+            _ => Completed::default(),
+        }
+    }
+}
+
+/// What has to be done about a completion outside of the table.
+#[derive(Default)]
+pub(super) struct Completed {
+    pub(super) waker: Option<Waker>,
+    pub(super) polled: Option<(Rc<PollState>, Completion)>,
+    pub(super) gone: Option<Flight>,
+}
+
+/// A read, write or sync, in flight from its making on.
+pub(super) struct Op {
+    reactor: Rc<Reactor>,
+    key: Option<Key>,
+}
+
+impl Op {
+    pub(super) fn start(reactor: &Rc<Reactor>, request: Request) -> Self {
+        Self {
+            reactor: Rc::clone(reactor),
+            key: Some(reactor.submit(request)),
+        }
+    }
+}
+
+impl Future for Op {
+    /// The bytes done, or the kernel's error, and the request with its memory.
+    type Output = (io::Result<usize>, Request);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let key = self.key.expect("not polled after completion");
+        let Poll::Ready((result, request)) = self.reactor.poll_op(key, cx) else {
+            return Poll::Pending;
+        };
+        self.key = None;
+        let done = usize::try_from(result).map_err(|_| io::Error::from_raw_os_error(-result));
+        Poll::Ready((done, request))
+    }
+}
+
+impl Drop for Op {
+    fn drop(&mut self) {
+        if let Some(key) = self.key {
+            self.reactor.abandon_op(key);
+        }
+    }
+}

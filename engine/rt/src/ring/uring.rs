@@ -1,0 +1,219 @@
+//! One `io_uring(7)`: its creation with what the kernel has, submission, waiting, completions.
+#![expect(unsafe_code, reason = "submissions point to memory")]
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::time::Duration;
+
+use io_uring::types::{SubmitArgs, Timespec};
+use io_uring::{Builder, IoUring, cqueue, opcode, squeue, types};
+
+/// Room for submissions of one turn; more wait in the backlog.
+const SUBMISSIONS: u32 = 512;
+/// Room for completions: every connection's poll may speak at once. Beyond it the kernel keeps
+/// them in a list, which is slower but loses nothing.
+const COMPLETIONS: u32 = 16 * 1024;
+/// Kernel threads per ring for what cannot be done inline, such as fsync: they run on our core.
+const KERNEL_WORKERS: u32 = 4;
+/// Room for files that are registered only to keep them open as long as the ring.
+pub(super) const KEPT_FILES: usize = 32;
+
+/// From here on, `user_data` names no operation: [`Key`](super::slab::Key) stays below.
+pub(super) const RESERVED: u64 = (u32::MAX as u64) << 32;
+/// Completions that need no answer.
+pub(super) const IGNORED: u64 = u64::MAX;
+
+/// What the kernel reports of one submission.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Completion {
+    pub(super) user_data: u64,
+    /// The result, or a negated error number.
+    pub(super) result: i32,
+    /// Whether the same submission will report again.
+    pub(super) more: bool,
+}
+
+/// How long a visit to the kernel may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wait {
+    /// There are tasks to run: only hand in and fetch what there is.
+    No,
+    /// Until something completes.
+    Completion,
+    /// Until something completes, no longer than this.
+    AtMost(Duration),
+}
+
+pub(super) struct Uring {
+    ring: IoUring,
+    backlog: VecDeque<squeue::Entry>,
+    files_registered: bool,
+}
+
+type SetUp = fn(&mut Builder) -> &mut Builder;
+
+/// Ways to set up a ring, best first; older kernels refuse flags with `EINVAL`.
+const SET_UPS: [SetUp; 3] = [
+    |ring| {
+        let ring = ring.setup_single_issuer().setup_defer_taskrun();
+        ring.setup_coop_taskrun().setup_taskrun_flag()
+    },
+    |ring| ring.setup_coop_taskrun().setup_taskrun_flag(),
+    |ring| ring,
+];
+
+impl Uring {
+    /// Sets up a ring that belongs to the calling thread.
+    pub(super) fn new() -> io::Result<Self> {
+        let mut refused = None;
+        for (rank, set_up) in SET_UPS.into_iter().enumerate() {
+            let mut builder = IoUring::builder();
+            builder
+                .setup_clamp()
+                .setup_submit_all()
+                .setup_cqsize(COMPLETIONS);
+            match set_up(&mut builder).build(SUBMISSIONS) {
+                Ok(ring) => return Self::with(ring),
+                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                    refused = Some((rank, error));
+                },
+                Err(error) => return Err(error),
+            }
+        }
+        let (_, error) = refused.expect("every way of set-up was refused");
+        Err(error)
+    }
+
+    fn with(ring: IoUring) -> io::Result<Self> {
+        let parameters = ring.params();
+        // Linux 5.11: a wait with a timeout that is no submission, and no lost completions.
+        if !parameters.is_feature_ext_arg() || !parameters.is_feature_nodrop() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        // Refused before 5.15: then the kernel's own limit holds.
+        let _limited = ring
+            .submitter()
+            .register_iowq_max_workers(&mut [KERNEL_WORKERS, KERNEL_WORKERS]);
+        Ok(Self {
+            ring,
+            backlog: VecDeque::new(),
+            files_registered: false,
+        })
+    }
+
+    pub(super) fn fd(&self) -> RawFd {
+        self.ring.as_raw_fd()
+    }
+
+    /// Whether the kernel does a ring's work only when its thread asks for it.
+    pub(super) fn is_deferred(&self) -> bool {
+        self.ring.params().is_setup_single_issuer()
+    }
+
+    /// Queues a submission for the next [`Uring::enter`].
+    ///
+    /// # Safety
+    /// Memory and descriptors that `entry` refers to live until its last completion.
+    pub(super) unsafe fn push(&mut self, entry: squeue::Entry) {
+        // SAFETY: passed on to the caller.
+        let full =
+            !self.backlog.is_empty() || unsafe { self.ring.submission().push(&entry) }.is_err();
+        if full {
+            self.backlog.push_back(entry);
+        }
+    }
+
+    /// Queues a submission that refers to no memory.
+    fn push_plain(&mut self, entry: squeue::Entry, user_data: u64) {
+        // SAFETY: nothing has to outlive anything; a closed descriptor is an error of the kernel's.
+        unsafe { self.push(entry.user_data(user_data)) }
+    }
+
+    /// Reports every change of `fd` to readable or writable, until removed. Edge-triggered.
+    pub(super) fn poll(&mut self, fd: RawFd, user_data: u64) {
+        let events = libc::POLLIN | libc::POLLOUT | libc::POLLRDHUP;
+        let poll = opcode::PollAdd::new(types::Fd(fd), events as u32)
+            .multi(true)
+            .build();
+        self.push_plain(poll, user_data);
+    }
+
+    /// Ends a poll; its last completion comes then.
+    pub(super) fn remove_poll(&mut self, user_data: u64) {
+        self.push_plain(opcode::PollRemove::new(user_data).build(), IGNORED);
+    }
+
+    /// Wakes the thread of another ring. Only a failure completes here, as `user_data`.
+    pub(super) fn message(&mut self, ring: RawFd, user_data: u64) {
+        let message = opcode::MsgRingData::new(types::Fd(ring), 0, IGNORED, None).build();
+        self.push_plain(message.flags(squeue::Flags::SKIP_SUCCESS), user_data);
+    }
+
+    /// Asks for the end of everything in flight. What a disk has begun ends by itself.
+    pub(super) fn cancel_all(&mut self) {
+        let all = types::CancelBuilder::any();
+        self.push_plain(opcode::AsyncCancel2::new(all).build(), IGNORED);
+    }
+
+    /// Hands in what is queued, and waits.
+    pub(super) fn enter(&mut self, wait: Wait) -> io::Result<()> {
+        let (submitter, mut submissions, completions) = self.ring.split();
+        while let Some(entry) = self.backlog.front() {
+            // SAFETY: as promised to `push`.
+            if unsafe { submissions.push(entry) }.is_err() {
+                break;
+            }
+            self.backlog.pop_front();
+        }
+        let to_do = !submissions.is_empty() || submissions.taskrun() || submissions.cq_overflow();
+        let waits = wait != Wait::No && completions.is_empty() && self.backlog.is_empty();
+        drop((submissions, completions));
+        let entered = match wait {
+            _ if !waits && !to_do => return Ok(()),
+            Wait::AtMost(limit) if waits => {
+                let limit = Timespec::from(limit);
+                submitter.submit_with_args(1, &SubmitArgs::new().timespec(&limit))
+            },
+            _ => submitter.submit_and_wait(usize::from(waits)),
+        };
+        match entered {
+            Ok(_) => Ok(()),
+            // The time is over, a signal came, or completions have to be fetched first: all are
+            // met by the next turn.
+            Err(error)
+                if matches!(
+                    error.raw_os_error(),
+                    Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN)
+                ) =>
+            {
+                Ok(())
+            },
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Moves all completions that have arrived to `into`.
+    pub(super) fn reap(&mut self, into: &mut Vec<Completion>) {
+        into.extend(self.ring.completion().map(|entry| Completion {
+            user_data: entry.user_data(),
+            result: entry.result(),
+            more: cqueue::more(entry.flags()),
+        }));
+    }
+
+    /// Lets the ring hold these files open, whatever becomes of their descriptors: `-1` lets go of
+    /// a place's file, `-2` leaves it as it is.
+    pub(super) fn keep_files(&mut self, fds: &[RawFd; KEPT_FILES]) -> io::Result<()> {
+        if !self.files_registered {
+            self.ring
+                .submitter()
+                .register_files_sparse(KEPT_FILES as u32)?;
+            self.files_registered = true;
+        }
+        self.ring
+            .submitter()
+            .register_files_update(0, fds)
+            .map(drop)
+    }
+}
