@@ -14,13 +14,17 @@
 #![warn(clippy::indexing_slicing)]
 
 pub mod api;
+pub mod batch;
+pub mod codec;
 pub mod error;
 pub mod error_code;
 pub mod frame;
 pub mod header;
 pub mod messages;
+pub mod partitioner;
 pub mod reader;
 mod schema;
+pub mod topic_name;
 pub mod uuid;
 pub mod wire;
 pub mod writer;
@@ -40,5 +44,5 @@ pub use error_code::ErrorCode;
 pub use header::{RequestHeader, ResponseHeader};
 pub use reader::Reader;
 pub use uuid::Uuid;
-pub use wire::{Message, Records, Wire};
+pub use wire::{Message, Records, Wire, range_in};
 pub use writer::{Cut, Encoded, Writer};

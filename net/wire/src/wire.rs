@@ -1,5 +1,6 @@
 //! How each type of the protocol is read and written; `schema!` composes these.
 
+use core::ops::Range;
 use std::borrow::Cow;
 
 use crate::api::ApiKey;
@@ -60,6 +61,24 @@ impl<'a> Records<'a> {
             Self::Cut(_) => &[],
         }
     }
+
+    /// Where the bytes lie in the frame that they were decoded from; see [`range_in`].
+    pub fn range_in(&self, frame: &[u8]) -> Option<Range<usize>> {
+        match self {
+            Self::Bytes(bytes) => range_in(bytes, frame),
+            Self::Cut(_) => None,
+        }
+    }
+}
+
+/// Where `part` lies in `frame`, if it was borrowed from it.
+///
+/// A server keeps the frame by reference count: with the range it hands on the records of one
+/// partition without copying them.
+pub fn range_in(part: &[u8], frame: &[u8]) -> Option<Range<usize>> {
+    let start = part.as_ptr().addr().checked_sub(frame.as_ptr().addr())?;
+    let end = start.checked_add(part.len())?;
+    (end <= frame.len()).then_some(start..end)
 }
 
 macro_rules! wire_scalars {
@@ -167,5 +186,23 @@ impl<'a, T: Wire<'a>> Wire<'a> for Vec<T> {
 
     fn write(&self, w: &mut Writer, version: i16) {
         w.nullable_array(Some(self), |w, item| item.write(w, version));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_range_of_a_part_gives_it_back() {
+        let frame = b"0123456789".to_vec();
+        assert_eq!(range_in(&frame[3..7], &frame), Some(3..7));
+        assert_eq!(range_in(&frame, &frame), Some(0..10));
+        assert_eq!(range_in(&frame[10..], &frame), Some(10..10));
+        // Not within: the frame is a part of the part, or they only overlap.
+        assert_eq!(range_in(&frame, &frame[1..]), None);
+        assert_eq!(range_in(&frame[3..7], &frame[..6]), None);
+        let other = b"0123456789".to_vec();
+        assert_eq!(range_in(&other, &frame), None);
     }
 }

@@ -95,6 +95,16 @@ impl Writer {
         self.flexible = flexible;
     }
 
+    /// Bytes encoded so far, without those of the cuts.
+    pub const fn len(&self) -> usize {
+        self.encoded.bytes.len()
+    }
+
+    /// Whether nothing was encoded yet.
+    pub const fn is_empty(&self) -> bool {
+        self.encoded.bytes.is_empty()
+    }
+
     /// Notes a value that cannot be encoded; the first one counts.
     pub fn fail(&mut self, error: WireError) {
         self.error.get_or_insert(error);

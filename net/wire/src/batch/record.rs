@@ -1,0 +1,219 @@
+//! Records of a batch: varints, relative to the header of the batch.
+
+use super::{BatchError, BatchHeader};
+use crate::error::WireError;
+use crate::reader::Reader;
+use crate::writer::Writer;
+
+/// One record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Record<'a> {
+    /// Its offset less that of the batch.
+    pub offset_delta: i32,
+    /// Its timestamp less that of the batch.
+    pub timestamp_delta: i64,
+    /// The key, or null.
+    pub key: Option<&'a [u8]>,
+    /// The value; null is a tombstone.
+    pub value: Option<&'a [u8]>,
+    /// The headers, in order and with duplicate keys.
+    pub headers: Headers<'a>,
+}
+
+/// One header of a record. Keys are text by convention; nothing checks it, as in Kafka.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordHeader<'a> {
+    /// The key.
+    pub key: &'a [u8],
+    /// The value, or null.
+    pub value: Option<&'a [u8]>,
+}
+
+/// The headers of a record, known to be well formed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Headers<'a> {
+    count: u32,
+    bytes: &'a [u8],
+}
+
+impl<'a> Headers<'a> {
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    /// Whether there are none.
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The headers in order.
+    pub fn iter(&self) -> impl Iterator<Item = RecordHeader<'a>> + use<'a> {
+        let mut reader = Reader::new(self.bytes, false);
+        (0..self.count).map_while(move |_| read_header(&mut reader).ok())
+    }
+
+    /// Reads the headers at the end of a record and leaves what follows them.
+    fn read(r: &mut Reader<'a>) -> Result<Self, WireError> {
+        let count = r.varint()?;
+        let count = u32::try_from(count).map_err(|_| WireError::NegativeLength(count))?;
+        let start = r.rest();
+        for _ in 0..count {
+            read_header(r)?;
+        }
+        let len = start.len() - r.rest().len();
+        Ok(Self {
+            count,
+            bytes: start.get(..len).unwrap_or_default(),
+        })
+    }
+}
+
+fn read_header<'a>(r: &mut Reader<'a>) -> Result<RecordHeader<'a>, WireError> {
+    let key = read_bytes(r)?.ok_or(WireError::UnexpectedNull("header key"))?;
+    Ok(RecordHeader {
+        key,
+        value: read_bytes(r)?,
+    })
+}
+
+/// Bytes with a varint length, -1 for null.
+fn read_bytes<'a>(r: &mut Reader<'a>) -> Result<Option<&'a [u8]>, WireError> {
+    match r.varint()? {
+        -1 => Ok(None),
+        len @ 0.. => r.take(len as usize).map(Some),
+        len => Err(WireError::NegativeLength(len)),
+    }
+}
+
+impl<'a> Record<'a> {
+    /// Reads a record behind its length.
+    fn read(r: &mut Reader<'a>) -> Result<Self, WireError> {
+        // Attributes of records are unused.
+        r.i8()?;
+        let timestamp_delta = r.varlong()?;
+        Ok(Self {
+            timestamp_delta,
+            offset_delta: r.varint()?,
+            key: read_bytes(r)?,
+            value: read_bytes(r)?,
+            headers: Headers::read(r)?,
+        })
+    }
+}
+
+/// The records of a payload that is not, or no longer, compressed.
+///
+/// Yields as many as the header announces, then [`BatchError::TrailingBytes`] if bytes are left.
+/// Ends behind the first error.
+#[derive(Debug, Clone)]
+pub struct Records<'a> {
+    reader: Reader<'a>,
+    index: i32,
+    count: i32,
+}
+
+impl<'a> Records<'a> {
+    /// The records in `payload`, which belongs to the batch of `header`.
+    pub const fn new(header: &BatchHeader, payload: &'a [u8]) -> Self {
+        Self {
+            reader: Reader::new(payload, false),
+            index: 0,
+            count: header.record_count,
+        }
+    }
+
+    fn record(&mut self) -> Result<Record<'a>, BatchError> {
+        let index = self.index;
+        let malformed = |cause| BatchError::Record { index, cause };
+        let announced = self.reader.varint().map_err(malformed)?;
+        let len = usize::try_from(announced)
+            .map_err(|_| malformed(WireError::NegativeLength(announced)))?;
+        let body = self.reader.take(len).map_err(malformed)?;
+        let mut fields = Reader::new(body, false);
+        let record = Record::read(&mut fields).map_err(malformed)?;
+        let left = fields.rest().len();
+        if left != 0 {
+            return Err(BatchError::RecordLength {
+                index,
+                announced,
+                actual: len - left,
+            });
+        }
+        Ok(record)
+    }
+
+    fn end(&mut self) -> Option<Result<Record<'a>, BatchError>> {
+        let left = self.reader.rest().len();
+        if left == 0 {
+            return None;
+        }
+        self.reader = Reader::new(&[], false);
+        Some(Err(BatchError::TrailingBytes(left)))
+    }
+}
+
+impl<'a> Iterator for Records<'a> {
+    type Item = Result<Record<'a>, BatchError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.index >= self.count {
+            return self.end();
+        }
+        let record = self.record();
+        if record.is_ok() {
+            self.index += 1;
+        } else {
+            self.index = self.count;
+            self.reader = Reader::new(&[], false);
+        }
+        Some(record)
+    }
+}
+
+/// Appends a record with its length.
+pub(super) fn write_record(
+    w: &mut Writer,
+    timestamp_delta: i64,
+    offset_delta: i32,
+    key: Option<&[u8]>,
+    value: Option<&[u8]>,
+    headers: &[RecordHeader<'_>],
+) {
+    let body = 1
+        + varlong_len(timestamp_delta)
+        + varlong_len(offset_delta.into())
+        + bytes_len(key)
+        + bytes_len(value)
+        + varlong_len(headers.len() as i64)
+        + headers
+            .iter()
+            .map(|h| bytes_len(Some(h.key)) + bytes_len(h.value))
+            .sum::<usize>();
+    w.varint(body as i32);
+    w.i8(0);
+    w.varlong(timestamp_delta);
+    w.varint(offset_delta);
+    write_bytes(w, key);
+    write_bytes(w, value);
+    w.varint(headers.len() as i32);
+    for header in headers {
+        write_bytes(w, Some(header.key));
+        write_bytes(w, header.value);
+    }
+}
+
+fn write_bytes(w: &mut Writer, bytes: Option<&[u8]>) {
+    w.varint(bytes.map_or(-1, |bytes| bytes.len() as i32));
+    w.raw(bytes.unwrap_or_default());
+}
+
+fn bytes_len(bytes: Option<&[u8]>) -> usize {
+    bytes.map_or(1, |bytes| varlong_len(bytes.len() as i64) + bytes.len())
+}
+
+/// Bytes of a zigzag varint; those of 32 bits have the same length.
+fn varlong_len(value: i64) -> usize {
+    let raw = ((value << 1) ^ (value >> 63)) as u64;
+    (64 - (raw | 1).leading_zeros()).div_ceil(7) as usize
+}
