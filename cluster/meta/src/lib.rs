@@ -23,6 +23,8 @@ pub mod name;
 mod record;
 mod snapshot;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use codec::DecodeError;
 pub use error::{ErrorCode, MetaError};
