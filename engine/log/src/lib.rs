@@ -1,16 +1,46 @@
-//! One partition's log.
+//! One partition's log: offsets, producers, epochs, segments, memory tail, and what recovery makes
+//! of a journal's entries.
 //!
-//! First file to read: `partition.rs`.
+//! Decisions are made at once in [`PartitionLog`]; bytes are carried by [`read`], [`write`] and
+//! [`load`], which wait on the runtime seam.
+//!
+//! What it is not: it does not flush (the shard's journal does), wait for clients, or know topics
+//! by name.
+//!
+//! First file to read: `partition.rs`, then `stage.rs` and `read.rs`; `recovery.rs` for what a start
+//! does.
 
 #![forbid(unsafe_code)]
 
 mod bytes;
-mod entry;
+pub mod entry;
 mod epochs;
+mod files;
+mod header;
 mod ids;
+mod load;
+mod partition;
 mod producer;
-mod segment;
+mod read;
+mod recovery;
+mod retention;
+pub mod segment;
+mod stage;
+mod state;
+mod tail;
+mod timestamp;
+mod write;
 
 pub use epochs::{EpochStart, LeaderEpochs};
+pub use files::SegmentFiles;
+pub use header::{StoredHeader, stamp};
 pub use ids::TopicPartition;
+pub use load::load;
+pub use partition::{Assigned, Candidate, LogConfig, PartitionLog};
 pub use producer::{ProducerError, ProducerStamp, ProducerStates, SequenceCheck};
+pub use read::{ReadError, read};
+pub use recovery::{FoldError, RecoveredPartition, Recovering, shared};
+pub use stage::SegmentWrite;
+pub use tail::StoredBatch;
+pub use timestamp::{TimestampOffset, find_timestamp, max_timestamp};
+pub use write::write;

@@ -13,4 +13,6 @@ pub use api::{
     Appended, FetchPart, Fetched, Mail, OffsetQuery, PartitionPosition, ProduceBatch,
     ProduceTicket, ShardError, Shards, TimestampOffset, pieces,
 };
-pub use shard::Shard;
+pub use shard::{
+    OpenError, PartitionSpec, Shard, ShardOptions, ShardStats, remove_other_generations, reshard,
+};

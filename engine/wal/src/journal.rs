@@ -528,6 +528,7 @@ impl State {
             life_start: self.life_start,
             crc: 0,
         };
+        let durable = group.durable;
         let (bytes, crc) = group.encode(&header);
         let pos = current.pos;
         current.pos += frame_bytes;
@@ -539,7 +540,7 @@ impl State {
         self.stats.frames += 1;
         self.stats.bytes += frame_bytes;
         self.stats.entries += u64::from(header.entries);
-        let flush = self.flush_of(group.durable);
+        let flush = self.flush_of(durable);
         SealedFrame { file, pos, bytes, sequence, flush }
     }
 

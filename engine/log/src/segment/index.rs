@@ -156,6 +156,16 @@ impl SegmentIndex {
         Lookup::Range(self.ranges.iter().find(|range| range.max_timestamp >= timestamp).copied())
     }
 
+    /// First offset of the range that is still growing.
+    pub(crate) fn open_offset(&self) -> Option<i64> {
+        self.open.as_ref().map(|open| open.first_offset)
+    }
+
+    /// Ranges that end in the chunk being written.
+    pub(crate) fn ranges(&self) -> &[Range] {
+        &self.ranges
+    }
+
     /// The position where the range after the last closed one begins.
     pub fn open_pos(&self) -> u64 {
         self.open.as_ref().map_or(self.end, |open| open.pos)

@@ -51,6 +51,15 @@ pub(crate) const fn index_block_pos(chunk: u64) -> u64 {
     BLOCK + chunk * CHUNK_FILE_BYTES + CHUNK_BYTES
 }
 
+/// The file position of the last index block of a sealed segment with `len` bytes of batches. Where
+/// the last chunk is full, it has an index block of its own before this one.
+pub(crate) const fn sealed_index_pos(len: u64) -> u64 {
+    if len.is_multiple_of(CHUNK_BYTES) {
+        return file_pos(len);
+    }
+    (file_pos(len - 1) + 1).next_multiple_of(BLOCK)
+}
+
 /// The name of a segment's file in its topic's directory.
 pub fn segment_file_name(partition: u32, base_offset: i64) -> String {
     format!("{partition:06}.{base_offset:020}.segment")

@@ -1,0 +1,129 @@
+//! The segment files of one shard: where they are, and a bounded cache of open ones.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use engine_rt::fs::{self, File, OpenOptions};
+
+use crate::ids::TopicPartition;
+use crate::segment::layout::segment_file_name;
+
+type Key = (TopicPartition, i64);
+
+#[derive(Debug, Default)]
+struct Cache {
+    open: BTreeMap<Key, (u64, File)>,
+    by_use: BTreeMap<u64, Key>,
+    clock: u64,
+}
+
+/// Opens segment files and keeps the most recently used ones open.
+#[derive(Debug)]
+pub struct SegmentFiles {
+    root: PathBuf,
+    disk_id: u128,
+    open_max: usize,
+    cache: RefCell<Cache>,
+}
+
+impl SegmentFiles {
+    /// Segment files below `root`, at most `open_max` of them open.
+    pub fn new(root: &Path, disk_id: u128, open_max: usize) -> Self {
+        Self { root: root.to_path_buf(), disk_id, open_max, cache: RefCell::default() }
+    }
+
+    /// The data directory's identity, in every file's header.
+    pub fn disk_id(&self) -> u128 {
+        self.disk_id
+    }
+
+    /// The directory of all topics.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// The directory of a partition's topic.
+    pub fn topic_dir(&self, id: TopicPartition) -> PathBuf {
+        self.root.join(TopicPartition::topic_dir(id.topic_id))
+    }
+
+    /// The path of a segment.
+    pub fn path(&self, id: TopicPartition, base: i64) -> PathBuf {
+        self.topic_dir(id).join(segment_file_name(id.partition, base))
+    }
+
+    /// Opens a segment that exists.
+    pub async fn open(&self, id: TopicPartition, base: i64) -> io::Result<File> {
+        self.open_with(id, base, OpenOptions::default()).await
+    }
+
+    /// Opens a segment, creating it and its directory; the new names are durable on return.
+    pub async fn create(&self, id: TopicPartition, base: i64) -> io::Result<File> {
+        if let Some(file) = self.cached(&(id, base)) {
+            return Ok(file);
+        }
+        let dir = self.topic_dir(id);
+        let new_dir = !fs::exists(&dir).await?;
+        if new_dir {
+            fs::create_dir_all(&dir).await?;
+        }
+        let options = OpenOptions { create: true, ..OpenOptions::default() };
+        let file = self.open_with(id, base, options).await?;
+        fs::sync_dir(&dir).await?;
+        if new_dir {
+            fs::sync_dir(&self.root).await?;
+        }
+        Ok(file)
+    }
+
+    /// Closes a segment and removes its name.
+    pub async fn remove(&self, id: TopicPartition, base: i64) -> io::Result<()> {
+        self.forget(&(id, base));
+        match fs::remove_file(&self.path(id, base)).await {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn open_with(&self, id: TopicPartition, base: i64, options: OpenOptions) -> io::Result<File> {
+        let key = (id, base);
+        if let Some(file) = self.cached(&key) {
+            return Ok(file);
+        }
+        let file = File::open(&self.path(id, base), options).await?;
+        // Another task may have opened it meanwhile: keep one descriptor.
+        if let Some(file) = self.cached(&key) {
+            return Ok(file);
+        }
+        let mut cache = self.cache.borrow_mut();
+        while cache.open.len() >= self.open_max {
+            let Some((_, oldest)) = cache.by_use.pop_first() else { break };
+            cache.open.remove(&oldest);
+        }
+        cache.clock += 1;
+        let now = cache.clock;
+        cache.open.insert(key, (now, file.clone()));
+        cache.by_use.insert(now, key);
+        Ok(file)
+    }
+
+    fn cached(&self, key: &Key) -> Option<File> {
+        let mut cache = self.cache.borrow_mut();
+        let (used, file) = cache.open.get(key).map(|(used, file)| (*used, file.clone()))?;
+        cache.clock += 1;
+        let now = cache.clock;
+        cache.by_use.remove(&used);
+        cache.by_use.insert(now, *key);
+        cache.open.insert(*key, (now, file.clone()));
+        Some(file)
+    }
+
+    fn forget(&self, key: &Key) {
+        let mut cache = self.cache.borrow_mut();
+        if let Some((used, _)) = cache.open.remove(key) {
+            cache.by_use.remove(&used);
+        }
+    }
+}

@@ -1,0 +1,228 @@
+//! First use of a segment after a start: its index is read back, and batches that end behind the
+//! flushed blocks are put together in memory. A segment that was rolled but not sealed is sealed.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use engine_rt::Buf;
+use engine_rt::fs::File;
+
+use crate::entry::{BATCH_HEADER_BYTES, SegmentPos};
+use crate::files::SegmentFiles;
+use crate::header::StoredHeader;
+use crate::ids::TopicPartition;
+use crate::partition::PartitionLog;
+use crate::read::{ReadError, header_at, slice_parts};
+use crate::segment::footer::Footer;
+use crate::segment::index::SegmentIndex;
+use crate::segment::layout::{
+    BLOCK, CHUNK_BYTES, Range, decode_index_block, file_pos, index_block_pos,
+};
+use crate::tail::StoredBatch;
+
+/// What loading needs to know of a segment.
+struct Unloaded {
+    id: TopicPartition,
+    base_offset: i64,
+    written: u64,
+    durable: u64,
+    sealed: bool,
+    last: bool,
+}
+
+/// Brings a segment's index into memory if it is not there.
+pub async fn load(
+    partition: &Rc<RefCell<PartitionLog>>,
+    files: &SegmentFiles,
+    segment_base: i64,
+) -> Result<(), ReadError> {
+    let Some(segment) = partition.borrow().unloaded(segment_base) else { return Ok(()) };
+    let loader = Loader { files, segment: &segment };
+    if segment.written == 0 {
+        let batches = loader.batches(partition, 0, Vec::new());
+        let index = SegmentIndex::new(segment.id, segment_base);
+        return loader.install(partition, index, batches).await;
+    }
+    let file = files.open(segment.id, segment_base).await.map_err(|e| loader.io(&e))?;
+    if segment.sealed {
+        let index = loader.read_footer(&file).await?;
+        return loader.install(partition, index, Vec::new()).await;
+    }
+    let index = loader.read_index_blocks(&file).await?;
+    let rest = loader.read_rest(&file, index.end()).await?;
+    let batches = loader.batches(partition, index.end(), rest);
+    loader.install(partition, index, batches).await
+}
+
+impl PartitionLog {
+    fn unloaded(&self, segment_base: i64) -> Option<Unloaded> {
+        let segment = self.segment(segment_base).filter(|segment| !segment.is_loaded())?;
+        Some(Unloaded {
+            id: self.id,
+            base_offset: segment_base,
+            written: segment.written,
+            durable: segment.durable,
+            sealed: segment.sealed,
+            last: self.segments.back().is_some_and(|last| last.base_offset == segment_base),
+        })
+    }
+}
+
+struct Loader<'a> {
+    files: &'a SegmentFiles,
+    segment: &'a Unloaded,
+}
+
+impl Loader<'_> {
+    fn io(&self, error: &std::io::Error) -> ReadError {
+        let path = self.files.path(self.segment.id, self.segment.base_offset);
+        ReadError::Io(format!("{}: {error}", path.display()))
+    }
+
+    fn corrupt(&self, what: &'static str, pos: u64) -> ReadError {
+        let path = self.files.path(self.segment.id, self.segment.base_offset);
+        ReadError::Corrupt { file: path.display().to_string(), what, pos }
+    }
+
+    async fn read_footer(&self, file: &File) -> Result<SegmentIndex, ReadError> {
+        let len = file.len().await.map_err(|e| self.io(&e))?;
+        let corrupt = || self.corrupt("footer", len);
+        let last = file
+            .read_at(len.checked_sub(BLOCK).ok_or_else(corrupt)?, BLOCK as usize)
+            .await
+            .map_err(|e| self.io(&e))?;
+        let bytes = Footer::blocks_bytes(&last).filter(|bytes| *bytes <= len);
+        let bytes = bytes.ok_or_else(corrupt)?;
+        let blocks =
+            file.read_at(len - bytes, bytes as usize).await.map_err(|e| self.io(&e))?;
+        let footer = Footer::decode(&blocks).ok_or_else(corrupt)?;
+        let mut index = SegmentIndex::new(self.segment.id, self.segment.base_offset);
+        index.add_summaries(footer.chunks, footer.bytes);
+        Ok(index)
+    }
+
+    /// The index blocks of every chunk that is wholly in flushed blocks.
+    async fn read_index_blocks(&self, file: &File) -> Result<SegmentIndex, ReadError> {
+        let mut index = SegmentIndex::new(self.segment.id, self.segment.base_offset);
+        for chunk in 0..self.segment.written / CHUNK_BYTES {
+            let pos = index_block_pos(chunk);
+            let block = file.read_at(pos, BLOCK as usize).await.map_err(|e| self.io(&e))?;
+            let ranges: Vec<Range> = decode_index_block(chunk, self.segment.base_offset, &block)
+                .ok_or_else(|| self.corrupt("index block", pos))?;
+            index.add_chunk(chunk, &ranges);
+        }
+        Ok(index)
+    }
+
+    /// The bytes of batches from `from` to the end of the flushed blocks.
+    async fn read_rest(&self, file: &File, from: u64) -> Result<Vec<Buf>, ReadError> {
+        let mut parts = Vec::new();
+        let mut pos = from;
+        while pos < self.segment.written {
+            let until = self.segment.written.min((pos / CHUNK_BYTES + 1) * CHUNK_BYTES);
+            let start = file_pos(pos) - file_pos(pos) % BLOCK;
+            let end = (file_pos(until - 1) + 1).next_multiple_of(BLOCK);
+            let block =
+                file.read_at(start, (end - start) as usize).await.map_err(|e| self.io(&e))?;
+            let (from, to) = (file_pos(pos) - start, file_pos(until - 1) + 1 - start);
+            if (block.len() as u64) < to {
+                return Err(self.corrupt("a flushed block", start));
+            }
+            parts.push(block.slice(from as usize..to as usize));
+            pos = until;
+        }
+        Ok(parts)
+    }
+
+    /// Batches from `from` on: those in `flushed` blocks, and the one that crosses into memory.
+    fn batches(
+        &self,
+        partition: &Rc<RefCell<PartitionLog>>,
+        from: u64,
+        mut parts: Vec<Buf>,
+    ) -> Vec<StoredBatch> {
+        let log = partition.borrow();
+        if let Some(prefix) = log.tail.prefix(self.segment.base_offset) {
+            parts.push(prefix.bytes.clone());
+        }
+        let total: usize = parts.iter().map(|part| part.len()).sum();
+        let (mut batches, mut at) = (Vec::new(), 0);
+        while let Some(header) = header_at::<BATCH_HEADER_BYTES>(&parts, at)
+            && let Some(header) = StoredHeader::decode(&header)
+            && at + header.bytes <= total
+        {
+            let pos = from + at as u64;
+            batches.push(self.stored(&header, pos, &slice_parts(&parts, at, at + header.bytes)));
+            at += header.bytes;
+        }
+        batches
+    }
+
+    fn stored(&self, header: &StoredHeader, pos: u64, parts: &[Buf]) -> StoredBatch {
+        let parts = match parts {
+            [whole] => [whole.clone(), Buf::new()],
+            [front, back] => [front.clone(), back.clone()],
+            many => {
+                let bytes: Vec<u8> = many.iter().flat_map(|part| part.iter().copied()).collect();
+                [Buf::copy_from_slice(&bytes), Buf::new()]
+            },
+        };
+        StoredBatch {
+            base_offset: header.base_offset,
+            last_offset: header.last_offset,
+            leader_epoch: header.leader_epoch,
+            max_timestamp: header.max_timestamp,
+            max_timestamp_delta: 0,
+            at: SegmentPos { segment_base: self.segment.base_offset, pos },
+            parts,
+        }
+    }
+
+    /// Puts the index in place, and into the memory tail what is not in readable ranges yet.
+    async fn install(
+        &self,
+        partition: &Rc<RefCell<PartitionLog>>,
+        mut index: SegmentIndex,
+        batches: Vec<StoredBatch>,
+    ) -> Result<(), ReadError> {
+        let base = self.segment.base_offset;
+        for batch in &batches {
+            index.add(batch.base_offset, batch.at.pos, batch.max_timestamp, &batch.parts);
+        }
+        {
+            let mut log = partition.borrow_mut();
+            let log = &mut *log;
+            let Ok(at) = log.segments.binary_search_by_key(&base, |s| s.base_offset) else {
+                return Ok(());
+            };
+            if log.segments[at].is_loaded() {
+                return Ok(());
+            }
+            if self.segment.last {
+                let unread = |batch: &&StoredBatch| batch.at.pos >= index.open_pos();
+                for batch in batches.iter().filter(unread).rev() {
+                    log.tail.push_front(batch.clone());
+                }
+                log.tail.drop_prefix(base);
+            }
+            log.segments[at].index = Some(index);
+        }
+        if self.segment.last || self.segment.sealed {
+            return Ok(());
+        }
+        self.seal(partition).await
+    }
+
+    /// Seals a segment that a crash left rolled and open.
+    async fn seal(&self, partition: &Rc<RefCell<PartitionLog>>) -> Result<(), ReadError> {
+        assert!(self.segment.durable > 0, "a rolled segment has batches");
+        let staged =
+            partition.borrow_mut().stage_seal(self.files.disk_id(), self.segment.base_offset);
+        match staged {
+            Some(write) => {
+                crate::write::write(partition, self.files, &write).await.map_err(|e| self.io(&e))
+            },
+            None => Ok(()),
+        }
+    }
+}

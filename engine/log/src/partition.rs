@@ -1,0 +1,354 @@
+//! One partition: offsets, epochs, producers, segments and the memory tail. Everything here is
+//! decided at once, without waiting; bytes are moved by `read.rs` and the shard.
+//!
+//! Positions: `log_start ≤ high_watermark ≤ next_offset`. On one node the high watermark is what is
+//! durable here: it moves along the contiguous prefix of appends whose journal frame, and extent if
+//! they have one, are flushed (rule 1).
+//!
+//! Append is two steps. [`PartitionLog::assign`] checks the producer and gives offsets and place;
+//! [`PartitionLog::store`] takes bytes that are stamped already. Followers will use the second
+//! alone. No await stands between them (rule 7).
+
+use std::cell::Cell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use engine_rt::mutant::{self, Mutant};
+
+use crate::entry::SegmentPos;
+use crate::epochs::LeaderEpochs;
+use crate::ids::TopicPartition;
+use crate::producer::{ProducerError, ProducerStamp, ProducerStates, SequenceCheck};
+use crate::segment::Segment;
+use crate::tail::{StoredBatch, Tail};
+
+/// What of a topic's configuration the log acts on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogConfig {
+    /// `segment.bytes`.
+    pub segment_bytes: u64,
+    /// `segment.ms`.
+    pub segment_ms: i64,
+    /// `retention.ms`, -1 without bound; no effect unless `delete` is set.
+    pub retention_ms: i64,
+    /// `retention.bytes`, -1 without bound; no effect unless `delete` is set.
+    pub retention_bytes: i64,
+    /// Whether `cleanup.policy` includes `delete`.
+    pub delete: bool,
+    /// Whether an acknowledgement waits for the flush (`flush.messages` = 1).
+    pub flush_before_ack: bool,
+    /// `flush.ms` of a topic that does not wait: the delay's bound.
+    pub flush_ms: i64,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 1 << 30,
+            segment_ms: 7 * 24 * 3_600_000,
+            retention_ms: 7 * 24 * 3_600_000,
+            retention_bytes: -1,
+            delete: true,
+            flush_before_ack: true,
+            flush_ms: i64::MAX,
+        }
+    }
+}
+
+/// A batch that asks for offsets.
+#[derive(Clone, Copy, Debug)]
+pub struct Candidate {
+    /// Bytes of the batch.
+    pub bytes: u64,
+    /// Records in it.
+    pub records: i32,
+    /// Its producer.
+    pub stamp: ProducerStamp,
+    /// Wall clock.
+    pub now_ms: i64,
+}
+
+/// What a candidate got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assigned {
+    /// Offsets and a place.
+    New {
+        /// First offset.
+        base_offset: i64,
+        /// Last offset.
+        last_offset: i64,
+        /// Epoch to stamp.
+        leader_epoch: i32,
+        /// Where the bytes go.
+        at: SegmentPos,
+    },
+    /// It is a retry; the original has these offsets and may not be durable yet.
+    Duplicate {
+        /// First offset of the original.
+        base_offset: i64,
+        /// Last offset of the original.
+        last_offset: i64,
+    },
+}
+
+/// An append that is not durable yet.
+#[derive(Debug)]
+struct Pending {
+    last_offset: i64,
+    frame: u64,
+    extent_flushed: Option<Rc<Cell<bool>>>,
+    max_timestamp: i64,
+    max_timestamp_offset: i64,
+    segment_base: i64,
+    end_pos: u64,
+}
+
+/// A partition's log.
+#[derive(Debug)]
+pub struct PartitionLog {
+    pub(crate) id: TopicPartition,
+    pub(crate) config: LogConfig,
+    pub(crate) log_start: i64,
+    pub(crate) high_watermark: i64,
+    pub(crate) next_offset: i64,
+    pub(crate) leader_epoch: i32,
+    pub(crate) epochs: LeaderEpochs,
+    pub(crate) producers: ProducerStates,
+    /// Oldest first; the last one is written to. Empty before the first batch.
+    pub(crate) segments: VecDeque<Segment>,
+    pub(crate) tail: Tail,
+    pending: VecDeque<Pending>,
+}
+
+impl PartitionLog {
+    /// An empty log.
+    pub fn new(id: TopicPartition, leader_epoch: i32, config: LogConfig) -> Self {
+        Self {
+            id,
+            config,
+            log_start: 0,
+            high_watermark: 0,
+            next_offset: 0,
+            leader_epoch,
+            epochs: LeaderEpochs::default(),
+            producers: ProducerStates::default(),
+            segments: VecDeque::new(),
+            tail: Tail::default(),
+            pending: VecDeque::new(),
+        }
+    }
+
+    /// The partition.
+    pub fn id(&self) -> TopicPartition {
+        self.id
+    }
+
+    /// First offset there is.
+    pub fn log_start(&self) -> i64 {
+        self.log_start
+    }
+
+    /// End of what is durable.
+    pub fn high_watermark(&self) -> i64 {
+        self.high_watermark
+    }
+
+    /// The next offset to be given.
+    pub fn next_offset(&self) -> i64 {
+        self.next_offset
+    }
+
+    /// The epoch in which batches are written.
+    pub fn leader_epoch(&self) -> i32 {
+        self.leader_epoch
+    }
+
+    /// Leader epochs with their first offsets.
+    pub fn epochs(&self) -> &LeaderEpochs {
+        &self.epochs
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> &LogConfig {
+        &self.config
+    }
+
+    /// Puts another configuration in force: rolls and retention follow it from now on.
+    pub fn set_config(&mut self, config: LogConfig) {
+        self.config = config;
+    }
+
+    /// Bytes of batches, deleted segments left out.
+    pub fn size_bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.len).sum()
+    }
+
+    /// Bytes that memory holds for this partition.
+    pub fn tail_bytes(&self) -> u64 {
+        self.tail.bytes()
+    }
+
+    /// Bytes that no flushed segment block holds.
+    pub fn unwritten_bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.len - segment.written).sum()
+    }
+
+    /// The segments, oldest first.
+    pub fn segments(&self) -> impl ExactSizeIterator<Item = &Segment> {
+        self.segments.iter()
+    }
+
+    /// Begins a leader epoch at the log's end. The caller journals it.
+    pub fn begin_epoch(&mut self, epoch: i32) {
+        self.leader_epoch = epoch;
+        self.epochs.begin(epoch, self.next_offset);
+    }
+
+    /// Checks the producer of `candidate` and gives it offsets, epoch and place.
+    pub fn assign(&mut self, candidate: Candidate) -> Result<Assigned, ProducerError> {
+        if candidate.stamp.is_idempotent()
+            && let SequenceCheck::Duplicate { base_offset, last_offset } =
+                self.producers.check(candidate.stamp, candidate.records)?
+        {
+            return Ok(Assigned::Duplicate { base_offset, last_offset });
+        }
+        let base_offset = self.next_offset;
+        let last_offset = base_offset + i64::from(candidate.records) - 1;
+        let at = self.place(candidate, last_offset);
+        self.next_offset = last_offset + 1;
+        self.producers.record(candidate.stamp, base_offset, last_offset, candidate.now_ms);
+        self.epochs.begin(self.leader_epoch, base_offset);
+        Ok(Assigned::New { base_offset, last_offset, leader_epoch: self.leader_epoch, at })
+    }
+
+    /// The place of the next batch, in a new segment if the active one is full or old.
+    fn place(&mut self, candidate: Candidate, last_offset: i64) -> SegmentPos {
+        let config = self.config;
+        let fits = |active: &Segment| {
+            active.len == 0
+                || (active.len + candidate.bytes <= config.segment_bytes
+                    && candidate.now_ms.saturating_sub(active.created_ms) < config.segment_ms
+                    && last_offset - active.base_offset <= i64::from(u32::MAX))
+        };
+        if !self.segments.back().is_some_and(fits) {
+            let segment = Segment::new(self.id, self.next_offset, candidate.now_ms);
+            self.segments.push_back(segment);
+        }
+        let active = self.segments.back_mut().expect("just made sure");
+        let at = SegmentPos { segment_base: active.base_offset, pos: active.len };
+        active.len += candidate.bytes;
+        active.next_offset = last_offset + 1;
+        at
+    }
+
+    /// Takes a stamped batch whose place was assigned. It is durable when `frame` is, and the extent
+    /// if there is one.
+    pub fn store(&mut self, batch: StoredBatch, frame: u64, extent_flushed: Option<Rc<Cell<bool>>>) {
+        let extent_flushed =
+            extent_flushed.filter(|_| !mutant::is_active(Mutant::AckBeforeExtent));
+        self.pending.push_back(Pending {
+            last_offset: batch.last_offset,
+            frame,
+            extent_flushed,
+            max_timestamp: batch.max_timestamp,
+            max_timestamp_offset: batch.base_offset + i64::from(batch.max_timestamp_delta),
+            segment_base: batch.at.segment_base,
+            end_pos: batch.end_pos(),
+        });
+        self.tail.push(batch);
+    }
+
+    /// Moves the high watermark along what is durable now that every frame up to `frame` is. True
+    /// if it moved.
+    pub fn advance(&mut self, frame: u64) -> bool {
+        let before = self.high_watermark;
+        while let Some(pending) = self.pending.pop_front_if(|pending| {
+            pending.frame <= frame && pending.extent_flushed.as_ref().is_none_or(|done| done.get())
+        }) {
+            self.high_watermark = pending.last_offset + 1;
+            let segment = self.segment_mut(pending.segment_base).expect("segment of an append");
+            segment.made_durable(&pending_end(&pending));
+        }
+        self.high_watermark > before
+    }
+
+    /// Whether appends wait for the disk.
+    pub fn has_pending(&self) -> bool {
+        !self.pending.is_empty()
+    }
+
+    /// The segment named `base_offset`.
+    pub fn segment(&self, base_offset: i64) -> Option<&Segment> {
+        let at = self.segments.binary_search_by_key(&base_offset, |segment| segment.base_offset);
+        at.ok().map(|at| &self.segments[at])
+    }
+
+    pub(crate) fn segment_mut(&mut self, base_offset: i64) -> Option<&mut Segment> {
+        let at = self.segments.binary_search_by_key(&base_offset, |segment| segment.base_offset);
+        at.ok().map(|at| &mut self.segments[at])
+    }
+
+    /// The segment that holds `offset`, which is below its end.
+    pub(crate) fn segment_of(&self, offset: i64) -> Option<&Segment> {
+        let after = self.segments.partition_point(|segment| segment.base_offset <= offset);
+        self.segments.get(after.checked_sub(1)?)
+    }
+
+    /// Lets go of batches that flushed, indexed blocks hold, oldest first, until `bytes` are free or
+    /// nothing more may go. Returns the bytes freed.
+    pub fn evict(&mut self, bytes: u64) -> u64 {
+        let mut freed = 0;
+        while freed < bytes {
+            let Some(batch) = self.tail.front() else { break };
+            let readable = self
+                .segment(batch.at.segment_base)
+                .is_none_or(|segment| batch.end_pos() <= segment.readable_end());
+            if !readable || batch.last_offset >= self.high_watermark {
+                break;
+            }
+            freed += self.tail.pop_front().map_or(0, |batch| batch.bytes());
+        }
+        freed
+    }
+
+    /// Moves the log start up; gives the segments that lie wholly below it, for deletion. The
+    /// caller has journaled the move (rule 9).
+    pub fn move_log_start(&mut self, log_start: i64) -> Vec<Segment> {
+        if log_start <= self.log_start {
+            return Vec::new();
+        }
+        assert!(log_start <= self.high_watermark, "log start beyond the high watermark");
+        self.log_start = log_start;
+        self.epochs.trim_front(log_start);
+        let mut dropped = Vec::new();
+        while self.segments.len() > 1
+            && self.segments.front().is_some_and(|segment| segment.next_offset <= log_start)
+        {
+            dropped.extend(self.segments.pop_front());
+        }
+        while self.tail.front().is_some_and(|batch| {
+            dropped.iter().any(|segment| segment.base_offset == batch.at.segment_base)
+        }) {
+            self.tail.pop_front();
+        }
+        for segment in &dropped {
+            self.tail.drop_prefix(segment.base_offset);
+        }
+        dropped
+    }
+
+    /// Lets `producer.id.expiration.ms` take effect.
+    pub fn expire_producers(&mut self, before_ms: i64) {
+        self.producers.expire(before_ms);
+    }
+}
+
+/// What an append's durability says about its segment.
+fn pending_end(pending: &Pending) -> crate::segment::DurableEnd {
+    crate::segment::DurableEnd {
+        pos: pending.end_pos,
+        next_offset: pending.last_offset + 1,
+        max_timestamp: pending.max_timestamp,
+        max_timestamp_offset: pending.max_timestamp_offset,
+    }
+}

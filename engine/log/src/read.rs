@@ -1,0 +1,355 @@
+//! Reading: from the memory tail at once, from segment files range by range, each range checked
+//! against the checksum that binds it to its place.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use engine_rt::{Buf, fs::File};
+use thiserror::Error;
+
+use crate::files::SegmentFiles;
+use crate::header::{SPAN_BYTES, Span};
+use crate::partition::PartitionLog;
+use crate::segment::{Segment, SegmentPin};
+use crate::segment::index::{ChunkSummary, Lookup};
+use crate::segment::layout::{
+    BLOCK, CHUNK_BYTES, Range, decode_index_block, file_pos, index_block_pos, place_digest,
+    sealed_index_pos,
+};
+use crate::tail::StoredBatch;
+
+/// Why a read failed.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ReadError {
+    /// The offset is not within the log.
+    #[error("offset out of range")]
+    OutOfRange,
+    /// The system refused.
+    #[error("{0}")]
+    Io(String),
+    /// The bytes are not what was written: never served.
+    #[error("{file}: {what} at byte {pos} is damaged")]
+    Corrupt {
+        /// The segment's file.
+        file: String,
+        /// What is damaged.
+        what: &'static str,
+        /// Where, in the file.
+        pos: u64,
+    },
+}
+
+/// What can be answered without waiting, and what needs a file.
+enum Plan {
+    Memory(Vec<Buf>),
+    Segment(SegmentPlan),
+}
+
+/// A place in a segment file.
+struct SegmentPlan {
+    segment_base: i64,
+    lookup: Lookup,
+    /// Ranges behind `lookup` that are in memory.
+    readable_end: u64,
+    len: u64,
+    sealed: bool,
+    _pin: SegmentPin,
+}
+
+/// Whole batches from `offset` on, below `bound`: at most `bytes_max`, but one batch at least if
+/// `min_one`. Empty at the end of the log.
+pub async fn read(
+    partition: &Rc<RefCell<PartitionLog>>,
+    files: &SegmentFiles,
+    offset: i64,
+    bytes_max: usize,
+    min_one: bool,
+    bound: i64,
+) -> Result<Vec<Buf>, ReadError> {
+    loop {
+        let plan = partition.borrow().plan(offset, bytes_max, min_one, bound)?;
+        match plan {
+            Some(Plan::Memory(records)) => return Ok(records),
+            Some(Plan::Segment(plan)) => {
+                return read_segment(partition, files, plan, offset, bytes_max, min_one, bound)
+                    .await;
+            },
+            None => {
+                let base = partition.borrow().segment_of(offset).map(|s| s.base_offset);
+                crate::load::load(partition, files, base.ok_or(ReadError::OutOfRange)?).await?;
+            },
+        }
+    }
+}
+
+impl PartitionLog {
+    /// How to read from `offset`; `None` if the segment must be loaded first.
+    fn plan(
+        &self,
+        offset: i64,
+        bytes_max: usize,
+        min_one: bool,
+        bound: i64,
+    ) -> Result<Option<Plan>, ReadError> {
+        if offset < self.log_start || offset > self.high_watermark {
+            return Err(ReadError::OutOfRange);
+        }
+        if offset >= bound {
+            return Ok(Some(Plan::Memory(Vec::new())));
+        }
+        if self.tail.first_offset().is_some_and(|first| first <= offset) {
+            let batches = self.tail.from_offset(offset);
+            return Ok(Some(Plan::Memory(take_batches(batches, bytes_max, min_one, bound))));
+        }
+        let segment = self.segment_of(offset).ok_or(ReadError::OutOfRange)?;
+        let Some(index) = &segment.index else { return Ok(None) };
+        Ok(Some(Plan::Segment(segment_plan(segment, index.find_offset(offset)))))
+    }
+}
+
+/// Slices of batches in memory.
+fn take_batches<'a>(
+    batches: impl Iterator<Item = &'a StoredBatch>,
+    bytes_max: usize,
+    min_one: bool,
+    bound: i64,
+) -> Vec<Buf> {
+    let mut records = Vec::new();
+    let mut bytes = 0;
+    for batch in batches.take_while(|batch| batch.last_offset < bound) {
+        let first = min_one && records.is_empty();
+        bytes += batch.bytes() as usize;
+        if bytes > bytes_max && !first {
+            break;
+        }
+        records.extend(batch.parts.iter().filter(|part| !part.is_empty()).cloned());
+    }
+    records
+}
+
+async fn read_segment(
+    partition: &Rc<RefCell<PartitionLog>>,
+    files: &SegmentFiles,
+    plan: SegmentPlan,
+    offset: i64,
+    bytes_max: usize,
+    min_one: bool,
+    bound: i64,
+) -> Result<Vec<Buf>, ReadError> {
+    let id = partition.borrow().id();
+    let file = files.open(id, plan.segment_base).await.map_err(|e| ReadError::Io(e.to_string()))?;
+    let reader = SegmentReader { files, file, plan: &plan, id };
+    let ranges = reader.ranges_from(partition, offset, bytes_max).await?;
+    let bytes = reader.read_ranges(&ranges).await?;
+    Ok(trim(&bytes, offset, bytes_max, min_one, bound))
+}
+
+/// The ranges that end in a chunk whose index block is on disk.
+pub(crate) async fn read_chunk_ranges(
+    partition: &Rc<RefCell<PartitionLog>>,
+    files: &SegmentFiles,
+    segment_base: i64,
+    chunk: &ChunkSummary,
+) -> Result<Vec<Range>, ReadError> {
+    let (id, plan) = {
+        let log = partition.borrow();
+        let segment = log.segment(segment_base).ok_or(ReadError::OutOfRange)?;
+        let plan = segment_plan(segment, Lookup::Chunk(*chunk));
+        (log.id(), plan)
+    };
+    let file = files.open(id, segment_base).await.map_err(|e| ReadError::Io(e.to_string()))?;
+    SegmentReader { files, file, plan: &plan, id }.chunk_ranges(chunk).await
+}
+
+fn segment_plan(segment: &Segment, lookup: Lookup) -> SegmentPlan {
+    SegmentPlan {
+        segment_base: segment.base_offset,
+        lookup,
+        readable_end: segment.readable_end(),
+        len: segment.len,
+        sealed: segment.sealed,
+        _pin: segment.pin.clone(),
+    }
+}
+
+/// Reads one segment's file.
+struct SegmentReader<'a> {
+    files: &'a SegmentFiles,
+    file: File,
+    plan: &'a SegmentPlan,
+    id: crate::ids::TopicPartition,
+}
+
+impl SegmentReader<'_> {
+    /// Consecutive ranges from the one with `offset` on, about `bytes_max` bytes, never beyond what
+    /// is flushed.
+    async fn ranges_from(
+        &self,
+        partition: &Rc<RefCell<PartitionLog>>,
+        offset: i64,
+        bytes_max: usize,
+    ) -> Result<Vec<Range>, ReadError> {
+        let candidates = match &self.plan.lookup {
+            Lookup::Chunk(chunk) => self.chunk_ranges(chunk).await?,
+            Lookup::Range(_) => {
+                let log = partition.borrow();
+                let segment = log.segment(self.plan.segment_base).ok_or(ReadError::OutOfRange)?;
+                segment.index.as_ref().map_or_else(Vec::new, |index| index.ranges().to_vec())
+            },
+        };
+        let first = candidates.partition_point(|range| range.first_offset <= offset);
+        let mut taken: Vec<Range> = Vec::new();
+        let mut bytes = 0;
+        for range in &candidates[first.saturating_sub(1)..] {
+            let full = !taken.is_empty() && bytes + range.bytes as usize > bytes_max;
+            if full || range.end() > self.plan.readable_end {
+                break;
+            }
+            bytes += range.bytes as usize;
+            taken.push(*range);
+        }
+        if taken.is_empty() {
+            return Err(self.corrupt("no index entry", file_pos(0)));
+        }
+        Ok(taken)
+    }
+
+    /// The ranges in a chunk's index block.
+    async fn chunk_ranges(&self, chunk: &ChunkSummary) -> Result<Vec<Range>, ReadError> {
+        let last = self.plan.len / CHUNK_BYTES;
+        let pos = if self.plan.sealed && chunk.chunk == last {
+            sealed_index_pos(self.plan.len)
+        } else {
+            index_block_pos(chunk.chunk)
+        };
+        let block = self.read_at(pos, BLOCK as usize).await?;
+        decode_index_block(chunk.chunk, self.plan.segment_base, &block)
+            .ok_or_else(|| self.corrupt("index block", pos))
+    }
+
+    /// The bytes of consecutive ranges, checked.
+    async fn read_ranges(&self, ranges: &[Range]) -> Result<Vec<Buf>, ReadError> {
+        let (from, to) = (ranges[0].pos, ranges[ranges.len() - 1].end());
+        let start = file_pos(from) - file_pos(from) % BLOCK;
+        let end = (file_pos(to - 1) + 1).next_multiple_of(BLOCK);
+        let block = self.read_at(start, (end - start) as usize).await?;
+        let slice = |from: u64, to: u64| -> Result<Buf, ReadError> {
+            let (from, to) = ((file_pos(from) - start) as usize, (file_pos(to - 1) + 1 - start) as usize);
+            if to > block.len() {
+                return Err(self.corrupt("a range cut short", start));
+            }
+            Ok(block.slice(from..to))
+        };
+        let mut parts = Vec::new();
+        let mut pos = from;
+        while pos < to {
+            let until = to.min((pos / CHUNK_BYTES + 1) * CHUNK_BYTES);
+            parts.push(slice(pos, until)?);
+            pos = until;
+        }
+        self.check(ranges, &parts)?;
+        Ok(parts)
+    }
+
+    /// Compares each range with its checksum.
+    fn check(&self, ranges: &[Range], parts: &[Buf]) -> Result<(), ReadError> {
+        let mut cursor = Cursor { parts, part: 0, at: 0 };
+        for range in ranges {
+            let mut digest = place_digest(self.id, self.plan.segment_base, range.pos);
+            cursor.take(range.bytes as usize, |bytes| digest.update(bytes));
+            if digest.finalize() as u32 != range.crc {
+                return Err(self.corrupt("a range of batches", file_pos(range.pos)));
+            }
+        }
+        Ok(())
+    }
+
+    async fn read_at(&self, pos: u64, len: usize) -> Result<Buf, ReadError> {
+        self.file.read_at(pos, len).await.map_err(|error| ReadError::Io(error.to_string()))
+    }
+
+    fn corrupt(&self, what: &'static str, pos: u64) -> ReadError {
+        let file = self.files.path(self.id, self.plan.segment_base).display().to_string();
+        ReadError::Corrupt { file, what, pos }
+    }
+}
+
+/// Walks over bytes that lie in several parts.
+struct Cursor<'a> {
+    parts: &'a [Buf],
+    part: usize,
+    at: usize,
+}
+
+impl Cursor<'_> {
+    fn take(&mut self, mut len: usize, mut each: impl FnMut(&[u8])) {
+        while len > 0 && self.part < self.parts.len() {
+            let part = &self.parts[self.part];
+            let count = len.min(part.len() - self.at);
+            each(&part[self.at..self.at + count]);
+            self.at += count;
+            len -= count;
+            if self.at == part.len() {
+                self.part += 1;
+                self.at = 0;
+            }
+        }
+    }
+}
+
+/// The first `N` bytes of a header that may lie across two parts.
+pub(crate) fn header_at<const N: usize>(parts: &[Buf], mut at: usize) -> Option<[u8; N]> {
+    let mut header = [0; N];
+    let mut filled = 0;
+    for part in parts {
+        if at >= part.len() {
+            at -= part.len();
+            continue;
+        }
+        let count = (part.len() - at).min(N - filled);
+        header[filled..filled + count].copy_from_slice(&part[at..at + count]);
+        filled += count;
+        at = 0;
+        if filled == N {
+            return Some(header);
+        }
+    }
+    None
+}
+
+/// Cuts whole batches out of checked ranges: from the one with `offset` to `bytes_max` or `bound`.
+fn trim(parts: &[Buf], offset: i64, bytes_max: usize, min_one: bool, bound: i64) -> Vec<Buf> {
+    let total: usize = parts.iter().map(|part| part.len()).sum();
+    let (mut start, mut end, mut at) = (None, 0, 0);
+    while let Some(span) = header_at::<SPAN_BYTES>(parts, at).and_then(|h| Span::decode(&h)) {
+        let next = at + span.bytes;
+        if next > total || span.last_offset >= bound {
+            break;
+        }
+        if span.last_offset >= offset {
+            let from = *start.get_or_insert(at);
+            let first = min_one && end == 0;
+            if next - from > bytes_max && !first {
+                break;
+            }
+            end = next;
+        }
+        at = next;
+    }
+    let start = start.unwrap_or(0);
+    slice_parts(parts, start, end.max(start))
+}
+
+/// The bytes `[from, to)` of several parts.
+pub(crate) fn slice_parts(parts: &[Buf], from: usize, to: usize) -> Vec<Buf> {
+    let mut sliced = Vec::new();
+    let mut base = 0;
+    for part in parts {
+        let (start, end) = (from.max(base), to.min(base + part.len()));
+        if start < end {
+            sliced.push(part.slice(start - base..end - base));
+        }
+        base += part.len();
+    }
+    sliced
+}

@@ -1,0 +1,262 @@
+//! Folding the journal's entries into a partition, as of its checkpoint: everything is gathered
+//! first, truncations take effect, and only what survives is verified and applied (rule 10).
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use engine_rt::Buf;
+
+use crate::bytes::crc32c;
+use crate::entry::{Entry, Extent, SegmentPos};
+use crate::files::SegmentFiles;
+use crate::header::StoredHeader;
+use crate::ids::TopicPartition;
+use crate::partition::{LogConfig, PartitionLog};
+use crate::segment::layout::BLOCK;
+use crate::segment::{DurableEnd, Segment};
+use crate::tail::{Prefix, StoredBatch};
+
+/// A partition that is being recovered.
+#[derive(Debug)]
+pub struct Recovering {
+    log: PartitionLog,
+    entries: Vec<(u64, Entry)>,
+}
+
+/// A partition as recovery left it.
+#[derive(Debug)]
+pub struct RecoveredPartition {
+    /// The log; nothing in it is pending.
+    pub log: PartitionLog,
+    /// Set if an extent above the flushed mark was not on the disk: the log ends here now, and a
+    /// truncate entry must be flushed before anything is written.
+    pub truncated_to: Option<i64>,
+}
+
+/// The journal's entries do not fit together: a defect of the program or of the disk.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{id}: journal goes on at offset {found}, but the log ends at {expected}")]
+pub struct FoldError {
+    /// The partition.
+    pub id: TopicPartition,
+    /// Offset of the entry.
+    pub found: i64,
+    /// End of the log so far.
+    pub expected: i64,
+}
+
+impl Recovering {
+    /// A partition without a checkpoint.
+    pub fn empty(id: TopicPartition, config: LogConfig) -> Self {
+        Self { log: PartitionLog::new(id, 0, config), entries: Vec::new() }
+    }
+
+    /// A partition as its checkpoint has it; `None` if the checkpoint's bytes are damaged.
+    pub fn from_state(bytes: &[u8], config: LogConfig) -> Option<Self> {
+        Some(Self { log: PartitionLog::decode_state(bytes, config)?, entries: Vec::new() })
+    }
+
+    /// The partition.
+    pub fn id(&self) -> TopicPartition {
+        self.log.id
+    }
+
+    /// Puts the topic's configuration in force.
+    pub fn set_config(&mut self, config: LogConfig) {
+        self.log.config = config;
+    }
+
+    /// Adds the next entry of the journal, from frame `frame`.
+    pub fn add(&mut self, frame: u64, entry: Entry) {
+        if let Entry::Truncate(end) = entry {
+            self.entries.retain(|(_, entry)| first_offset(entry).is_none_or(|first| first < end));
+        } else {
+            self.entries.push((frame, entry));
+        }
+    }
+
+    /// Verifies extents above the flushed mark and applies what survives.
+    pub async fn finish(
+        mut self,
+        files: &SegmentFiles,
+        flushed_mark: u64,
+        now_ms: i64,
+    ) -> Result<RecoveredPartition, FoldError> {
+        let truncated_to = self.verify(files, flushed_mark).await;
+        for (_, entry) in std::mem::take(&mut self.entries) {
+            self.log.replay(entry, now_ms)?;
+        }
+        Ok(RecoveredPartition { log: self.log, truncated_to })
+    }
+
+    /// Cuts the entries at the first extent above the mark that is not on the disk. What was read
+    /// is made durable (rule 4).
+    async fn verify(&mut self, files: &SegmentFiles, flushed_mark: u64) -> Option<i64> {
+        let id = self.log.id;
+        let mut cut = None;
+        for (at, (frame, entry)) in self.entries.iter().enumerate() {
+            let Entry::Extent { at: place, extent, header, .. } = entry else { continue };
+            let known = StoredHeader::decode(header)
+                .is_some_and(|header| header.last_offset < self.log.next_offset);
+            if known || *frame <= flushed_mark || is_on_disk(files, id, *place, *extent).await {
+                continue;
+            }
+            cut = Some((at, StoredHeader::decode(header).map(|header| header.base_offset)));
+            break;
+        }
+        let (at, end) = cut?;
+        let end = end?;
+        let mut seen = 0;
+        self.entries.retain(|(_, entry)| {
+            seen += 1;
+            seen <= at || first_offset(entry).is_none_or(|first| first < end)
+        });
+        Some(end)
+    }
+}
+
+/// First offset of an entry with a batch.
+fn first_offset(entry: &Entry) -> Option<i64> {
+    let header = match entry {
+        Entry::Batch { bytes, .. } => bytes,
+        Entry::Extent { header, .. } => header,
+        _ => return None,
+    };
+    StoredHeader::decode(header).map(|header| header.base_offset)
+}
+
+async fn is_on_disk(
+    files: &SegmentFiles,
+    id: TopicPartition,
+    place: SegmentPos,
+    extent: Extent,
+) -> bool {
+    let Ok(file) = files.open(id, place.segment_base).await else { return false };
+    match file.read_at(extent.file_pos, extent.file_bytes as usize).await {
+        Ok(bytes) if bytes.len() as u64 == extent.file_bytes && crc32c(&bytes) == extent.crc => {
+            file.sync().await.is_ok()
+        },
+        _ => false,
+    }
+}
+
+impl PartitionLog {
+    /// Applies one surviving entry.
+    fn replay(&mut self, entry: Entry, now_ms: i64) -> Result<(), FoldError> {
+        match entry {
+            Entry::Batch { at, max_timestamp_delta, bytes } => {
+                self.replay_batch(at, max_timestamp_delta, bytes, now_ms)
+            },
+            Entry::Extent { at, batch_bytes, max_timestamp_delta, header, remainder, .. } => {
+                self.replay_extent(at, batch_bytes, max_timestamp_delta, &header, remainder, now_ms)
+            },
+            Entry::LogStart(offset) => {
+                let offset = offset.min(self.high_watermark);
+                self.move_log_start(offset);
+                Ok(())
+            },
+            Entry::EpochStart { epoch, offset } => {
+                if offset >= self.next_offset {
+                    self.leader_epoch = self.leader_epoch.max(epoch);
+                    self.epochs.begin(epoch, offset);
+                }
+                Ok(())
+            },
+            Entry::Truncate(_) | Entry::Ownership { .. } | Entry::Promise(_) => Ok(()),
+        }
+    }
+
+    fn replay_batch(
+        &mut self,
+        at: SegmentPos,
+        max_timestamp_delta: u32,
+        bytes: Buf,
+        now_ms: i64,
+    ) -> Result<(), FoldError> {
+        let len = bytes.len() as u64;
+        let Some(header) = self.replay_header(&bytes, at, len, max_timestamp_delta, now_ms)? else {
+            return Ok(());
+        };
+        self.tail.push(StoredBatch {
+            base_offset: header.base_offset,
+            last_offset: header.last_offset,
+            leader_epoch: header.leader_epoch,
+            max_timestamp: header.max_timestamp,
+            max_timestamp_delta,
+            at,
+            parts: [bytes, Buf::new()],
+        });
+        Ok(())
+    }
+
+    /// An extent's whole blocks are in the file, and all before them: only the remainder is memory.
+    fn replay_extent(
+        &mut self,
+        at: SegmentPos,
+        batch_bytes: u32,
+        max_timestamp_delta: u32,
+        header: &Buf,
+        remainder: Buf,
+        now_ms: i64,
+    ) -> Result<(), FoldError> {
+        let len = u64::from(batch_bytes);
+        if self.replay_header(header, at, len, max_timestamp_delta, now_ms)?.is_none() {
+            return Ok(());
+        }
+        let end = at.pos + len;
+        let written = end - end % BLOCK;
+        let segment = self.segment_mut(at.segment_base).expect("the header made it");
+        segment.submitted = written;
+        segment.written = written;
+        segment.allocated = segment.allocated.max(crate::segment::layout::file_pos(end));
+        segment.index = None;
+        self.tail.clear();
+        let at = SegmentPos { segment_base: at.segment_base, pos: written };
+        self.tail.set_prefix(Prefix { at, bytes: remainder });
+        Ok(())
+    }
+
+    /// Gives a batch of the journal its place again; `None` if the checkpoint has it already.
+    fn replay_header(
+        &mut self,
+        header: &[u8],
+        at: SegmentPos,
+        bytes: u64,
+        max_timestamp_delta: u32,
+        now_ms: i64,
+    ) -> Result<Option<StoredHeader>, FoldError> {
+        let id = self.id;
+        let damaged = FoldError { id, found: -1, expected: self.next_offset };
+        let header = StoredHeader::decode(header).ok_or(damaged)?;
+        if header.last_offset < self.next_offset {
+            return Ok(None);
+        }
+        if header.base_offset != self.next_offset {
+            let (found, expected) = (header.base_offset, self.next_offset);
+            return Err(FoldError { id, found, expected });
+        }
+        if self.segments.back().is_none_or(|active| active.base_offset != at.segment_base) {
+            self.segments.push_back(Segment::new(id, at.segment_base, now_ms));
+        }
+        let segment = self.segments.back_mut().expect("just made sure");
+        segment.len = at.pos + bytes;
+        segment.next_offset = header.last_offset + 1;
+        segment.made_durable(&DurableEnd {
+            pos: segment.len,
+            next_offset: header.last_offset + 1,
+            max_timestamp: header.max_timestamp,
+            max_timestamp_offset: header.base_offset + i64::from(max_timestamp_delta),
+        });
+        self.next_offset = header.last_offset + 1;
+        self.high_watermark = self.next_offset;
+        self.producers.record(header.stamp, header.base_offset, header.last_offset, now_ms);
+        self.leader_epoch = self.leader_epoch.max(header.leader_epoch);
+        self.epochs.begin(header.leader_epoch, header.base_offset);
+        Ok(Some(header))
+    }
+}
+
+/// Shares a recovered log between tasks.
+pub fn shared(log: PartitionLog) -> Rc<RefCell<PartitionLog>> {
+    Rc::new(RefCell::new(log))
+}

@@ -1,0 +1,63 @@
+//! Carrying staged writes to segment files.
+
+use std::cell::RefCell;
+use std::io;
+use std::rc::Rc;
+
+use engine_rt::fs::Durability;
+
+use crate::files::SegmentFiles;
+use crate::partition::PartitionLog;
+use crate::stage::SegmentWrite;
+
+/// Smallest and largest step in which a segment file's space is reserved.
+const ALLOCATE_MIN: u64 = 64 << 10;
+const ALLOCATE_MAX: u64 = 64 << 20;
+
+/// Writes and flushes `write`; then the partition knows its bytes as written. The file's name is
+/// durable too. Concurrent writes to one segment may finish in any order.
+pub async fn write(
+    partition: &Rc<RefCell<PartitionLog>>,
+    files: &SegmentFiles,
+    write: &SegmentWrite,
+) -> io::Result<()> {
+    let id = partition.borrow().id();
+    let file = files.create(id, write.segment_base).await?;
+    let end = write.file_pos + write.bytes.len() as u64;
+    if let Some((from, len)) = reserve(partition, write.segment_base, end) {
+        file.allocate(from, len).await?;
+    }
+    file.write_at(write.file_pos, write.bytes.clone(), Durability::Durable).await?;
+    if let Some(size) = write.seals_at {
+        file.set_len(size).await?;
+        file.sync().await?;
+    }
+    let mut log = partition.borrow_mut();
+    // The segment may have been deleted meanwhile.
+    if let Some(segment) = log.segment_mut(write.segment_base) {
+        segment.flushed(write.from);
+        segment.sealed |= write.seals_at.is_some();
+    }
+    if write.seals_at.is_some() {
+        log.tail.drop_prefix(write.segment_base);
+    }
+    Ok(())
+}
+
+/// Space to reserve so that the file reaches `end`: doubling, so that small partitions stay small
+/// and large ones extend their file rarely.
+fn reserve(
+    partition: &Rc<RefCell<PartitionLog>>,
+    segment_base: i64,
+    end: u64,
+) -> Option<(u64, u64)> {
+    let mut log = partition.borrow_mut();
+    let segment = log.segment_mut(segment_base)?;
+    let from = segment.allocated;
+    if end <= from {
+        return None;
+    }
+    let step = from.clamp(ALLOCATE_MIN, ALLOCATE_MAX);
+    segment.allocated = end.max(from + step);
+    Some((from, segment.allocated - from))
+}
