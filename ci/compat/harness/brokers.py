@@ -1,11 +1,14 @@
 """The brokers a run can start: Flumen, and Apache Kafka as the oracle that validates the harness itself."""
 
+import contextlib
 import http.client
 import os
 import signal
 import socket
 import subprocess
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from .paths import JAVA_CLASSPATH
@@ -38,6 +41,8 @@ class Broker:
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.log = data.parent / f"{data.name}-broker.log"
         self.process = None
+        self.on_line: Callable[[str], None] | None = None
+        self._reader: threading.Thread | None = None
 
     def command(self, shards: int | None) -> list[str]:
         """The command line that starts it."""
@@ -54,8 +59,21 @@ class Broker:
     def launch(self, shards: int | None = None) -> None:
         """Starts the process without waiting for it to serve."""
         self.data.mkdir(parents=True, exist_ok=True)
+        if self.on_line is None:
+            with open(self.log, "ab") as log:
+                self.process = subprocess.Popen(self.command(shards), stdout=log, stderr=log, cwd=self.data.parent)
+            return
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        self.process = subprocess.Popen(self.command(shards), cwd=self.data.parent, **output)
+        self._reader = threading.Thread(target=self._follow, args=(self.process.stdout,), daemon=True)
+        self._reader.start()
+
+    def _follow(self, lines) -> None:
+        """Hands each line to on_line as soon as the broker has written it, and to the log."""
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(self.command(shards), stdout=log, stderr=log, cwd=self.data.parent)
+            for line in lines:
+                self.on_line(line.decode(errors="replace"))
+                log.write(line)
 
     def await_ready(self, timeout_s: float = READY_S) -> float:
         """Waits until it serves and returns the seconds that took."""
@@ -75,8 +93,11 @@ class Broker:
 
     def kill(self) -> None:
         """kill -9, as the kernel's OOM killer would."""
-        os.kill(self.process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGKILL)
         self.process.wait()
+        if self._reader is not None:
+            self._reader.join()
 
     def stop(self) -> int:
         """Graceful stop by SIGTERM; returns the exit status."""

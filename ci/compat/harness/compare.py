@@ -34,10 +34,11 @@ def compare(sent: list[Record], seen: list[Record], window: tuple[int, int] | No
     faults = []
     for partition in sorted(expected.keys() | got.keys()):
         faults += _compare_partition(partition, expected.get(partition, []), got.get(partition, []), window)
-    return _bounded(faults)
+    return bounded(faults)
 
 
-def _bounded(faults: list[str]) -> list[str]:
+def bounded(faults: list[str]) -> list[str]:
+    """The first faults, and how many more there are."""
     if len(faults) <= REPORTED_MAX:
         return faults
     return faults[:REPORTED_MAX] + [f"and {len(faults) - REPORTED_MAX} more differences"]

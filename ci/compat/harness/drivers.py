@@ -15,6 +15,7 @@ COMMANDS = {
     "kafka-python": [str(PYTHON), str(HOME / "python" / "kafka_python_driver.py")],
     "kafkajs": ["node", str(HOME / "kafkajs" / "driver.js")],
     "franz-go": [str(CACHE / "franz")],
+    "confluent-load": [str(PYTHON), str(HOME / "python" / "load.py")],
     "java": ["java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", JAVA_CLASSPATH, "compat.Driver"],
 }
 LOG_TAIL_BYTES = 600
@@ -25,7 +26,10 @@ class DriverError(Exception):
 
 
 class Driver:
-    """One client's process, started at the first request and started anew after a time-out."""
+    """One client's process, started at the first request and started anew after a time-out.
+
+    A name may end in #something, to have several processes of one client.
+    """
 
     def __init__(self, name: str, log_dir: Path):
         self.name = name
@@ -83,7 +87,7 @@ class Driver:
         self._answers = queue.Queue()
         with open(self._log, "ab") as log:
             self._process = subprocess.Popen(
-                COMMANDS[self.name],
+                COMMANDS[self.name.partition("#")[0]],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

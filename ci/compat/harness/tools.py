@@ -10,6 +10,8 @@ CONFIGS = "kafka.admin.ConfigCommand"
 GET_OFFSETS = "org.apache.kafka.tools.GetOffsetShell"
 LOG_DIRS = "org.apache.kafka.tools.LogDirsCommand"
 DELETE_RECORDS = "org.apache.kafka.tools.DeleteRecordsCommand"
+CLUSTER = "org.apache.kafka.tools.ClusterTool"
+API_VERSIONS = "org.apache.kafka.tools.BrokerApiVersionsCommand"
 CONSOLE_PRODUCER = "org.apache.kafka.tools.ConsoleProducer"
 PRODUCER_PERFORMANCE = "org.apache.kafka.tools.ProducerPerformance"
 

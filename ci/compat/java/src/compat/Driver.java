@@ -49,6 +49,7 @@ public final class Driver {
             case "consume" -> Consume.run(request);
             case "create" -> Create.run(request);
             case "tool" -> Tool.run(request);
+            case "load" -> Load.run(request);
             default -> throw new IllegalArgumentException("unknown op " + op);
         };
     }

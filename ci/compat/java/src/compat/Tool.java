@@ -23,6 +23,7 @@ import org.apache.kafka.common.utils.Exit;
 final class Tool {
     private static final Switch OUTPUT = new Switch();
     private static final List<Runnable> HOOKS = new ArrayList<>();
+    private static Exited exited;
 
     private Tool() {}
 
@@ -61,7 +62,9 @@ final class Tool {
         PrintStream stream = new PrintStream(OUTPUT, true, StandardCharsets.UTF_8);
         System.setOut(stream);
         Exit.setExitProcedure((status, message) -> {
-            throw new Exited(status);
+            // The first exit counts: a tool that catches Throwable around its exit(0) goes on to exit(1).
+            exited = exited == null ? new Exited(status) : exited;
+            throw exited;
         });
         Exit.setShutdownHookAdder((name, hook) -> HOOKS.add(hook));
     }
@@ -94,17 +97,17 @@ final class Tool {
     }
 
     private static int main(String className, String[] args) throws Exception {
+        exited = null;
         try {
             Class.forName(className).getMethod("main", String[].class).invoke(null, (Object) args);
-            return 0;
         } catch (InvocationTargetException thrown) {
-            if (thrown.getCause() instanceof Exited exited) {
-                return exited.status;
+            if (thrown.getCause() != exited) {
+                throw new IOException(className + " threw", thrown.getCause());
             }
-            throw new IOException(className + " threw", thrown.getCause());
         } finally {
             HOOKS.forEach(Runnable::run);
             HOOKS.clear();
         }
+        return exited == null ? 0 : exited.status;
     }
 }
