@@ -30,13 +30,20 @@ pub mod wire;
 pub mod writer;
 
 #[cfg(test)]
+#[macro_use]
+mod sample;
+#[cfg(test)]
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "a macro names types with and without a lifetime"
+)]
+mod differential;
+#[cfg(test)]
 #[expect(
     elided_lifetimes_in_paths,
     reason = "a macro names types with and without a lifetime"
 )]
 mod roundtrip;
-#[cfg(test)]
-mod sample;
 
 pub use api::ApiKey;
 pub use error::WireError;

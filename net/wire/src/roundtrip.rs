@@ -4,45 +4,8 @@
 use proptest::prelude::*;
 
 use crate::reader::Reader;
-use crate::sample::{Sample, Sampler};
+use crate::sample::{Sample, sample_and_encode};
 use crate::wire::Message;
-use crate::writer::Writer;
-
-/// Calls a macro with every message; other tests reuse the list.
-macro_rules! each_message {
-    ($do:ident) => {
-        $do!(alter_configs AlterConfigsRequest AlterConfigsResponse);
-        $do!(api_versions ApiVersionsRequest ApiVersionsResponse);
-        $do!(create_partitions CreatePartitionsRequest CreatePartitionsResponse);
-        $do!(create_topics CreateTopicsRequest CreateTopicsResponse);
-        $do!(delete_records DeleteRecordsRequest DeleteRecordsResponse);
-        $do!(delete_topics DeleteTopicsRequest DeleteTopicsResponse);
-        $do!(describe_cluster DescribeClusterRequest DescribeClusterResponse);
-        $do!(describe_configs DescribeConfigsRequest DescribeConfigsResponse);
-        $do!(describe_log_dirs DescribeLogDirsRequest DescribeLogDirsResponse);
-        $do!(fetch FetchRequest FetchResponse);
-        $do!(incremental_alter_configs IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse);
-        $do!(init_producer_id InitProducerIdRequest InitProducerIdResponse);
-        $do!(list_offsets ListOffsetsRequest ListOffsetsResponse);
-        $do!(metadata MetadataRequest MetadataResponse);
-        $do!(offset_for_leader_epoch OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse);
-        $do!(produce ProduceRequest ProduceResponse);
-    };
-}
-
-/// Bytes that sampled records borrow.
-pub(crate) const BLOB: [u8; 300] = [0xab; 300];
-
-pub(crate) fn sample_and_encode<M: Message<'static> + Sample<'static>>(
-    seed: u64,
-    version: i16,
-) -> (M, Vec<u8>) {
-    static BLOB_REF: &[u8] = &BLOB;
-    let value = M::sample(&mut Sampler::new(seed, BLOB_REF), version);
-    let mut w = Writer::new(false);
-    value.encode(&mut w, version);
-    (value, w.finish().unwrap().bytes)
-}
 
 /// Decodes all of `bytes`.
 fn decode<'a, M: Message<'a>>(bytes: &'a [u8], version: i16) -> M {

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use crate::error_code::ErrorCode;
 use crate::uuid::Uuid;
-use crate::wire::Records;
+use crate::wire::{Message, Records};
+use crate::writer::Writer;
 
 /// Texts that fields borrow; one of them is above 127 bytes, so that lengths take two bytes.
 const TEXTS: [&str; 5] = [
@@ -133,4 +134,40 @@ impl<'a, T: Sample<'a>> Sample<'a> for Vec<T> {
         s.depth -= 1;
         items
     }
+}
+
+/// Calls a macro with every message; other tests reuse the list.
+macro_rules! each_message {
+    ($do:ident) => {
+        $do!(alter_configs AlterConfigsRequest AlterConfigsResponse);
+        $do!(api_versions ApiVersionsRequest ApiVersionsResponse);
+        $do!(create_partitions CreatePartitionsRequest CreatePartitionsResponse);
+        $do!(create_topics CreateTopicsRequest CreateTopicsResponse);
+        $do!(delete_records DeleteRecordsRequest DeleteRecordsResponse);
+        $do!(delete_topics DeleteTopicsRequest DeleteTopicsResponse);
+        $do!(describe_cluster DescribeClusterRequest DescribeClusterResponse);
+        $do!(describe_configs DescribeConfigsRequest DescribeConfigsResponse);
+        $do!(describe_log_dirs DescribeLogDirsRequest DescribeLogDirsResponse);
+        $do!(fetch FetchRequest FetchResponse);
+        $do!(incremental_alter_configs IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse);
+        $do!(init_producer_id InitProducerIdRequest InitProducerIdResponse);
+        $do!(list_offsets ListOffsetsRequest ListOffsetsResponse);
+        $do!(metadata MetadataRequest MetadataResponse);
+        $do!(offset_for_leader_epoch OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse);
+        $do!(produce ProduceRequest ProduceResponse);
+    };
+}
+
+/// Bytes that sampled records borrow.
+pub(crate) const BLOB: [u8; 300] = [0xab; 300];
+
+pub(crate) fn sample_and_encode<M: Message<'static> + Sample<'static>>(
+    seed: u64,
+    version: i16,
+) -> (M, Vec<u8>) {
+    static BLOB_REF: &[u8] = &BLOB;
+    let value = M::sample(&mut Sampler::new(seed, BLOB_REF), version);
+    let mut w = Writer::new(false);
+    value.encode(&mut w, version);
+    (value, w.finish().unwrap().bytes)
 }

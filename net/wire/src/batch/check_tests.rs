@@ -273,6 +273,19 @@ fn a_lying_max_timestamp_is_found_and_can_be_stamped() {
 }
 
 #[test]
+fn of_equal_timestamps_the_first_record_is_the_largest() {
+    let checked = check(&batch_of(BatchBuilder::new(), [NOW, NOW + 2, NOW + 2])).unwrap();
+    assert_eq!(checked.max_timestamp_offset_delta, 1);
+    // Nobody set a timestamp: -1 is that of the first record.
+    let checked = check(&batch_of(BatchBuilder::new(), [-1; 3])).unwrap();
+    assert_eq!(
+        (checked.max_timestamp, checked.max_timestamp_offset_delta),
+        (-1, 0)
+    );
+    assert!(!checked.needs_timestamp_stamp);
+}
+
+#[test]
 fn log_append_time_takes_any_timestamp_and_stamps_now() {
     let limits = Limits {
         timestamp_type: TimestampType::LogAppendTime,
