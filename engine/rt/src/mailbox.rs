@@ -45,13 +45,17 @@ pub struct MailReceiver<T> {
 
 impl<T> fmt::Debug for MailSender<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MailSender").field("queued", &self.shared.queue.len()).finish()
+        f.debug_struct("MailSender")
+            .field("queued", &self.shared.queue.len())
+            .finish()
     }
 }
 
 impl<T> fmt::Debug for MailReceiver<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MailReceiver").field("queued", &self.shared.queue.len()).finish()
+        f.debug_struct("MailReceiver")
+            .field("queued", &self.shared.queue.len())
+            .finish()
     }
 }
 
@@ -64,7 +68,12 @@ pub fn mailbox<T: Send>(capacity: usize) -> (MailSender<T>, MailReceiver<T>) {
         senders: AtomicUsize::new(1),
         blocked: SegQueue::new(),
     });
-    (MailSender { shared: Arc::clone(&shared) }, MailReceiver { shared })
+    (
+        MailSender {
+            shared: Arc::clone(&shared),
+        },
+        MailReceiver { shared },
+    )
 }
 
 impl<T: Send> MailSender<T> {
@@ -72,8 +81,12 @@ impl<T: Send> MailSender<T> {
     pub async fn send(&self, mail: T) -> Result<(), MailClosed> {
         let mut mail = Some(mail);
         poll_fn(|cx| {
-            let Some(next) = mail.take() else { return Poll::Ready(Ok(())) };
-            let Err(next) = self.try_send(next) else { return Poll::Ready(Ok(())) };
+            let Some(next) = mail.take() else {
+                return Poll::Ready(Ok(()));
+            };
+            let Err(next) = self.try_send(next) else {
+                return Poll::Ready(Ok(()));
+            };
             self.shared.blocked.push(cx.waker().clone());
             // The receiver may have made room between the try and the push.
             match self.try_send(next) {
@@ -104,7 +117,9 @@ impl<T: Send> MailSender<T> {
 impl<T> Clone for MailSender<T> {
     fn clone(&self) -> Self {
         self.shared.senders.fetch_add(1, Ordering::Relaxed);
-        Self { shared: Arc::clone(&self.shared) }
+        Self {
+            shared: Arc::clone(&self.shared),
+        }
     }
 }
 

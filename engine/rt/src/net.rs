@@ -100,9 +100,7 @@ impl Stream {
     /// Connects to `addr`.
     pub async fn connect(addr: SocketAddr) -> io::Result<Self> {
         Ok(Self(match world::current() {
-            World::Ring(reactor) => {
-                StreamKind::Ring(ring::Stream::connect(&reactor, addr).await?)
-            },
+            World::Ring(reactor) => StreamKind::Ring(ring::Stream::connect(&reactor, addr).await?),
             World::Sim(context) => StreamKind::Sim(sim::Stream::connect(&context, addr).await?),
         }))
     }

@@ -35,7 +35,12 @@ pub fn oneshot<T>() -> (OneshotSender<T>, OneshotReceiver<T>) {
         closed: AtomicBool::new(false),
         receiver: AtomicWaker::new(),
     });
-    (OneshotSender { shared: Arc::clone(&shared) }, OneshotReceiver { shared })
+    (
+        OneshotSender {
+            shared: Arc::clone(&shared),
+        },
+        OneshotReceiver { shared },
+    )
 }
 
 impl<T> OneshotSender<T> {

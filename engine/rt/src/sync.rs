@@ -85,7 +85,10 @@ struct Ticket<'a> {
 
 impl Drop for Ticket<'_> {
     fn drop(&mut self) {
-        self.state.queue.borrow_mut().retain(|number| *number != self.number);
+        self.state
+            .queue
+            .borrow_mut()
+            .retain(|number| *number != self.number);
         self.state.changed.notify();
     }
 }
@@ -121,7 +124,10 @@ impl Semaphore {
             .await;
         state.free.set(state.free.get() - units);
         drop(ticket);
-        Permit { state: Rc::clone(&self.state), units }
+        Permit {
+            state: Rc::clone(&self.state),
+            units,
+        }
     }
 
     /// Units free now.

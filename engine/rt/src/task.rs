@@ -60,8 +60,12 @@ impl<T> Future for Task<T> {
 
 /// Starts `future` on the current executor.
 pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Task<T> {
-    let shared =
-        Rc::new(RefCell::new(Shared { output: None, joiner: None, task: None, canceled: false }));
+    let shared = Rc::new(RefCell::new(Shared {
+        output: None,
+        joiner: None,
+        task: None,
+        canceled: false,
+    }));
     let body: LocalFuture = Box::pin(run(future, Rc::clone(&shared)));
     match world::current() {
         World::Ring(reactor) => reactor.spawn(body),
@@ -79,7 +83,11 @@ async fn run<T>(future: impl Future<Output = T>, shared: Rc<RefCell<Shared<T>>>)
             if shared.canceled {
                 return Poll::Ready(None);
             }
-            if !shared.task.as_ref().is_some_and(|task| task.will_wake(cx.waker())) {
+            if !shared
+                .task
+                .as_ref()
+                .is_some_and(|task| task.will_wake(cx.waker()))
+            {
                 shared.task = Some(cx.waker().clone());
             }
         }

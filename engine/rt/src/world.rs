@@ -23,7 +23,9 @@ thread_local! {
 /// # Panics
 /// Outside an executor: a programmer's mistake.
 pub(crate) fn current() -> World {
-    CURRENT.with(|current| current.borrow().clone()).expect("called outside an executor")
+    CURRENT
+        .with(|current| current.borrow().clone())
+        .expect("called outside an executor")
 }
 
 /// Makes `world` the current one while `run` runs, and restores what was there before.
