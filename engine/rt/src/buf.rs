@@ -12,6 +12,7 @@
 use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 use std::fmt;
+use std::mem::ManuallyDrop;
 use std::ops::{Bound, Deref, DerefMut, RangeBounds};
 use std::ptr::NonNull;
 use std::sync::Arc;
@@ -34,9 +35,81 @@ pub fn memory_used() -> usize {
     USED_BYTES.load(Ordering::Relaxed)
 }
 
+/// Memory of many blocks in one piece, for registration with a ring.
+pub(crate) struct Arena {
+    start: NonNull<u8>,
+    len: usize,
+}
+
+// SAFETY: an arena only owns memory; its blocks are handed out once.
+unsafe impl Send for Arena {}
+// SAFETY: as above.
+unsafe impl Sync for Arena {}
+
+/// Sizes that are read and written most: group writes and read-ahead.
+const ARENA_BLOCKS: [usize; 2] = [64 * 1024, 256 * 1024];
+
+impl Arena {
+    /// Allocates `len` bytes and gives them as blocks to the pool of the calling thread. At most
+    /// what a pool keeps, at least one block of each size.
+    pub(crate) fn seed(len: usize) -> Arc<Self> {
+        let both = ARENA_BLOCKS[0] + ARENA_BLOCKS[1];
+        let len = (len.min(IDLE_BYTES_MAX) / both).max(1) * both;
+        let arena = Arc::new(Self {
+            start: allocate_zeroed(len),
+            len,
+        });
+        let mut pos = 0;
+        while pos < len {
+            for capacity in ARENA_BLOCKS {
+                // SAFETY: both sizes fit as often as their sum divides the length.
+                let data = unsafe { arena.start.add(pos) };
+                let memory = Memory {
+                    data,
+                    capacity,
+                    arena: Some(Arc::clone(&arena)),
+                };
+                // What finds no room in the pool is not used.
+                let _kept = POOL.with(|pool| pool.borrow_mut().keep(memory));
+                pos += capacity;
+            }
+        }
+        arena
+    }
+
+    pub(crate) fn start(&self) -> *mut u8 {
+        self.start.as_ptr()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl Drop for Arena {
+    fn drop(&mut self) {
+        free(self.start, self.len);
+    }
+}
+
+/// The memory of one block, in use or idle.
+struct Memory {
+    data: NonNull<u8>,
+    capacity: usize,
+    arena: Option<Arc<Arena>>,
+}
+
+impl Memory {
+    fn free(self) {
+        if self.arena.is_none() {
+            free(self.data, self.capacity);
+        }
+    }
+}
+
 /// The free blocks of one thread.
 struct Pool {
-    free: [Vec<NonNull<u8>>; CLASSES],
+    free: [Vec<Memory>; CLASSES],
     idle_bytes: usize,
 }
 
@@ -47,33 +120,31 @@ thread_local! {
 }
 
 impl Pool {
-    fn take(&mut self, capacity: usize) -> Option<NonNull<u8>> {
-        let data = self.free.get_mut(class_of(capacity)?)?.pop()?;
+    fn take(&mut self, capacity: usize) -> Option<Memory> {
+        let memory = self.free.get_mut(class_of(capacity)?)?.pop()?;
         self.idle_bytes -= capacity;
-        Some(data)
+        Some(memory)
     }
 
-    /// Keeps `data` for later, or says that it has to be freed.
-    fn keep(&mut self, data: NonNull<u8>, capacity: usize) -> bool {
-        let Some(class) = class_of(capacity) else {
-            return false;
-        };
-        if self.idle_bytes + capacity > IDLE_BYTES_MAX {
-            return false;
+    /// Keeps a block for later, or gives it back to be freed.
+    fn keep(&mut self, memory: Memory) -> Result<(), Memory> {
+        match class_of(memory.capacity) {
+            Some(class) if self.idle_bytes + memory.capacity <= IDLE_BYTES_MAX => {
+                self.idle_bytes += memory.capacity;
+                self.free[class].push(memory);
+                Ok(())
+            },
+            _ => Err(memory),
         }
-        self.idle_bytes += capacity;
-        self.free[class].push(data);
-        true
     }
 }
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        for (class, free) in self.free.iter_mut().enumerate() {
-            for data in free.drain(..) {
-                free_block(data, BLOCK_BYTES << class);
-            }
-        }
+        self.free
+            .iter_mut()
+            .flat_map(|class| class.drain(..))
+            .for_each(Memory::free);
     }
 }
 
@@ -98,16 +169,23 @@ fn layout(capacity: usize) -> Layout {
     Layout::from_size_align(capacity, BLOCK_BYTES).expect("a block's size fits an address space")
 }
 
-fn free_block(data: NonNull<u8>, capacity: usize) {
-    // SAFETY: every block comes from `Block::new`'s alloc_zeroed with this very layout, and its
-    // last owner calls this once.
-    unsafe { dealloc(data.as_ptr(), layout(capacity)) }
+fn allocate_zeroed(len: usize) -> NonNull<u8> {
+    let layout = layout(len);
+    // SAFETY: no caller asks for zero bytes.
+    let data = unsafe { alloc_zeroed(layout) };
+    NonNull::new(data).unwrap_or_else(|| handle_alloc_error(layout))
 }
 
-/// One allocation. Its bytes are always initialised: zeroed when mapped, old contents when reused.
+fn free(data: NonNull<u8>, len: usize) {
+    // SAFETY: it comes from `allocate_zeroed` with the same length; its last owner calls this once.
+    unsafe { dealloc(data.as_ptr(), layout(len)) }
+}
+
+/// What buffers share. Its bytes are always initialised: zeroed when mapped, old contents when
+/// reused.
 struct Block {
-    data: NonNull<u8>,
-    capacity: usize,
+    /// Taken by drop only.
+    memory: ManuallyDrop<Memory>,
 }
 
 // SAFETY: a block is plain memory; ranges are written only through the one BufMut that owns them.
@@ -122,29 +200,44 @@ impl Block {
             .try_with(|pool| pool.borrow_mut().take(capacity))
             .ok()
             .flatten();
-        let data = pooled.unwrap_or_else(|| {
-            let layout = layout(capacity);
-            // SAFETY: the layout's size is never zero.
-            let data = unsafe { alloc_zeroed(layout) };
-            NonNull::new(data).unwrap_or_else(|| handle_alloc_error(layout))
+        let memory = pooled.unwrap_or_else(|| Memory {
+            data: allocate_zeroed(capacity),
+            capacity,
+            arena: None,
         });
         USED_BYTES.fetch_add(capacity, Ordering::Relaxed);
-        Arc::new(Self { data, capacity })
+        Arc::new(Self {
+            memory: ManuallyDrop::new(memory),
+        })
     }
 
     fn at(&self, start: usize) -> NonNull<u8> {
         // SAFETY: buffers keep start within the block, as checked where they are cut.
-        unsafe { self.data.add(start) }
+        unsafe { self.memory.data.add(start) }
+    }
+
+    fn is_in(&self, arena: Option<&Arc<Arena>>) -> bool {
+        match (&self.memory.arena, arena) {
+            (Some(own), Some(arena)) => Arc::ptr_eq(own, arena),
+            _ => false,
+        }
     }
 }
 
 impl Drop for Block {
     fn drop(&mut self) {
-        USED_BYTES.fetch_sub(self.capacity, Ordering::Relaxed);
-        // A thread that is ending may have lost its pool already.
-        let kept = POOL.try_with(|pool| pool.borrow_mut().keep(self.data, self.capacity));
-        if !kept.unwrap_or(false) {
-            free_block(self.data, self.capacity);
+        // SAFETY: a value is dropped once, and nothing looks at the field afterwards.
+        let memory = unsafe { ManuallyDrop::take(&mut self.memory) };
+        USED_BYTES.fetch_sub(memory.capacity, Ordering::Relaxed);
+        // A thread that is ending may have lost its pool already: it gives the block back.
+        let mut memory = Some(memory);
+        let _pooled = POOL.try_with(|pool| {
+            memory = memory
+                .take()
+                .and_then(|memory| pool.borrow_mut().keep(memory).err());
+        });
+        if let Some(memory) = memory {
+            memory.free();
         }
     }
 }
@@ -197,6 +290,11 @@ impl BufMut {
         self.start += at;
         self.len -= at;
         front
+    }
+
+    /// Whether the memory lies in that arena.
+    pub(crate) fn is_in(&self, arena: Option<&Arc<Arena>>) -> bool {
+        self.block.is_in(arena)
     }
 
     /// Gives up everything behind the first `len` bytes.
@@ -317,9 +415,14 @@ impl Buf {
         Ok(BufMut { block, start, len })
     }
 
+    /// Whether the memory lies in that arena.
+    pub(crate) fn is_in(&self, arena: Option<&Arc<Arena>>) -> bool {
+        self.block.as_ref().is_some_and(|block| block.is_in(arena))
+    }
+
     /// Size of the block that this buffer keeps from being used again.
     pub fn backing_bytes(&self) -> usize {
-        self.block.as_ref().map_or(0, |block| block.capacity)
+        self.block.as_ref().map_or(0, |block| block.memory.capacity)
     }
 
     /// Whether both lie in the same block, and so pin it only once.
@@ -334,7 +437,7 @@ impl Buf {
     pub fn block_id(&self) -> usize {
         self.block
             .as_ref()
-            .map_or(0, |block| block.data.addr().get())
+            .map_or(0, |block| block.memory.data.addr().get())
     }
 }
 

@@ -245,7 +245,7 @@ impl File {
         }
         let file = Arc::clone(&self.shared.descriptor);
         let buffered = helpers::run(move || {
-            // By descriptor, for the name may lead elsewhere by now (proc_pid_fd(5)).
+            // By descriptor, for the name may lead elsewhere by now (`proc_pid_fd(5)`).
             let opened = fs::File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))?;
             Ok::<_, io::Error>(Arc::new(Descriptor(Some(opened))))
         });

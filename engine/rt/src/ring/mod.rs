@@ -9,7 +9,7 @@
 //! needs. Unsafe code stands in `sys.rs` (system calls), `uring.rs` and `ops.rs` (memory lent to the
 //! kernel) and nowhere else.
 //!
-//! First file to read: `reactor.rs`, for the turn; then `ops.rs` for who owns memory in flight.
+//! First file to read: `turn.rs`, for the order of things; then `ops.rs` for who owns memory in flight.
 
 mod executor;
 mod file;
@@ -18,19 +18,27 @@ mod helpers;
 mod lock;
 mod net;
 mod ops;
+mod probe;
 mod reactor;
 mod readiness;
 mod registry;
 mod remote;
+mod signal;
 mod slab;
 mod stats;
 mod sys;
 mod timers;
+mod turn;
 mod uring;
 
 pub use executor::{Options, affinity, run};
 pub(crate) use file::File;
 pub(crate) use lock::Lock;
 pub(crate) use net::{Listener, Socket, Stream};
+pub use probe::{
+    DirectIo, Limit, Probe, Refusal, RingFeatures, StorageProbe, probe, probe_storage,
+    raise_open_files,
+};
 pub(crate) use reactor::Reactor;
+pub use signal::{Signal, Terminate, on_terminate};
 pub use stats::{ExecutorStats, stats};

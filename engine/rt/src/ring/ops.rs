@@ -21,10 +21,7 @@ use super::reactor::Reactor;
 use super::readiness::PollState;
 use super::slab::{Key, Slab};
 use super::uring::{Completion, Uring};
-use crate::buf::{Buf, BufMut};
-
-/// `RWF_DSYNC` of `pwritev2(2)`.
-const DSYNC: i32 = libc::RWF_DSYNC;
+use crate::buf::{Arena, Buf, BufMut};
 
 /// What the kernel shall do, with everything it needs meanwhile.
 pub(super) enum Request {
@@ -49,7 +46,7 @@ pub(super) enum Request {
 
 impl Request {
     /// The submission. It points into the buffer's block, which does not move with the request.
-    fn entry(&mut self) -> squeue::Entry {
+    fn entry(&mut self, registered: Option<&Arc<Arena>>) -> squeue::Entry {
         match self {
             Self::Read {
                 file,
@@ -58,10 +55,18 @@ impl Request {
                 len,
                 pos,
             } => {
-                let into = &mut buf[*filled..*filled + *len];
-                opcode::Read::new(types::Fd(file.as_raw_fd()), into.as_mut_ptr(), *len as u32)
-                    .offset(*pos)
-                    .build()
+                let fd = types::Fd(file.as_raw_fd());
+                let fixed = buf.is_in(registered);
+                let into = buf[*filled..*filled + *len].as_mut_ptr();
+                if fixed {
+                    opcode::ReadFixed::new(fd, into, *len as u32, 0)
+                        .offset(*pos)
+                        .build()
+                } else {
+                    opcode::Read::new(fd, into, *len as u32)
+                        .offset(*pos)
+                        .build()
+                }
             },
             Self::Write {
                 file,
@@ -70,10 +75,17 @@ impl Request {
                 durable,
             } => {
                 let fd = types::Fd(file.as_raw_fd());
-                opcode::Write::new(fd, buf.as_ptr(), buf.len() as u32)
-                    .offset(*pos)
-                    .rw_flags(if *durable { DSYNC } else { 0 })
-                    .build()
+                let (from, len) = (buf.as_ptr(), buf.len() as u32);
+                let flags = if *durable { libc::RWF_DSYNC } else { 0 };
+                if buf.is_in(registered) {
+                    let write = opcode::WriteFixed::new(fd, from, len, 0);
+                    write.offset(*pos).rw_flags(flags).build()
+                } else {
+                    opcode::Write::new(fd, from, len)
+                        .offset(*pos)
+                        .rw_flags(flags)
+                        .build()
+                }
             },
             Self::Sync { file } => opcode::Fsync::new(types::Fd(file.as_raw_fd()))
                 .flags(types::FsyncFlags::DATASYNC)
@@ -132,7 +144,7 @@ impl Ops {
         if let (Some(ring), Some(Flight::Once { request, .. })) = (ring, self.flights.get_mut(key))
         {
             self.files += 1;
-            let entry = request.entry().user_data(key.to_bits());
+            let entry = request.entry(ring.registered()).user_data(key.to_bits());
             // SAFETY: the request and the memory it owns stand in the table until `complete` sees
             // the completion; the reactor reaps all completions before it drops the table.
             unsafe { ring.push(entry) }

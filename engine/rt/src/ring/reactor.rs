@@ -1,8 +1,4 @@
-//! One executor: tasks, timers and a ring on one thread.
-//!
-//! A turn takes what other threads have woken, fires timers, polls a bounded number of tasks and
-//! then visits the kernel once: everything submitted meanwhile goes in, everything completed comes
-//! out. It sleeps there when no task is ready, until the next timer at the latest.
+//! One executor: what tasks ask of it. How it runs them stands in `turn.rs`.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -18,48 +14,44 @@ use super::executor::{self, Options};
 use super::helpers;
 use super::ops::{Ops, Request};
 use super::readiness::PollState;
-use super::registry;
 use super::remote::{Remote, TaskWaker};
 use super::slab::{Key, Slab};
 use super::sys;
 use super::timers::{TimerKey, Timers};
-use super::uring::{Completion, IGNORED, RESERVED, Uring, Wait};
+use super::uring::{Completion, RESERVED, Uring};
 use crate::Instant;
+use crate::buf::Arena;
 use crate::executor::{ExecutorSpec, MainFn};
 use crate::task::LocalFuture;
 
-/// Polls between two visits to the kernel: what a completion may have to wait for.
-const POLLS_PER_TURN: usize = 64;
 /// What a task may do on sockets in one poll before it has to let others run: one unit for a call
 /// and one for every 16 KiB.
-const BUDGET: u32 = 128;
+pub(super) const BUDGET: u32 = 128;
 const BUDGET_UNIT_BYTES: usize = 16 * 1024;
-/// `user_data` of the poll of the executor's own bell; failed messages to peers are counted from 0.
-const BELL: u64 = RESERVED | 0x8000_0000;
 
 /// A task between two polls. Its slot is empty while it is polled.
-struct TaskState {
-    future: LocalFuture,
-    handle: Arc<TaskWaker>,
-    waker: Waker,
+pub(super) struct TaskState {
+    pub(super) future: LocalFuture,
+    pub(super) handle: Arc<TaskWaker>,
+    pub(super) waker: Waker,
 }
 
 /// One executor of the ring world.
 pub(crate) struct Reactor {
-    remote: Arc<Remote>,
-    options: Options,
+    pub(super) remote: Arc<Remote>,
+    pub(super) options: Options,
     /// `None` after the end.
-    ring: RefCell<Option<Uring>>,
-    ops: RefCell<Ops>,
-    tasks: RefCell<Slab<Option<TaskState>>>,
-    ready: RefCell<VecDeque<Key>>,
-    timers: RefCell<Timers>,
-    budget: Cell<u32>,
-    random: RefCell<Vec<u64>>,
+    pub(super) ring: RefCell<Option<Uring>>,
+    pub(super) ops: RefCell<Ops>,
+    pub(super) tasks: RefCell<Slab<Option<TaskState>>>,
+    pub(super) ready: RefCell<VecDeque<Key>>,
+    pub(super) timers: RefCell<Timers>,
+    pub(super) budget: Cell<u32>,
+    pub(super) random: RefCell<Vec<u64>>,
     /// Executors that were rung by ring message, by the number in the message's `user_data`.
-    peers: RefCell<Vec<Arc<Remote>>>,
-    kept_version: Cell<u64>,
-    completions: RefCell<Vec<Completion>>,
+    pub(super) peers: RefCell<Vec<Arc<Remote>>>,
+    pub(super) kept_version: Cell<u64>,
+    pub(super) completions: RefCell<Vec<Completion>>,
 }
 
 impl fmt::Debug for Reactor {
@@ -71,14 +63,23 @@ impl fmt::Debug for Reactor {
 }
 
 thread_local! {
-    static CURRENT: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
+    pub(super) static CURRENT: RefCell<Option<Rc<Reactor>>> = const { RefCell::new(None) };
 }
 
 impl Reactor {
     /// A reactor for the calling thread, which must be the one to run it.
     pub(super) fn new(name: String, options: Options) -> io::Result<Self> {
-        let ring = Uring::new()?;
+        let mut ring = Uring::new()?;
         let remote = Remote::new(name, ring.fd())?;
+        if options.registered_bytes > 0 {
+            let arena = Arena::seed(options.registered_bytes);
+            let bytes = arena.len() as u64;
+            // Refused, its blocks serve as any others.
+            let registered = ring.register(arena).is_ok();
+            remote
+                .counters
+                .registered(if registered { bytes } else { 0 });
+        }
         Ok(Self {
             remote: Arc::new(remote),
             options,
@@ -108,7 +109,7 @@ impl Reactor {
         self.add_task(future);
     }
 
-    fn add_task(&self, future: LocalFuture) -> Key {
+    pub(super) fn add_task(&self, future: LocalFuture) -> Key {
         let key = self.tasks.borrow_mut().insert(|key| {
             let handle = Arc::new(TaskWaker::queued(Arc::clone(&self.remote), key));
             Some(TaskState {
@@ -236,222 +237,6 @@ impl Reactor {
         });
         ring.message(remote.ring(), RESERVED | number as u64);
         self.remote.counters.doorbell();
-    }
-
-    /// Runs the future that `main` makes, and every task it spawns, until it is done. Then all
-    /// other tasks are dropped, all I/O is reaped and the ring is closed.
-    pub(super) fn run(self: Rc<Self>, main: impl FnOnce() -> LocalFuture) {
-        let _member = registry::join(&self.remote);
-        CURRENT.with(|current| *current.borrow_mut() = Some(Rc::clone(&self)));
-        // Its drop ends everything in order, also when a task of a test panics.
-        let running = Running(Rc::clone(&self));
-        let done = crate::world::enter(crate::world::World::Ring(Rc::clone(&self)), || {
-            self.arm_bell();
-            let main = self.add_task(main());
-            let done = self.turns(main);
-            drop(running);
-            done
-        });
-        // Whoever waits for this executor hears of its end by this drop.
-        drop(done);
-    }
-
-    fn turns(&self, main: Key) -> LocalFuture {
-        let mut turn_start = self.now();
-        loop {
-            self.take_foreign_wakes();
-            self.fire_timers(turn_start);
-            let (polls, done) = self.poll_ready(main);
-            if let Some(main) = done {
-                return main;
-            }
-            self.keep_files();
-            let nanos = self.now().since(turn_start).as_nanos() as u64;
-            self.remote.counters.turn(nanos, polls);
-            self.visit_kernel(self.how_to_wait());
-            turn_start = self.now();
-            self.dispatch();
-        }
-    }
-
-    fn take_foreign_wakes(&self) {
-        let mut ready = self.ready.borrow_mut();
-        while let Some(key) = self.remote.next_woken() {
-            ready.push_back(key);
-        }
-    }
-
-    fn fire_timers(&self, now: Instant) {
-        loop {
-            let due = self.timers.borrow_mut().pop_due(now);
-            let Some(waker) = due else { return };
-            waker.wake();
-        }
-    }
-
-    /// Polls the tasks that are ready now, not those that become ready meanwhile.
-    fn poll_ready(&self, main: Key) -> (u64, Option<LocalFuture>) {
-        let count = self.ready.borrow().len().min(POLLS_PER_TURN);
-        for polls in 1..=count {
-            let next = self.ready.borrow_mut().pop_front();
-            let Some(key) = next else {
-                return (polls as u64, None);
-            };
-            let done = self.poll_task(key);
-            if done.is_some() && key == main {
-                return (polls as u64, done);
-            }
-        }
-        (count as u64, None)
-    }
-
-    /// Polls one task; gives back its future if that is done.
-    fn poll_task(&self, key: Key) -> Option<LocalFuture> {
-        // A task that is gone may still have been woken.
-        let mut task = self.tasks.borrow_mut().get_mut(key)?.take()?;
-        self.budget.set(BUDGET);
-        task.handle.take();
-        if task
-            .future
-            .as_mut()
-            .poll(&mut Context::from_waker(&task.waker))
-            .is_ready()
-        {
-            self.tasks.borrow_mut().remove(key);
-            return Some(task.future);
-        }
-        *self.tasks.borrow_mut().get_mut(key)? = Some(task);
-        None
-    }
-
-    /// Lets the ring hold the process's lock files as registered files: it lives until its last
-    /// I/O has ended, also when the process is killed. Files are let go only between I/O.
-    fn keep_files(&self) {
-        let version = registry::kept_version();
-        if version == self.kept_version.get() {
-            return;
-        }
-        let idle = self.ops.borrow().files() == 0;
-        let mut ring = self.ring.borrow_mut();
-        let Some(ring) = ring.as_mut() else { return };
-        let none = if idle { -1 } else { -2 };
-        // Refused at worst by a limit on registrations: the descriptor itself still holds the lock.
-        let _kept = registry::with_kept(none, |fds| ring.keep_files(fds));
-        if idle {
-            self.kept_version.set(version);
-        }
-    }
-
-    fn how_to_wait(&self) -> Wait {
-        if !self.ready.borrow().is_empty() {
-            return Wait::No;
-        }
-        let deadline = self.timers.borrow().next_deadline();
-        let wait = match deadline.map(|deadline| deadline.since(self.now())) {
-            None => Wait::Completion,
-            Some(left) if left.is_zero() => return Wait::No,
-            Some(left) => Wait::AtMost(left),
-        };
-        if self.remote.try_sleep() {
-            wait
-        } else {
-            Wait::No
-        }
-    }
-
-    fn visit_kernel(&self, wait: Wait) {
-        if let Some(ring) = self.ring.borrow_mut().as_mut() {
-            // Nothing of what may come here can be mended by trying on: the ring itself is broken.
-            ring.enter(wait).expect("io_uring_enter");
-            ring.reap(&mut self.completions.borrow_mut());
-        }
-        self.remote.wake_up();
-    }
-
-    /// Answers the completions that were fetched. Wakers and drops may do anything: nothing is
-    /// borrowed when they run.
-    fn dispatch(&self) {
-        let mut completions = self.completions.take();
-        self.remote.counters.completions(completions.len() as u64);
-        for completion in completions.drain(..) {
-            if completion.user_data >= RESERVED {
-                self.answer_own(completion);
-                continue;
-            }
-            let completed = self.ops.borrow_mut().complete(completion);
-            if let Some((state, completion)) = completed.polled {
-                state.note(completion);
-            }
-            if let Some(waker) = completed.waker {
-                waker.wake();
-            }
-        }
-        *self.completions.borrow_mut() = completions;
-    }
-
-    fn answer_own(&self, completion: Completion) {
-        match completion.user_data {
-            IGNORED => {},
-            BELL if completion.more => {},
-            BELL => self.arm_bell(),
-            failed => {
-                // The peer's ring is gone, or cannot take messages: its bell still works.
-                let peers = self.peers.borrow();
-                if let Some(peer) = peers.get((failed - RESERVED) as usize) {
-                    peer.ring_bell();
-                }
-            },
-        }
-    }
-
-    /// Polls the bell for ever. It is never read: every signal to it is a new edge.
-    fn arm_bell(&self) {
-        if let Some(ring) = self.ring.borrow_mut().as_mut() {
-            ring.poll(self.remote.bell(), BELL);
-        }
-    }
-
-    fn drop_tasks(&self) {
-        loop {
-            let keys = self.tasks.borrow().keys();
-            if keys.is_empty() {
-                break;
-            }
-            for key in keys {
-                let task = self.tasks.borrow_mut().remove(key);
-                drop(task);
-            }
-        }
-        self.ready.borrow_mut().clear();
-        self.timers.borrow_mut().clear();
-    }
-
-    /// Waits until the kernel has let go of all memory. Closing a ring does not: its disk writes
-    /// would go on, from memory that is somebody else's by then.
-    fn reap_all(&self) {
-        if let Some(ring) = self.ring.borrow_mut().as_mut() {
-            ring.cancel_all();
-        }
-        while self.ops.borrow().in_flight() > 0 {
-            self.visit_kernel(Wait::Completion);
-            self.dispatch();
-        }
-        // Messages to peers that were queued last.
-        self.visit_kernel(Wait::No);
-        self.dispatch();
-    }
-}
-
-/// A reactor between its first turn and its end.
-struct Running(Rc<Reactor>);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        self.0.drop_tasks();
-        self.0.reap_all();
-        let ring = self.0.ring.take();
-        drop(ring);
-        CURRENT.with(RefCell::take);
     }
 }
 

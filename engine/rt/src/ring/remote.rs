@@ -63,6 +63,10 @@ impl Remote {
         sys::eventfd_signal(self.bell());
     }
 
+    pub(super) fn has_mail(&self) -> bool {
+        !self.inbox.is_empty()
+    }
+
     pub(super) fn next_woken(&self) -> Option<Key> {
         self.inbox.pop()
     }
@@ -71,7 +75,7 @@ impl Remote {
     pub(super) fn try_sleep(&self) -> bool {
         self.sleeping.store(true, Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        if self.inbox.is_empty() {
+        if !self.has_mail() {
             return true;
         }
         self.wake_up();

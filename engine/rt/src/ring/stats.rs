@@ -14,6 +14,7 @@ pub(super) struct Counters {
     doorbells: AtomicU64,
     busy_nanos: AtomicU64,
     turn_nanos_max: AtomicU64,
+    registered_bytes: AtomicU64,
 }
 
 /// A snapshot of one executor's counters since its start.
@@ -33,6 +34,9 @@ pub struct ExecutorStats {
     pub busy: Duration,
     /// The longest round: how late a completion or a timer may have been seen.
     pub turn_max: Duration,
+    /// Memory that is registered with the ring: zero where none was asked for or the limit of
+    /// locked memory refused it.
+    pub registered_bytes: u64,
 }
 
 /// Adds without the cost of an atomic addition: there is one writer.
@@ -58,6 +62,10 @@ impl Counters {
         add(&self.doorbells, 1);
     }
 
+    pub(super) fn registered(&self, bytes: u64) {
+        self.registered_bytes.store(bytes, Ordering::Relaxed);
+    }
+
     fn snapshot(&self, name: String) -> ExecutorStats {
         ExecutorStats {
             name,
@@ -67,6 +75,7 @@ impl Counters {
             doorbells: self.doorbells.load(Ordering::Relaxed),
             busy: Duration::from_nanos(self.busy_nanos.load(Ordering::Relaxed)),
             turn_max: Duration::from_nanos(self.turn_nanos_max.load(Ordering::Relaxed)),
+            registered_bytes: self.registered_bytes.load(Ordering::Relaxed),
         }
     }
 }

@@ -122,25 +122,27 @@ pub(super) fn statvfs(path: &Path) -> io::Result<libc::statvfs> {
     Ok(unsafe { stat.assume_init() })
 }
 
-/// Memory and offset alignment of direct I/O on an open file (`statx(2)`, since Linux 6.1), if the
-/// file system says.
-pub(super) fn direct_alignment(fd: &impl AsRawFd) -> Option<(u32, u32)> {
+fn statx(fd: &impl AsRawFd, mask: u32) -> Option<libc::statx> {
     let mut stat = MaybeUninit::<libc::statx>::zeroed();
+    let flags = libc::AT_EMPTY_PATH;
     // SAFETY: the empty path ends with a zero byte, `stat` is valid for writing.
-    let result = unsafe {
-        libc::statx(
-            fd.as_raw_fd(),
-            c"".as_ptr(),
-            libc::AT_EMPTY_PATH,
-            libc::STATX_DIOALIGN,
-            stat.as_mut_ptr(),
-        )
-    };
+    let result =
+        unsafe { libc::statx(fd.as_raw_fd(), c"".as_ptr(), flags, mask, stat.as_mut_ptr()) };
     // SAFETY: zeroed at first, plain numbers, maybe filled by the call.
     let stat = unsafe { stat.assume_init() };
-    let known =
-        result == 0 && stat.stx_mask & libc::STATX_DIOALIGN != 0 && stat.stx_dio_offset_align != 0;
-    known.then_some((stat.stx_dio_mem_align, stat.stx_dio_offset_align))
+    (result == 0 && stat.stx_mask & mask == mask).then_some(stat)
+}
+
+/// Memory and offset alignment of direct I/O on an open file (Linux 6.1), if the file system says.
+pub(super) fn direct_alignment(fd: &impl AsRawFd) -> Option<(u32, u32)> {
+    let stat = statx(fd, libc::STATX_DIOALIGN)?;
+    let align = (stat.stx_dio_mem_align, stat.stx_dio_offset_align);
+    (align.1 != 0).then_some(align)
+}
+
+/// The mount that an open file is on, as in the first field of `/proc/self/mountinfo` (Linux 5.8).
+pub(super) fn mount_id(fd: &impl AsRawFd) -> Option<u64> {
+    Some(statx(fd, libc::STATX_MNT_ID)?.stx_mnt_id)
 }
 
 #[repr(C)]

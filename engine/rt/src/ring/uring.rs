@@ -4,10 +4,13 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 use std::time::Duration;
 
 use io_uring::types::{SubmitArgs, Timespec};
-use io_uring::{Builder, IoUring, cqueue, opcode, squeue, types};
+use io_uring::{Builder, IoUring, Probe, cqueue, opcode, squeue, types};
+
+use crate::buf::Arena;
 
 /// Room for submissions of one turn; more wait in the backlog.
 const SUBMISSIONS: u32 = 512;
@@ -49,6 +52,8 @@ pub(super) struct Uring {
     ring: IoUring,
     backlog: VecDeque<squeue::Entry>,
     files_registered: bool,
+    /// After the ring: fields are dropped in the order of their declaration.
+    registered: Option<Arc<Arena>>,
 }
 
 type SetUp = fn(&mut Builder) -> &mut Builder;
@@ -99,6 +104,7 @@ impl Uring {
             ring,
             backlog: VecDeque::new(),
             files_registered: false,
+            registered: None,
         })
     }
 
@@ -109,6 +115,39 @@ impl Uring {
     /// Whether the kernel does a ring's work only when its thread asks for it.
     pub(super) fn is_deferred(&self) -> bool {
         self.ring.params().is_setup_single_issuer()
+    }
+
+    /// Whether rings can wake each other by messages (Linux 5.18).
+    pub(super) fn has_messages(&self) -> bool {
+        let mut probe = Probe::new();
+        self.ring.submitter().register_probe(&mut probe).is_ok()
+            && probe.is_supported(opcode::MsgRingData::CODE)
+    }
+
+    /// Whether a visit would bring something, without visiting.
+    pub(super) fn has_news(&self) -> bool {
+        // SAFETY: of the views of this thread's queues none is held elsewhere.
+        let completions = unsafe { self.ring.completion_shared() };
+        // SAFETY: as above.
+        let submissions = unsafe { self.ring.submission_shared() };
+        !completions.is_empty() || submissions.taskrun()
+    }
+
+    /// Registers memory for reads and writes, if the limit of locked memory allows.
+    pub(super) fn register(&mut self, arena: Arc<Arena>) -> io::Result<()> {
+        let memory = libc::iovec {
+            iov_base: arena.start().cast(),
+            iov_len: arena.len(),
+        };
+        // SAFETY: the arena is kept until the ring is closed, which is dropped first.
+        unsafe { self.ring.submitter().register_buffers(&[memory]) }?;
+        self.registered = Some(arena);
+        Ok(())
+    }
+
+    /// The memory that is registered, as the kernel's buffer number 0.
+    pub(super) const fn registered(&self) -> Option<&Arc<Arena>> {
+        self.registered.as_ref()
     }
 
     /// Queues a submission for the next [`Uring::enter`].

@@ -1,0 +1,265 @@
+//! The turns of an executor, and its end.
+//!
+//! A turn takes what other threads have woken, fires timers, polls a bounded number of tasks and
+//! then visits the kernel once: everything submitted meanwhile goes in, everything completed comes
+//! out. It sleeps there when no task is ready, until the next timer at the latest.
+
+use std::cell::RefCell;
+use std::hint;
+use std::rc::Rc;
+use std::task::Context;
+
+use super::reactor::{BUDGET, CURRENT, Reactor};
+use super::registry;
+use super::slab::Key;
+use super::uring::{Completion, IGNORED, RESERVED, Uring, Wait};
+use crate::Instant;
+use crate::task::LocalFuture;
+use crate::world::{self, World};
+
+/// Polls between two visits to the kernel: what a completion may have to wait for.
+const POLLS_PER_TURN: usize = 64;
+/// `user_data` of the poll of the executor's own bell; failed messages to peers are counted from 0.
+const BELL: u64 = RESERVED | 0x8000_0000;
+
+impl Reactor {
+    /// Runs the future that `main` makes, and every task it spawns, until it is done. Then all
+    /// other tasks are dropped, all I/O is reaped and the ring is closed.
+    pub(super) fn run(self: Rc<Self>, main: impl FnOnce() -> LocalFuture) {
+        let _member = registry::join(&self.remote);
+        CURRENT.with(|current| *current.borrow_mut() = Some(Rc::clone(&self)));
+        // Its drop ends everything in order, also when a task of a test panics.
+        let running = Running(Rc::clone(&self));
+        let done = world::enter(World::Ring(Rc::clone(&self)), || {
+            self.arm_bell();
+            let main = self.add_task(main());
+            let done = self.turns(main);
+            drop(running);
+            done
+        });
+        // Whoever waits for this executor hears of its end by this drop.
+        drop(done);
+    }
+
+    fn turns(&self, main: Key) -> LocalFuture {
+        let mut turn_start = self.now();
+        loop {
+            self.take_foreign_wakes();
+            self.fire_timers(turn_start);
+            let (polls, done) = self.poll_ready(main);
+            if let Some(main) = done {
+                return main;
+            }
+            self.keep_files();
+            let nanos = self.now().since(turn_start).as_nanos() as u64;
+            self.remote.counters.turn(nanos, polls);
+            self.visit_kernel(self.how_to_wait());
+            turn_start = self.now();
+            self.dispatch();
+        }
+    }
+
+    fn take_foreign_wakes(&self) {
+        let mut ready = self.ready.borrow_mut();
+        while let Some(key) = self.remote.next_woken() {
+            ready.push_back(key);
+        }
+    }
+
+    fn fire_timers(&self, now: Instant) {
+        loop {
+            let due = self.timers.borrow_mut().pop_due(now);
+            let Some(waker) = due else { return };
+            waker.wake();
+        }
+    }
+
+    /// Polls the tasks that are ready now, not those that become ready meanwhile.
+    fn poll_ready(&self, main: Key) -> (u64, Option<LocalFuture>) {
+        let count = self.ready.borrow().len().min(POLLS_PER_TURN);
+        for polls in 1..=count {
+            let next = self.ready.borrow_mut().pop_front();
+            let Some(key) = next else {
+                return (polls as u64, None);
+            };
+            let done = self.poll_task(key);
+            if done.is_some() && key == main {
+                return (polls as u64, done);
+            }
+        }
+        (count as u64, None)
+    }
+
+    /// Polls one task; gives back its future if that is done.
+    fn poll_task(&self, key: Key) -> Option<LocalFuture> {
+        // A task that is gone may still have been woken.
+        let mut task = self.tasks.borrow_mut().get_mut(key)?.take()?;
+        self.budget.set(BUDGET);
+        task.handle.take();
+        if task
+            .future
+            .as_mut()
+            .poll(&mut Context::from_waker(&task.waker))
+            .is_ready()
+        {
+            self.tasks.borrow_mut().remove(key);
+            return Some(task.future);
+        }
+        *self.tasks.borrow_mut().get_mut(key)? = Some(task);
+        None
+    }
+
+    /// Lets the ring hold the process's lock files as registered files: it lives until its last
+    /// I/O has ended, also when the process is killed. Files are let go only between I/O.
+    fn keep_files(&self) {
+        let version = registry::kept_version();
+        if version == self.kept_version.get() {
+            return;
+        }
+        let idle = self.ops.borrow().files() == 0;
+        let mut ring = self.ring.borrow_mut();
+        let Some(ring) = ring.as_mut() else { return };
+        let none = if idle { -1 } else { -2 };
+        // Refused at worst by a limit on registrations: the descriptor itself still holds the lock.
+        let _kept = registry::with_kept(none, |fds| ring.keep_files(fds));
+        if idle {
+            self.kept_version.set(version);
+        }
+    }
+
+    fn how_to_wait(&self) -> Wait {
+        if !self.ready.borrow().is_empty() {
+            return Wait::No;
+        }
+        let deadline = self.timers.borrow().next_deadline();
+        if self.spin() {
+            return Wait::No;
+        }
+        let wait = match deadline.map(|deadline| deadline.since(self.now())) {
+            None => Wait::Completion,
+            Some(left) if left.is_zero() => return Wait::No,
+            Some(left) => Wait::AtMost(left),
+        };
+        if self.remote.try_sleep() {
+            wait
+        } else {
+            Wait::No
+        }
+    }
+
+    /// Looks out for work for a while, where the operator prefers latency to an idle core. Whether
+    /// some has come.
+    fn spin(&self) -> bool {
+        if self.options.spin.is_zero() {
+            return false;
+        }
+        self.visit_kernel(Wait::No);
+        let end = self.now() + self.options.spin;
+        loop {
+            let ring = self.ring.borrow();
+            let news = ring.as_ref().is_some_and(Uring::has_news) || self.remote.has_mail();
+            if news || !self.completions.borrow().is_empty() {
+                return true;
+            }
+            if self.now() >= end {
+                return false;
+            }
+            hint::spin_loop();
+        }
+    }
+
+    fn visit_kernel(&self, wait: Wait) {
+        if let Some(ring) = self.ring.borrow_mut().as_mut() {
+            // Nothing of what may come here can be mended by trying on: the ring itself is broken.
+            ring.enter(wait).expect("io_uring_enter");
+            ring.reap(&mut self.completions.borrow_mut());
+        }
+        self.remote.wake_up();
+    }
+
+    /// Answers the completions that were fetched. Wakers and drops may do anything: nothing is
+    /// borrowed when they run.
+    fn dispatch(&self) {
+        let mut completions = self.completions.take();
+        self.remote.counters.completions(completions.len() as u64);
+        for completion in completions.drain(..) {
+            if completion.user_data >= RESERVED {
+                self.answer_own(completion);
+                continue;
+            }
+            let completed = self.ops.borrow_mut().complete(completion);
+            if let Some((state, completion)) = completed.polled {
+                state.note(completion);
+            }
+            if let Some(waker) = completed.waker {
+                waker.wake();
+            }
+        }
+        *self.completions.borrow_mut() = completions;
+    }
+
+    fn answer_own(&self, completion: Completion) {
+        match completion.user_data {
+            IGNORED => {},
+            BELL if completion.more => {},
+            BELL => self.arm_bell(),
+            failed => {
+                // The peer's ring is gone, or cannot take messages: its bell still works.
+                let peers = self.peers.borrow();
+                if let Some(peer) = peers.get((failed - RESERVED) as usize) {
+                    peer.ring_bell();
+                }
+            },
+        }
+    }
+
+    /// Polls the bell for ever. It is never read: every signal to it is a new edge.
+    fn arm_bell(&self) {
+        if let Some(ring) = self.ring.borrow_mut().as_mut() {
+            ring.poll(self.remote.bell(), BELL);
+        }
+    }
+
+    fn drop_tasks(&self) {
+        loop {
+            let keys = self.tasks.borrow().keys();
+            if keys.is_empty() {
+                break;
+            }
+            for key in keys {
+                let task = self.tasks.borrow_mut().remove(key);
+                drop(task);
+            }
+        }
+        self.ready.borrow_mut().clear();
+        self.timers.borrow_mut().clear();
+    }
+
+    /// Waits until the kernel has let go of all memory. Closing a ring does not: its disk writes
+    /// would go on, from memory that is somebody else's by then.
+    fn reap_all(&self) {
+        if let Some(ring) = self.ring.borrow_mut().as_mut() {
+            ring.cancel_all();
+        }
+        while self.ops.borrow().in_flight() > 0 {
+            self.visit_kernel(Wait::Completion);
+            self.dispatch();
+        }
+        // Messages to peers that were queued last.
+        self.visit_kernel(Wait::No);
+        self.dispatch();
+    }
+}
+
+/// A reactor between its first turn and its end.
+struct Running(Rc<Reactor>);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.0.drop_tasks();
+        self.0.reap_all();
+        let ring = self.0.ring.take();
+        drop(ring);
+        CURRENT.with(RefCell::take);
+    }
+}
