@@ -1,5 +1,5 @@
 //! What every world of the seam must do alike: one suite, run on each of them.
-#![expect(clippy::tests_outside_test_module, reason = "an integration test")]
+#![cfg(test)]
 
 use std::future::Future;
 

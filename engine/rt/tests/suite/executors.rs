@@ -84,7 +84,7 @@ pub(crate) async fn tasks_die_with_their_executor() {
     let (held, is_held) = oneshot::<()>();
     let other = spawn_executor(spec("other"), move || async move {
         spawn(async move {
-            sleep(Duration::from_secs(3600)).await;
+            sleep(Duration::from_hours(1)).await;
             held.send(());
         })
         .detach();

@@ -20,7 +20,7 @@ pub(crate) async fn output_and_cancel() {
     let dropped = Rc::new(Cell::new(false));
     let flag = Flag(Rc::clone(&dropped));
     let sleeper = spawn(async move {
-        sleep(Duration::from_secs(3600)).await;
+        sleep(Duration::from_hours(1)).await;
         drop(flag);
     });
     yield_now().await;
