@@ -1,22 +1,27 @@
 //! Bytes of records: little-endian numbers, counted lists, lengths checked before anything is
 //! allocated.
 
-use std::fmt;
+use thiserror::Error;
 
 use crate::ids::TopicId;
 
 /// Why bytes are not a record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum DecodeError {
     /// The bytes end before the field does.
+    #[error("the record ends early")]
     Truncated,
     /// Bytes are left behind the last field.
+    #[error("{0} bytes behind the record's last field")]
     TrailingBytes(usize),
     /// Text that is not UTF-8.
+    #[error("text is not UTF-8")]
     NotUtf8,
     /// A kind of record this version does not know.
+    #[error("record kind {0} is not known to this version")]
     UnknownKind(u8),
     /// A version of a record that is newer than this binary.
+    #[error("record kind {kind} has version {version}, newer than this binary")]
     NewerVersion {
         /// Kind of the record.
         kind: u8,
@@ -24,28 +29,9 @@ pub enum DecodeError {
         version: u8,
     },
     /// A field outside of what it can be.
+    #[error("{0} is out of bounds")]
     Invalid(&'static str),
 }
-
-impl fmt::Display for DecodeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Truncated => f.write_str("the record ends early"),
-            Self::TrailingBytes(count) => write!(f, "{count} bytes behind the record's last field"),
-            Self::NotUtf8 => f.write_str("text is not UTF-8"),
-            Self::UnknownKind(kind) => write!(f, "record kind {kind} is not known to this version"),
-            Self::NewerVersion { kind, version } => {
-                write!(
-                    f,
-                    "record kind {kind} has version {version}, newer than this binary"
-                )
-            },
-            Self::Invalid(field) => write!(f, "{field} is out of bounds"),
-        }
-    }
-}
-
-impl std::error::Error for DecodeError {}
 
 /// Reads fields from bytes.
 pub(crate) struct Reader<'a> {

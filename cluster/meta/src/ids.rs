@@ -3,36 +3,7 @@
 use std::fmt;
 
 /// The identifier a topic keeps for life (KIP-516); its name may be used again, this never is.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct TopicId([u8; 16]);
-
-impl TopicId {
-    /// No identifier.
-    pub const ZERO: Self = Self([0; 16]);
-    /// The identifier that Kafka keeps for its cluster metadata topic (`Uuid.METADATA_TOPIC_ID`).
-    pub const METADATA_TOPIC: Self = Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-
-    /// An identifier of these bytes.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes as they stand on the wire and on disk.
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-
-    /// Whether a topic may have it: the two lowest stand for other things.
-    pub fn is_reserved(&self) -> bool {
-        *self <= Self::METADATA_TOPIC
-    }
-}
-
-impl fmt::Debug for TopicId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
+pub type TopicId = net_wire::Uuid;
 
 /// A broker (`node.id`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -27,8 +27,9 @@ mod state;
 mod tests;
 
 pub use codec::DecodeError;
-pub use error::{ErrorCode, MetaError};
+pub use error::MetaError;
 pub use ids::{NodeId, ShardIndex, TopicId, TopicNumber};
+pub use net_wire::ErrorCode;
 pub use record::{
     ConfigResource, OwnerOverride, Partition, PartitionRun, Record, decode_records, encode_records,
 };

@@ -1,10 +1,12 @@
 //! `AlterConfigs` and `IncrementalAlterConfigs` (KIP-133, KIP-339).
 
+use net_wire::ErrorCode;
+
 use super::topic_configs;
 use crate::config::{
     ConfigMap, ConfigType, StaticConfig, broker_canonical, broker_key, elements, topic_key,
 };
-use crate::error::{ErrorCode, MetaError};
+use crate::error::MetaError;
 use crate::ids::NodeId;
 use crate::name;
 use crate::record::{ConfigResource, Record};
@@ -106,7 +108,7 @@ pub fn alter_configs(
 }
 
 fn invalid_request(message: impl Into<String>) -> MetaError {
-    MetaError::new(ErrorCode::InvalidRequest, message)
+    MetaError::new(ErrorCode::INVALID_REQUEST, message)
 }
 
 fn check_names<'a>(names: impl Iterator<Item = &'a str>) -> Result<(), MetaError> {
@@ -143,10 +145,10 @@ fn resolve(state: &State, resource: ResourceName<'_>) -> Result<ConfigResource, 
         ResourceName::Topic("") => Err(invalid_request("Default topic resources are not allowed.")),
         ResourceName::Topic(name) => {
             name::validate(name)
-                .map_err(|why| MetaError::new(ErrorCode::InvalidTopicException, why))?;
+                .map_err(|why| MetaError::new(ErrorCode::INVALID_TOPIC_EXCEPTION, why))?;
             let topic = state.topic_by_name(name).ok_or_else(|| {
                 let message = format!("The topic '{name}' does not exist.");
-                MetaError::new(ErrorCode::UnknownTopicOrPartition, message)
+                MetaError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, message)
             })?;
             Ok(ConfigResource::Topic(topic.topic_id))
         },
@@ -202,7 +204,7 @@ fn list_default(resource: &ConfigResource, op: &ConfigOp<'_>) -> Result<&'static
         _ => {
             let (op, name) = (op.op.name(), op.name);
             let message = format!("Can't {op} to key {name} because its type is not LIST.");
-            Err(MetaError::new(ErrorCode::InvalidConfig, message))
+            Err(MetaError::new(ErrorCode::INVALID_CONFIG, message))
         },
     }
 }

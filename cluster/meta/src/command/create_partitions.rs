@@ -1,8 +1,10 @@
 //! `CreatePartitions`, one topic of it.
 
+use net_wire::ErrorCode;
+
 use super::delete_topic::unknown_topic;
 use super::placement;
-use crate::error::{ErrorCode, MetaError};
+use crate::error::MetaError;
 use crate::record::{PartitionRun, Record};
 use crate::snapshot::runs;
 use crate::state::{State, TOPIC_PARTITIONS_MAX, Topic};
@@ -35,7 +37,7 @@ pub fn create_partitions(
 
 fn check_count(topic: &Topic, count: i32) -> Result<u32, MetaError> {
     let (name, now) = (&topic.name, topic.partitions.len() as i32);
-    let refuse = |message| Err(MetaError::new(ErrorCode::InvalidPartitions, message));
+    let refuse = |message| Err(MetaError::new(ErrorCode::INVALID_PARTITIONS, message));
     if count == now {
         return refuse(format!("Topic already has {now} partition(s)."));
     }
@@ -46,7 +48,7 @@ fn check_count(topic: &Topic, count: i32) -> Result<u32, MetaError> {
     }
     if count as usize > TOPIC_PARTITIONS_MAX {
         let message = "Excessively large number of partitions per request.";
-        return Err(MetaError::new(ErrorCode::PolicyViolation, message));
+        return Err(MetaError::new(ErrorCode::POLICY_VIOLATION, message));
     }
     Ok(count.abs_diff(now))
 }
@@ -63,7 +65,10 @@ fn assigned(
              specified.",
             assignments.len()
         );
-        return Err(MetaError::new(ErrorCode::InvalidReplicaAssignment, message));
+        return Err(MetaError::new(
+            ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+            message,
+        ));
     }
     let partitions = placement::assigned(state, assignments, Some(replication_factor(topic)))?;
     Ok(runs(partitions))

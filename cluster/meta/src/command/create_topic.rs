@@ -1,9 +1,11 @@
 //! `CreateTopics`, one topic of it, with the checks of Kafka's controller in their order.
 
+use net_wire::ErrorCode;
+
 use super::placement;
 use super::topic_configs;
 use crate::config::{ConfigMap, StaticConfig};
-use crate::error::{ErrorCode, MetaError};
+use crate::error::MetaError;
 use crate::ids::TopicId;
 use crate::name;
 use crate::record::{PartitionRun, Record};
@@ -38,7 +40,7 @@ pub fn create_topic(
     let configs = new_configs(state, fixed, new.configs)?;
     let partitions = partitions(state, fixed, new)?;
     assert!(
-        !new.topic_id.is_reserved()
+        new.topic_id > TopicId::METADATA_TOPIC
             && state.topic(new.topic_id).is_none()
             && !state.tombstones().contains_key(&new.topic_id),
         "the caller draws ids until one is free"
@@ -56,12 +58,12 @@ pub fn create_topic(
 fn check_name(state: &State, name: &str) -> Result<(), MetaError> {
     if name == name::CLUSTER_METADATA_TOPIC {
         let message = format!("Creation of internal topic {name} is prohibited.");
-        return Err(MetaError::new(ErrorCode::InvalidRequest, message));
+        return Err(MetaError::new(ErrorCode::INVALID_REQUEST, message));
     }
-    name::validate(name).map_err(|why| MetaError::new(ErrorCode::InvalidTopicException, why))?;
+    name::validate(name).map_err(|why| MetaError::new(ErrorCode::INVALID_TOPIC_EXCEPTION, why))?;
     if state.topic_by_name(name).is_some() {
         let message = format!("Topic '{name}' already exists.");
-        return Err(MetaError::new(ErrorCode::TopicAlreadyExists, message));
+        return Err(MetaError::new(ErrorCode::TOPIC_ALREADY_EXISTS, message));
     }
     match state.colliding_topic(name) {
         Some(other) => {
@@ -69,7 +71,7 @@ fn check_name(state: &State, name: &str) -> Result<(), MetaError> {
                 "Topic '{name}' collides with existing topic: {}",
                 other.name
             );
-            Err(MetaError::new(ErrorCode::InvalidTopicException, message))
+            Err(MetaError::new(ErrorCode::INVALID_TOPIC_EXCEPTION, message))
         },
         None => Ok(()),
     }
@@ -79,7 +81,7 @@ fn check_count(fixed: &StaticConfig, new: &NewTopic<'_>) -> Result<(), MetaError
     let asked = usize::try_from(partition_count(fixed, new)).unwrap_or(0);
     if asked.max(new.assignments.len()) > TOPIC_PARTITIONS_MAX {
         let message = "Excessively large number of partitions per request.";
-        return Err(MetaError::new(ErrorCode::PolicyViolation, message));
+        return Err(MetaError::new(ErrorCode::POLICY_VIOLATION, message));
     }
     Ok(())
 }
@@ -99,7 +101,7 @@ fn new_configs(
             "Null value not supported for topic configs: {}",
             nulls.join(",")
         );
-        return Err(MetaError::new(ErrorCode::InvalidConfig, message));
+        return Err(MetaError::new(ErrorCode::INVALID_CONFIG, message));
     }
     let set = configs
         .iter()
@@ -124,12 +126,15 @@ fn partitions(
     }
     if new.replication_factor < -1 || new.replication_factor == 0 {
         let message = "Replication factor must be larger than 0, or -1 to use the default value.";
-        return Err(MetaError::new(ErrorCode::InvalidReplicationFactor, message));
+        return Err(MetaError::new(
+            ErrorCode::INVALID_REPLICATION_FACTOR,
+            message,
+        ));
     }
     let count = partition_count(fixed, new);
     if count <= 0 {
         let message = "Number of partitions was set to an invalid non-positive value.";
-        return Err(MetaError::new(ErrorCode::InvalidPartitions, message));
+        return Err(MetaError::new(ErrorCode::INVALID_PARTITIONS, message));
     }
     let factor = match new.replication_factor {
         -1 => fixed.integer("default.replication.factor").unwrap_or(1) as i16,
@@ -146,13 +151,13 @@ fn assigned_partitions(state: &State, new: &NewTopic<'_>) -> Result<Vec<Partitio
     let refuse = |code, message: &str| Err(MetaError::new(code, message));
     if new.replication_factor != -1 {
         return refuse(
-            ErrorCode::InvalidRequest,
+            ErrorCode::INVALID_REQUEST,
             "A manual partition assignment was specified, but replication factor was not set to -1.",
         );
     }
     if new.num_partitions != -1 {
         return refuse(
-            ErrorCode::InvalidRequest,
+            ErrorCode::INVALID_REQUEST,
             "A manual partition assignment was specified, but numPartitions was not set to -1.",
         );
     }
@@ -165,7 +170,7 @@ fn assigned_partitions(state: &State, new: &NewTopic<'_>) -> Result<Vec<Partitio
         if earlier == later {
             let message =
                 format!("Found multiple manual partition assignments for partition {later}");
-            return refuse(ErrorCode::InvalidReplicaAssignment, &message);
+            return refuse(ErrorCode::INVALID_REPLICA_ASSIGNMENT, &message);
         }
     }
     let brokers: Vec<Vec<i32>> = assignments
@@ -179,7 +184,7 @@ fn assigned_partitions(state: &State, new: &NewTopic<'_>) -> Result<Vec<Partitio
         .all(|((partition, _), expected)| *partition == expected)
     {
         return refuse(
-            ErrorCode::InvalidReplicaAssignment,
+            ErrorCode::INVALID_REPLICA_ASSIGNMENT,
             "partitions should be a consecutive 0-based integer sequence",
         );
     }

@@ -1,7 +1,9 @@
 //! `DeleteTopics`, one topic of it.
 
+use net_wire::ErrorCode;
+
 use crate::config::StaticConfig;
-use crate::error::{ErrorCode, MetaError};
+use crate::error::MetaError;
 use crate::ids::TopicId;
 use crate::record::Record;
 use crate::state::State;
@@ -23,13 +25,13 @@ pub fn delete_topic(
 ) -> Result<Record, MetaError> {
     if !fixed.flag("delete.topic.enable") {
         let message = "Topic deletion is disabled.";
-        return Err(MetaError::new(ErrorCode::TopicDeletionDisabled, message));
+        return Err(MetaError::new(ErrorCode::TOPIC_DELETION_DISABLED, message));
     }
     let found = match topic {
         TopicRef::Name(name) => state.topic_by_name(name).ok_or_else(unknown_topic),
         TopicRef::Id(id) => state.topic(id).ok_or_else(|| {
             let message = "This server does not host this topic ID.";
-            MetaError::new(ErrorCode::UnknownTopicId, message)
+            MetaError::new(ErrorCode::UNKNOWN_TOPIC_ID, message)
         }),
     };
     Ok(Record::TopicDeleted {
@@ -40,5 +42,5 @@ pub fn delete_topic(
 /// The error for a name that no topic has.
 pub(super) fn unknown_topic() -> MetaError {
     let message = "This server does not host this topic-partition.";
-    MetaError::new(ErrorCode::UnknownTopicOrPartition, message)
+    MetaError::new(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, message)
 }

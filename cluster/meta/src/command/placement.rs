@@ -1,6 +1,8 @@
 //! Which brokers hold the copies of a partition.
 
-use crate::error::{ErrorCode, MetaError};
+use net_wire::ErrorCode;
+
+use crate::error::MetaError;
 use crate::ids::NodeId;
 use crate::record::Partition;
 use crate::state::State;
@@ -25,7 +27,10 @@ pub(super) fn place(state: &State, replication_factor: i16) -> Result<Partition,
              {wanted} cannot be reached because only {} broker(s) are registered.",
             brokers.len()
         );
-        return Err(MetaError::new(ErrorCode::InvalidReplicationFactor, message));
+        return Err(MetaError::new(
+            ErrorCode::INVALID_REPLICATION_FACTOR,
+            message,
+        ));
     }
     Ok(new_partition(
         state,
@@ -43,7 +48,7 @@ pub(super) fn assigned(
     let mut partitions = Vec::with_capacity(assignments.len());
     for brokers in assignments {
         check_assignment(state, brokers, factor)
-            .map_err(|why| MetaError::new(ErrorCode::InvalidReplicaAssignment, why))?;
+            .map_err(|why| MetaError::new(ErrorCode::INVALID_REPLICA_ASSIGNMENT, why))?;
         factor = Some(brokers.len());
         partitions.push(new_partition(
             state,

@@ -1,8 +1,10 @@
 //! Commands against the answers that a broker of Kafka 4.1.1 gave to the same requests.
 
+use net_wire::ErrorCode;
+
 use super::*;
 use crate::config::StaticConfig;
-use crate::error::{ErrorCode, MetaError};
+use crate::error::MetaError;
 use crate::ids::{NodeId, ShardIndex, TopicId, TopicNumber};
 use crate::record::Record;
 use crate::state::State;
@@ -124,7 +126,6 @@ fn refused<T: std::fmt::Debug>(result: Result<T, MetaError>, code: ErrorCode, me
 }
 
 use AlterOp::{Append, Delete, Set, Subtract};
-use ErrorCode::*;
 
 #[test]
 fn a_topic_gets_defaults_for_minus_one() {
@@ -146,22 +147,22 @@ fn names_are_checked() {
     let mut node = Node::with_topic("a.b", 3);
     refused(
         node.create("a.b", 1, 1, &[]),
-        TopicAlreadyExists,
+        ErrorCode::TOPIC_ALREADY_EXISTS,
         "Topic 'a.b' already exists.",
     );
     refused(
         node.create("a_b", 1, 1, &[]),
-        InvalidTopicException,
+        ErrorCode::INVALID_TOPIC_EXCEPTION,
         "Topic 'a_b' collides with existing topic: a.b",
     );
     refused(
         node.create(".", 1, 1, &[]),
-        InvalidTopicException,
+        ErrorCode::INVALID_TOPIC_EXCEPTION,
         "Topic name is invalid: '.' is not allowed",
     );
     refused(
         node.create("__cluster_metadata", 1, 1, &[]),
-        InvalidRequest,
+        ErrorCode::INVALID_REQUEST,
         "Creation of internal topic __cluster_metadata is prohibited.",
     );
     node.create("__consumer_offsets", 1, 1, &[]).unwrap();
@@ -173,25 +174,25 @@ fn numbers_of_partitions_and_replicas_are_checked() {
     for count in [0, -2] {
         refused(
             node.create("p", count, 1, &[]),
-            InvalidPartitions,
+            ErrorCode::INVALID_PARTITIONS,
             "Number of partitions was set to an invalid non-positive value.",
         );
     }
     for factor in [0, -2] {
         refused(
             node.create("r", 1, factor, &[]),
-            InvalidReplicationFactor,
+            ErrorCode::INVALID_REPLICATION_FACTOR,
             "Replication factor must be larger than 0, or -1 to use the default value.",
         );
     }
     refused(
         node.create("r", 1, 3, &[]),
-        InvalidReplicationFactor,
+        ErrorCode::INVALID_REPLICATION_FACTOR,
         "Unable to replicate the partition 3 time(s): The target replication factor of 3 cannot be reached because only 1 broker(s) are registered.",
     );
     refused(
         node.create("p", i32::MAX, 1, &[]),
-        PolicyViolation,
+        ErrorCode::POLICY_VIOLATION,
         "Excessively large number of partitions per request.",
     );
 }
@@ -230,7 +231,7 @@ fn manual_assignments_are_checked() {
     for (assignments, message) in cases {
         refused(
             node.assign("bad", assignments),
-            InvalidReplicaAssignment,
+            ErrorCode::INVALID_REPLICA_ASSIGNMENT,
             message,
         );
     }
@@ -246,17 +247,17 @@ fn configs_of_a_new_topic_are_checked() {
             1,
             &[("retention.ms", Some("x")), ("foo", Some("1"))],
         ),
-        InvalidConfig,
+        ErrorCode::INVALID_CONFIG,
         "Unknown topic config name: foo",
     );
     refused(
         node.create("c", 1, 1, &[("retention.ms", None)]),
-        InvalidConfig,
+        ErrorCode::INVALID_CONFIG,
         "Null value not supported for topic configs: retention.ms",
     );
     refused(
         node.create("c", 1, 1, &[("segment.bytes", Some("100"))]),
-        InvalidConfig,
+        ErrorCode::INVALID_CONFIG,
         "Invalid value 100 for configuration segment.bytes: Value must be at least 1048576",
     );
     refused(
@@ -269,12 +270,12 @@ fn configs_of_a_new_topic_are_checked() {
                 ("max.compaction.lag.ms", Some("5")),
             ],
         ),
-        InvalidConfig,
+        ErrorCode::INVALID_CONFIG,
         "conflict topic config setting min.compaction.lag.ms (10) > max.compaction.lag.ms (5)",
     );
     refused(
         node.create("c", 1, 1, &[("remote.storage.enable", Some("true"))]),
-        InvalidConfig,
+        ErrorCode::INVALID_CONFIG,
         "Tiered Storage functionality is disabled in the broker. Topic cannot be configured with remote log storage.",
     );
     node.create("c", 1, 1, &[("cleanup.policy", Some(" compact , delete "))])
@@ -304,35 +305,35 @@ fn growth_is_checked() {
     let mut node = Node::with_topic("x", 3);
     refused(
         node.grow("x", 3, None),
-        InvalidPartitions,
+        ErrorCode::INVALID_PARTITIONS,
         "Topic already has 3 partition(s).",
     );
     refused(
         node.grow("x", -1, None),
-        InvalidPartitions,
+        ErrorCode::INVALID_PARTITIONS,
         "The topic x currently has 3 partition(s); -1 would not be an increase.",
     );
     refused(
         node.grow("nope", 3, None),
-        UnknownTopicOrPartition,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         "This server does not host this topic-partition.",
     );
     node.grow("x", 4, None).unwrap();
     node.grow("x", 6, Some(&[vec![1], vec![1]])).unwrap();
     refused(
         node.grow("x", 9, Some(&[vec![1]])),
-        InvalidReplicaAssignment,
+        ErrorCode::INVALID_REPLICA_ASSIGNMENT,
         "Attempted to add 3 additional partition(s), but only 1 assignment(s) were specified.",
     );
     refused(
         node.grow("x", 7, Some(&[vec![9]])),
-        InvalidReplicaAssignment,
+        ErrorCode::INVALID_REPLICA_ASSIGNMENT,
         "The manual partition assignment includes broker 9, but no such broker is registered.",
     );
     assert_eq!(node.state.partition_count(), 6);
     refused(
         node.grow("x", i32::MAX, None),
-        PolicyViolation,
+        ErrorCode::POLICY_VIOLATION,
         "Excessively large number of partitions per request.",
     );
 }
@@ -348,12 +349,12 @@ fn a_deleted_topic_leaves_a_tombstone_until_it_is_purged() {
     assert_eq!(node.state.partition_count(), 0);
     refused(
         delete_topic(&node.state, &node.fixed, TopicRef::Name("a.b")),
-        UnknownTopicOrPartition,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         "This server does not host this topic-partition.",
     );
     refused(
         delete_topic(&node.state, &node.fixed, TopicRef::Id(id)),
-        UnknownTopicId,
+        ErrorCode::UNKNOWN_TOPIC_ID,
         "This server does not host this topic ID.",
     );
     // The name and its folded form are free again, the id is another.
@@ -369,7 +370,7 @@ fn deletion_can_be_disabled() {
     node.create("t", 1, 1, &[]).unwrap();
     refused(
         delete_topic(&node.state, &node.fixed, TopicRef::Name("t")),
-        TopicDeletionDisabled,
+        ErrorCode::TOPIC_DELETION_DISABLED,
         "Topic deletion is disabled.",
     );
 }
@@ -402,7 +403,7 @@ fn lists_grow_and_shrink_by_element() {
         for key in ["retention.ms", "foo"] {
             refused(
                 node.alter(topic, &[(op, key, Some("5"))]),
-                InvalidConfig,
+                ErrorCode::INVALID_CONFIG,
                 &format!("Can't {word} to key {key} because its type is not LIST."),
             );
         }
@@ -415,7 +416,7 @@ fn incremental_changes_are_checked() {
     let topic = ResourceName::Topic("x");
     refused(
         node.alter(topic, &[(Set, "foo", Some("1"))]),
-        InvalidConfig,
+        ErrorCode::INVALID_CONFIG,
         "Unknown topic config name: foo",
     );
     assert!(!node.alter(topic, &[(Delete, "foo", None)]).unwrap());
@@ -427,22 +428,22 @@ fn incremental_changes_are_checked() {
                 (Set, "retention.ms", Some("2")),
             ],
         ),
-        InvalidRequest,
+        ErrorCode::INVALID_REQUEST,
         "Error due to duplicate config keys",
     );
     refused(
         node.alter(topic, &[(Set, "retention.ms", None)]),
-        InvalidRequest,
+        ErrorCode::INVALID_REQUEST,
         "Null value not supported for : retention.ms",
     );
     refused(
         node.alter(ResourceName::Topic(""), &[]),
-        InvalidRequest,
+        ErrorCode::INVALID_REQUEST,
         "Default topic resources are not allowed.",
     );
     refused(
         node.alter(ResourceName::Topic("nope"), &[]),
-        UnknownTopicOrPartition,
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
         "The topic 'nope' does not exist.",
     );
     let version = node
@@ -512,7 +513,7 @@ fn brokers_take_defaults_of_topics_while_they_run() {
     assert_ne!(node.state.config_version(topic), before);
     refused(
         node.alter(ResourceName::Broker("1"), &[(Set, "node.id", Some("4"))]),
-        InvalidRequest,
+        ErrorCode::INVALID_REQUEST,
         "Cannot update these configs dynamically: Set(node.id)",
     );
     refused(
@@ -520,16 +521,16 @@ fn brokers_take_defaults_of_topics_while_they_run() {
             ResourceName::Broker("1"),
             &[(Set, "log.retention.ms", Some("x"))],
         ),
-        InvalidRequest,
+        ErrorCode::INVALID_REQUEST,
         "Invalid value x for configuration log.retention.ms: Not a number of type LONG",
     );
     assert_eq!(
         node.alter(ResourceName::Broker("9"), &[]).unwrap_err().code,
-        InvalidRequest
+        ErrorCode::INVALID_REQUEST
     );
     assert_eq!(
         node.alter(ResourceName::Broker("x"), &[]).unwrap_err().code,
-        InvalidRequest
+        ErrorCode::INVALID_REQUEST
     );
 }
 

@@ -1,7 +1,9 @@
 //! Whether a topic may have these configurations.
 
+use net_wire::ErrorCode;
+
 use crate::config::{ConfigMap, Layers, RETIRED_TOPIC_KEYS, StaticConfig, topic_key};
-use crate::error::{ErrorCode, MetaError};
+use crate::error::MetaError;
 use crate::state::State;
 
 /// A topic's configuration of these values in canonical form, without retired keys.
@@ -10,7 +12,7 @@ pub(super) fn checked<'a>(
     fixed: &StaticConfig,
     values: impl IntoIterator<Item = (&'a str, &'a str)>,
 ) -> Result<ConfigMap, MetaError> {
-    let invalid = |message| MetaError::new(ErrorCode::InvalidConfig, message);
+    let invalid = |message| MetaError::new(ErrorCode::INVALID_CONFIG, message);
     let live = |(name, _): &(&str, &str)| !RETIRED_TOPIC_KEYS.contains(name);
     let values: Vec<(&str, &str)> = values.into_iter().filter(live).collect();
     // Kafka judges all names before any value.

@@ -1,6 +1,6 @@
 //! What the operator set before the start: a file, the command line, the listeners in use.
 
-use std::fmt;
+use thiserror::Error;
 
 use super::{ConfigMap, broker_canonical, broker_key};
 
@@ -11,27 +11,18 @@ pub struct StaticConfig {
 }
 
 /// Why an operator's setting is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum StaticConfigError {
     /// Not a key of the table.
+    #[error("Unknown broker config name: {name}")]
     Unknown {
         /// The key as written.
         name: String,
     },
     /// A value outside of what the key takes.
+    #[error("{0}")]
     Invalid(String),
 }
-
-impl fmt::Display for StaticConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown { name } => write!(f, "Unknown broker config name: {name}"),
-            Self::Invalid(why) => f.write_str(why),
-        }
-    }
-}
-
-impl std::error::Error for StaticConfigError {}
 
 impl StaticConfig {
     /// The settings of a start, a later one of a key winning over an earlier one.

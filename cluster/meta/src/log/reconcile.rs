@@ -5,7 +5,7 @@
 //! copy holds a later frame all the same, what is missing was durable once: that is corruption and
 //! is refused with its place, never cut.
 
-use std::fmt;
+use thiserror::Error;
 
 use super::frame::{BLOCK_BYTES, Header, Place, Tail, place};
 use crate::codec::DecodeError;
@@ -69,21 +69,24 @@ pub struct Chosen {
 }
 
 /// Why a log is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum LogError {
     /// A frame that was durable is whole in no copy.
+    #[error("metadata log: frame {sequence} at byte {offset} is damaged in every copy")]
     Corrupt {
         /// Its byte position.
         offset: u64,
-        /// Its sequence, where that is known.
+        /// Its sequence.
         sequence: u64,
     },
     /// Both copies have a whole frame at the same place, but not the same one.
+    #[error("metadata log: the copies hold different frames at byte {offset}")]
     Diverged {
         /// Their byte position.
         offset: u64,
     },
     /// A frame of a newer format than this binary knows.
+    #[error("metadata log: frame at byte {offset} has the newer format {format}")]
     NewerFormat {
         /// Its byte position.
         offset: u64,
@@ -91,6 +94,7 @@ pub enum LogError {
         format: u16,
     },
     /// A whole frame whose records this binary cannot read.
+    #[error("metadata log: frame at byte {offset} cannot be read: {why}")]
     Undecodable {
         /// Its byte position.
         offset: u64,
@@ -98,39 +102,6 @@ pub enum LogError {
         why: DecodeError,
     },
 }
-
-impl fmt::Display for LogError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Corrupt { offset, sequence } => {
-                write!(
-                    f,
-                    "metadata log: frame {sequence} at byte {offset} is damaged in every copy"
-                )
-            },
-            Self::Diverged { offset } => {
-                write!(
-                    f,
-                    "metadata log: the copies hold different frames at byte {offset}"
-                )
-            },
-            Self::NewerFormat { offset, format } => {
-                write!(
-                    f,
-                    "metadata log: frame at byte {offset} has the newer format {format}"
-                )
-            },
-            Self::Undecodable { offset, why } => {
-                write!(
-                    f,
-                    "metadata log: frame at byte {offset} cannot be read: {why}"
-                )
-            },
-        }
-    }
-}
-
-impl std::error::Error for LogError {}
 
 /// Reads one copy, as for a dump or a check.
 pub fn scan(copy: &[u8]) -> Scan {
