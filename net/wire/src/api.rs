@@ -22,7 +22,12 @@ pub struct Api {
 }
 
 macro_rules! apis {
-    ($( $(#[$doc:meta])* $code:literal $name:ident, advertised $advertised:literal, served $min:literal to $max:literal, flexible $flexible:literal; )*) => {
+    ($(
+        $(#[$doc:meta])*
+        $code:literal $name:ident,
+        advertised $advertised:literal, served $min:literal to $max:literal,
+        flexible $flexible:literal;
+    )*) => {
         /// The key of a served API.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(i16)]

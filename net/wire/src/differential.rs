@@ -52,7 +52,9 @@ macro_rules! tests_of {
 
             #[test]
             fn $module(seed: u64) {
-                $( differ::<crate::messages::$module::$name, kafka_protocol::messages::$name>(seed); )*
+                use crate::messages::$module as ours;
+                use kafka_protocol::messages as theirs;
+                $( differ::<ours::$name, theirs::$name>(seed); )*
             }
         }
     };

@@ -64,7 +64,10 @@ macro_rules! error_codes {
             /// Name, meaning, and whether it is retriable.
             const fn facts(self) -> (&'static str, &'static str, bool) {
                 match self.0 {
-                    $( $code => (stringify!($name), $message, error_codes!(@retriable $($retriable)?)), )*
+                    $( $code => {
+                        let retriable = error_codes!(@retriable $($retriable)?);
+                        (stringify!($name), $message, retriable)
+                    }, )*
                     _ => ("UNKNOWN_ERROR_CODE", "error code is not known", false),
                 }
             }
@@ -82,7 +85,7 @@ error_codes! {
     3 UNKNOWN_TOPIC_OR_PARTITION retriable "topic or partition is not hosted here";
     4 INVALID_FETCH_SIZE "fetch size is invalid";
     5 LEADER_NOT_AVAILABLE retriable "partition has no leader at present";
-    6 NOT_LEADER_OR_FOLLOWER retriable "this broker is not the leader or a follower of the partition";
+    6 NOT_LEADER_OR_FOLLOWER retriable "this broker is not a leader or follower of the partition";
     7 REQUEST_TIMED_OUT retriable "request timed out";
     8 BROKER_NOT_AVAILABLE "broker is not available";
     9 REPLICA_NOT_AVAILABLE retriable "replica is not available for the partition";
@@ -96,7 +99,7 @@ error_codes! {
     17 INVALID_TOPIC_EXCEPTION "topic name is invalid or the operation is not allowed on the topic";
     18 RECORD_LIST_TOO_LARGE "record batches are larger than a segment";
     19 NOT_ENOUGH_REPLICAS retriable "fewer in-sync replicas than min.insync.replicas";
-    20 NOT_ENOUGH_REPLICAS_AFTER_APPEND retriable "written, but to fewer in-sync replicas than min.insync.replicas";
+    20 NOT_ENOUGH_REPLICAS_AFTER_APPEND retriable "written, but to too few in-sync replicas";
     21 INVALID_REQUIRED_ACKS "acks must be -1, 0 or 1";
     22 ILLEGAL_GENERATION "generation of the group is not the current one";
     23 INCONSISTENT_GROUP_PROTOCOL "protocols of the member do not match those of the group";

@@ -8,6 +8,24 @@
 //! they contain. Decoded messages borrow from the frame, so records are never copied; encoded ones
 //! leave [`Cut`]s where records go.
 //!
+//! ```
+//! use net_wire::frame::{decode_response, encode_request, encode_response};
+//! use net_wire::messages::metadata::{MetadataRequest, MetadataResponse};
+//! use net_wire::{Message, RequestHeader};
+//!
+//! let all_topics = MetadataRequest { topics: None, ..Default::default() };
+//! let sent = encode_request(12, 7, Some("example"), &all_topics)?.bytes;
+//!
+//! let (header, body) = RequestHeader::decode(&sent[4..])?;
+//! assert_eq!((header.version, header.correlation_id), (12, 7));
+//! assert_eq!(MetadataRequest::decode(body, header.version)?.topics, None);
+//!
+//! let answer = MetadataResponse { controller_id: 1, ..Default::default() };
+//! let sent = encode_response(header.version, header.correlation_id, &answer)?.bytes;
+//! assert_eq!(decode_response(&sent[4..], 12)?, (7, answer));
+//! # Ok::<(), net_wire::WireError>(())
+//! ```
+//!
 //! Read [`api`] first, the table of what is served; then `schema.rs` with a file of [`messages`].
 
 #![forbid(unsafe_code)]

@@ -50,6 +50,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The next `len` bytes.
+    #[inline]
     pub fn take(&mut self, len: usize) -> Result<&'a [u8]> {
         let Some((taken, rest)) = self.rest.split_at_checked(len) else {
             return Err(WireError::Truncated {
@@ -61,6 +62,7 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
+    #[inline]
     fn chunk<const N: usize>(&mut self) -> Result<[u8; N]> {
         let Some((taken, rest)) = self.rest.split_first_chunk::<N>() else {
             return Err(WireError::Truncated {
@@ -108,35 +110,57 @@ impl<'a> Reader<'a> {
     }
 
     /// An unsigned varint of at most 32 bits: seven bits a byte, the lowest first.
+    #[inline]
     pub fn uvarint(&mut self) -> Result<u32> {
-        let value = self.varint_bits(5)?;
+        let value = self.uvarlong(5)?;
         u32::try_from(value).map_err(|_| WireError::VarintOverflow)
     }
 
     /// A zigzag varint of at most 32 bits.
+    #[inline]
     pub fn varint(&mut self) -> Result<i32> {
         self.uvarint()
             .map(|raw| (raw >> 1) as i32 ^ -((raw & 1) as i32))
     }
 
     /// A zigzag varint of at most 64 bits.
+    #[inline]
     pub fn varlong(&mut self) -> Result<i64> {
-        self.varint_bits(10)
+        self.uvarlong(10)
             .map(|raw| (raw >> 1) as i64 ^ -((raw & 1) as i64))
     }
 
-    fn varint_bits(&mut self, bytes_max: u32) -> Result<u64> {
+    /// Most varints are lengths and deltas of one byte.
+    #[inline]
+    fn uvarlong(&mut self, bytes_max: usize) -> Result<u64> {
+        match self.rest {
+            [byte @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(*byte))
+            },
+            _ => self.long_uvarlong(bytes_max),
+        }
+    }
+
+    fn long_uvarlong(&mut self, bytes_max: usize) -> Result<u64> {
         let mut value = 0_u64;
-        for position in 0..bytes_max {
-            let [byte] = self.chunk::<1>()?;
+        for (position, &byte) in self.rest.iter().take(bytes_max).enumerate() {
             // The tenth byte has room for one bit only.
             if position == 9 && byte > 1 {
                 return Err(WireError::VarintOverflow);
             }
             value |= u64::from(byte & 0x7f) << (7 * position);
             if byte < 0x80 {
+                self.rest = self.rest.get(position + 1..).unwrap_or_default();
                 return Ok(value);
             }
+        }
+        let available = self.rest.len();
+        if available < bytes_max {
+            return Err(WireError::Truncated {
+                needed: available + 1,
+                available,
+            });
         }
         Err(WireError::VarintOverflow)
     }

@@ -68,7 +68,10 @@ macro_rules! tests_of {
                 }
 
                 #[test]
-                fn damage_never_panics(seed: u64, damage in prop::collection::vec(any::<(usize, u8)>(), 0..4)) {
+                fn damage_never_panics(
+                    seed: u64,
+                    damage in prop::collection::vec(any::<(usize, u8)>(), 0..4),
+                ) {
                     $( survive::<$name>(seed, &damage); )*
                 }
 

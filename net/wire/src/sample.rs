@@ -149,7 +149,10 @@ macro_rules! each_message {
         $do!(describe_configs DescribeConfigsRequest DescribeConfigsResponse);
         $do!(describe_log_dirs DescribeLogDirsRequest DescribeLogDirsResponse);
         $do!(fetch FetchRequest FetchResponse);
-        $do!(incremental_alter_configs IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse);
+        $do!(
+            incremental_alter_configs
+            IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse
+        );
         $do!(init_producer_id InitProducerIdRequest InitProducerIdResponse);
         $do!(list_offsets ListOffsetsRequest ListOffsetsResponse);
         $do!(metadata MetadataRequest MetadataResponse);

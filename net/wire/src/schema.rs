@@ -70,7 +70,11 @@ macro_rules! schema_impl {
                 $( $crate::schema::schema_field!(@read this r version $field $($spec)*); )*
                 for _ in 0..r.tag_count()? {
                     let (tag, tail) = r.enter_tag()?;
-                    $( $crate::schema::schema_field!(@read_tag this r version tag $field $($spec)*); )*
+                    $(
+                        $crate::schema::schema_field!(
+                            @read_tag this r version tag $field $($spec)*
+                        );
+                    )*
                     let _ = tag;
                     r.leave_tag(&tail);
                 }
@@ -124,7 +128,9 @@ macro_rules! schema_field {
     };
     (@read $this:ident $r:ident $v:ident $field:ident $versions:expr, tag $tag:literal) => {};
 
-    (@read_tag $this:ident $r:ident $v:ident $t:ident $field:ident $versions:expr, tag $tag:literal) => {
+    (@read_tag
+        $this:ident $r:ident $v:ident $t:ident $field:ident $versions:expr, tag $tag:literal
+    ) => {
         if $t == $tag && $crate::schema::has($versions, $v) {
             $this.$field = $crate::wire::Wire::read($r, $v)?;
         }

@@ -2,7 +2,7 @@
 
 use super::error::{BatchError, RECORD_ERRORS_MAX, RecordFault, RecordFaultKind};
 use super::record::Record;
-use super::{BatchHeader, BatchView, NO_TIMESTAMP, Records, TimestampType};
+use super::{BatchHeader, BatchView, NO_TIMESTAMP, RecordIter, TimestampType};
 use crate::codec::{Codec, Codecs};
 
 /// First version of Produce that may carry zstd (KIP-110).
@@ -170,7 +170,7 @@ impl Scan {
             max_timestamp_offset_delta: 0,
             faults: Vec::new(),
         };
-        for (record, index) in Records::new(header, records).zip(0..) {
+        for (record, index) in RecordIter::new(header, records).zip(0..) {
             scan.record(index, &record?, header, limits, now_ms)?;
         }
         if scan.faults.is_empty() {

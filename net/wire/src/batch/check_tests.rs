@@ -372,7 +372,7 @@ proptest! {
         if let Ok(checked) = check(&bytes) {
             let (batch, _) = BatchView::split(&bytes).unwrap();
             let count = Codecs::new().with_decompressed(&batch, 1 << 20, |records, _| {
-                Ok(Records::new(batch.header(), records).filter_map(Result::ok).count())
+                Ok(RecordIter::new(batch.header(), records).filter_map(Result::ok).count())
             });
             prop_assert_eq!(count, Ok(checked.header.record_count as usize));
         }

@@ -19,7 +19,7 @@ pub use builder::BatchBuilder;
 pub use check::{CheckedBatch, Limits, check_batch};
 pub use error::{BatchError, RECORD_ERRORS_MAX, RecordFault, RecordFaultKind};
 pub use recompress::recompress;
-pub use record::{Headers, Record, RecordHeader, Records};
+pub use record::{Headers, Record, RecordHeader, RecordIter};
 pub use stamp::{BatchMut, stamp_header};
 
 // The header, big endian. The CRC covers everything behind it, so that a broker can stamp base
@@ -310,9 +310,9 @@ impl<'a> BatchView<'a> {
 
     /// The records of a batch that is not compressed.
     ///
-    /// For others, decompress the payload and use [`Records::new`].
-    pub fn records(&self) -> Records<'a> {
-        Records::new(&self.header, self.payload())
+    /// For others, decompress the payload and use [`RecordIter::new`].
+    pub fn records(&self) -> RecordIter<'a> {
+        RecordIter::new(&self.header, self.payload())
     }
 }
 

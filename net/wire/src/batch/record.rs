@@ -54,6 +54,7 @@ impl<'a> Headers<'a> {
     }
 
     /// Reads the headers at the end of a record and leaves what follows them.
+    #[inline]
     fn read(r: &mut Reader<'a>) -> Result<Self, WireError> {
         let count = r.varint()?;
         let count = u32::try_from(count).map_err(|_| WireError::NegativeLength(count))?;
@@ -69,6 +70,7 @@ impl<'a> Headers<'a> {
     }
 }
 
+#[inline]
 fn read_header<'a>(r: &mut Reader<'a>) -> Result<RecordHeader<'a>, WireError> {
     let key = read_bytes(r)?.ok_or(WireError::UnexpectedNull("header key"))?;
     Ok(RecordHeader {
@@ -78,6 +80,7 @@ fn read_header<'a>(r: &mut Reader<'a>) -> Result<RecordHeader<'a>, WireError> {
 }
 
 /// Bytes with a varint length, -1 for null.
+#[inline]
 fn read_bytes<'a>(r: &mut Reader<'a>) -> Result<Option<&'a [u8]>, WireError> {
     match r.varint()? {
         -1 => Ok(None),
@@ -88,6 +91,7 @@ fn read_bytes<'a>(r: &mut Reader<'a>) -> Result<Option<&'a [u8]>, WireError> {
 
 impl<'a> Record<'a> {
     /// Reads a record behind its length.
+    #[inline]
     fn read(r: &mut Reader<'a>) -> Result<Self, WireError> {
         // Attributes of records are unused.
         r.i8()?;
@@ -107,13 +111,13 @@ impl<'a> Record<'a> {
 /// Yields as many as the header announces, then [`BatchError::TrailingBytes`] if bytes are left.
 /// Ends behind the first error.
 #[derive(Debug, Clone)]
-pub struct Records<'a> {
+pub struct RecordIter<'a> {
     reader: Reader<'a>,
     index: i32,
     count: i32,
 }
 
-impl<'a> Records<'a> {
+impl<'a> RecordIter<'a> {
     /// The records in `payload`, which belongs to the batch of `header`.
     pub const fn new(header: &BatchHeader, payload: &'a [u8]) -> Self {
         Self {
@@ -123,6 +127,7 @@ impl<'a> Records<'a> {
         }
     }
 
+    #[inline]
     fn record(&mut self) -> Result<Record<'a>, BatchError> {
         let index = self.index;
         let malformed = |cause| BatchError::Record { index, cause };
@@ -153,9 +158,10 @@ impl<'a> Records<'a> {
     }
 }
 
-impl<'a> Iterator for Records<'a> {
+impl<'a> Iterator for RecordIter<'a> {
     type Item = Result<Record<'a>, BatchError>;
 
+    #[inline]
     fn next(&mut self) -> Option<Self::Item> {
         if self.index >= self.count {
             return self.end();

@@ -25,7 +25,10 @@ pub mod produce;
 pub const AUTHORIZED_OPERATIONS_OMITTED: i32 = i32::MIN;
 
 macro_rules! codes {
-    ($( $(#[$doc:meta])* $name:ident { $( $(#[$code_doc:meta])* $code:ident = $value:literal, )* } )*) => { $(
+    ($(
+        $(#[$doc:meta])*
+        $name:ident { $( $(#[$code_doc:meta])* $code:ident = $value:literal, )* }
+    )*) => { $(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy)]
         pub struct $name;
