@@ -119,8 +119,14 @@ fn start(id: TopicPartition) -> Fields {
 /// The front of a batch entry; the batch's bytes follow it.
 pub fn encode_batch(id: TopicPartition, at: SegmentPos, max_timestamp_delta: u32) -> EncodedEntry {
     let mut fields = start(id);
-    fields.i64(at.segment_base).u64(at.pos).u32(max_timestamp_delta);
-    EncodedEntry { kind: BATCH, fields: fields.0 }
+    fields
+        .i64(at.segment_base)
+        .u64(at.pos)
+        .u32(max_timestamp_delta);
+    EncodedEntry {
+        kind: BATCH,
+        fields: fields.0,
+    }
 }
 
 /// A whole extent entry.
@@ -135,10 +141,20 @@ pub fn encode_extent(
 ) -> EncodedEntry {
     assert_eq!(header.len(), BATCH_HEADER_BYTES, "a batch header");
     let mut fields = start(id);
-    fields.i64(at.segment_base).u64(at.pos).u32(batch_bytes).u32(max_timestamp_delta);
-    fields.u64(extent.file_pos).u64(extent.file_bytes).u32(extent.crc);
+    fields
+        .i64(at.segment_base)
+        .u64(at.pos)
+        .u32(batch_bytes)
+        .u32(max_timestamp_delta);
+    fields
+        .u64(extent.file_pos)
+        .u64(extent.file_bytes)
+        .u32(extent.crc);
     fields.raw(header).raw(remainder);
-    EncodedEntry { kind: EXTENT, fields: fields.0 }
+    EncodedEntry {
+        kind: EXTENT,
+        fields: fields.0,
+    }
 }
 
 /// Any entry without a batch.
@@ -169,7 +185,10 @@ pub fn encode_change(id: TopicPartition, entry: &Entry) -> EncodedEntry {
             unreachable!("batches have encoders of their own")
         },
     };
-    EncodedEntry { kind, fields: fields.0 }
+    EncodedEntry {
+        kind,
+        fields: fields.0,
+    }
 }
 
 /// Reads an entry; `None` if its kind is unknown or its bytes are too few, which a matching frame
@@ -181,24 +200,44 @@ pub fn decode(kind: u8, payload: &Buf) -> Option<(TopicPartition, Entry)> {
         BATCH => {
             let at = decode_at(&mut from)?;
             let max_timestamp_delta = from.u32()?;
-            Entry::Batch { at, max_timestamp_delta, bytes: rest(payload, &from) }
+            Entry::Batch {
+                at,
+                max_timestamp_delta,
+                bytes: rest(payload, &from),
+            }
         },
         EXTENT => {
             let at = decode_at(&mut from)?;
             let batch_bytes = from.u32()?;
             let max_timestamp_delta = from.u32()?;
-            let extent =
-                Extent { file_pos: from.u64()?, file_bytes: from.u64()?, crc: from.u32()? };
+            let extent = Extent {
+                file_pos: from.u64()?,
+                file_bytes: from.u64()?,
+                crc: from.u32()?,
+            };
             let header_at = payload.len() - from.0.len();
             from.raw(BATCH_HEADER_BYTES)?;
             let header = payload.slice(header_at..header_at + BATCH_HEADER_BYTES);
             let remainder = rest(payload, &from);
-            Entry::Extent { at, batch_bytes, max_timestamp_delta, extent, header, remainder }
+            Entry::Extent {
+                at,
+                batch_bytes,
+                max_timestamp_delta,
+                extent,
+                header,
+                remainder,
+            }
         },
         LOG_START => Entry::LogStart(from.i64()?),
-        EPOCH_START => Entry::EpochStart { epoch: from.i32()?, offset: from.i64()? },
+        EPOCH_START => Entry::EpochStart {
+            epoch: from.i32()?,
+            offset: from.i64()?,
+        },
         TRUNCATE => Entry::Truncate(from.i64()?),
-        OWNERSHIP => Entry::Ownership { generation: from.u64()?, shard: from.u32()? },
+        OWNERSHIP => Entry::Ownership {
+            generation: from.u64()?,
+            shard: from.u32()?,
+        },
         PROMISE => Entry::Promise(from.i32()?),
         _ => return None,
     };
@@ -206,7 +245,10 @@ pub fn decode(kind: u8, payload: &Buf) -> Option<(TopicPartition, Entry)> {
 }
 
 fn decode_at(from: &mut Take<'_>) -> Option<SegmentPos> {
-    Some(SegmentPos { segment_base: from.i64()?, pos: from.u64()? })
+    Some(SegmentPos {
+        segment_base: from.i64()?,
+        pos: from.u64()?,
+    })
 }
 
 fn rest(payload: &Buf, from: &Take<'_>) -> Buf {

@@ -29,8 +29,12 @@ impl LeaderEpochs {
             return;
         }
         // An epoch in which nothing was written is replaced by the one that starts at its place.
-        self.starts.retain(|start| start.start_offset < start_offset);
-        self.starts.push(EpochStart { epoch, start_offset });
+        self.starts
+            .retain(|start| start.start_offset < start_offset);
+        self.starts.push(EpochStart {
+            epoch,
+            start_offset,
+        });
     }
 
     /// Where `epoch` ended, given the log's end: the largest known epoch at or below it and the
@@ -38,19 +42,26 @@ impl LeaderEpochs {
     pub fn end_offset_for(&self, epoch: i32, log_end: i64) -> Option<(i32, i64)> {
         let after = self.starts.partition_point(|start| start.epoch <= epoch);
         let found = self.starts.get(after.checked_sub(1)?)?;
-        let end = self.starts.get(after).map_or(log_end, |next| next.start_offset);
+        let end = self
+            .starts
+            .get(after)
+            .map_or(log_end, |next| next.start_offset);
         Some((found.epoch, end))
     }
 
     /// The epoch that wrote `offset`.
     pub fn epoch_of(&self, offset: i64) -> Option<i32> {
-        let after = self.starts.partition_point(|start| start.start_offset <= offset);
+        let after = self
+            .starts
+            .partition_point(|start| start.start_offset <= offset);
         Some(self.starts.get(after.checked_sub(1)?)?.epoch)
     }
 
     /// Forgets what lies below the log start; the epoch that covers it begins there now.
     pub fn trim_front(&mut self, log_start: i64) {
-        let covering = self.starts.partition_point(|start| start.start_offset <= log_start);
+        let covering = self
+            .starts
+            .partition_point(|start| start.start_offset <= log_start);
         if let Some(covering) = covering.checked_sub(1) {
             self.starts.drain(..covering);
             self.starts[0].start_offset = log_start;
@@ -73,7 +84,10 @@ impl LeaderEpochs {
         let count = from.count(12)?;
         let mut starts = Vec::with_capacity(count);
         for _ in 0..count {
-            starts.push(EpochStart { epoch: from.i32()?, start_offset: from.i64()? });
+            starts.push(EpochStart {
+                epoch: from.i32()?,
+                start_offset: from.i64()?,
+            });
         }
         Some(Self { starts })
     }

@@ -31,7 +31,12 @@ pub struct SegmentFiles {
 impl SegmentFiles {
     /// Segment files below `root`, at most `open_max` of them open.
     pub fn new(root: &Path, disk_id: u128, open_max: usize) -> Self {
-        Self { root: root.to_path_buf(), disk_id, open_max, cache: RefCell::default() }
+        Self {
+            root: root.to_path_buf(),
+            disk_id,
+            open_max,
+            cache: RefCell::default(),
+        }
     }
 
     /// The data directory's identity, in every file's header.
@@ -51,7 +56,8 @@ impl SegmentFiles {
 
     /// The path of a segment.
     pub fn path(&self, id: TopicPartition, base: i64) -> PathBuf {
-        self.topic_dir(id).join(segment_file_name(id.partition, base))
+        self.topic_dir(id)
+            .join(segment_file_name(id.partition, base))
     }
 
     /// Opens a segment that exists.
@@ -69,7 +75,10 @@ impl SegmentFiles {
         if new_dir {
             fs::create_dir_all(&dir).await?;
         }
-        let options = OpenOptions { create: true, ..OpenOptions::default() };
+        let options = OpenOptions {
+            create: true,
+            ..OpenOptions::default()
+        };
         let file = self.open_with(id, base, options).await?;
         fs::sync_dir(&dir).await?;
         if new_dir {
@@ -87,7 +96,12 @@ impl SegmentFiles {
         }
     }
 
-    async fn open_with(&self, id: TopicPartition, base: i64, options: OpenOptions) -> io::Result<File> {
+    async fn open_with(
+        &self,
+        id: TopicPartition,
+        base: i64,
+        options: OpenOptions,
+    ) -> io::Result<File> {
         let key = (id, base);
         if let Some(file) = self.cached(&key) {
             return Ok(file);
@@ -99,7 +113,9 @@ impl SegmentFiles {
         }
         let mut cache = self.cache.borrow_mut();
         while cache.open.len() >= self.open_max {
-            let Some((_, oldest)) = cache.by_use.pop_first() else { break };
+            let Some((_, oldest)) = cache.by_use.pop_first() else {
+                break;
+            };
             cache.open.remove(&oldest);
         }
         cache.clock += 1;
@@ -111,7 +127,10 @@ impl SegmentFiles {
 
     fn cached(&self, key: &Key) -> Option<File> {
         let mut cache = self.cache.borrow_mut();
-        let (used, file) = cache.open.get(key).map(|(used, file)| (*used, file.clone()))?;
+        let (used, file) = cache
+            .open
+            .get(key)
+            .map(|(used, file)| (*used, file.clone()))?;
         cache.clock += 1;
         let now = cache.clock;
         cache.by_use.remove(&used);

@@ -67,7 +67,11 @@ impl Span {
         let bytes = usize::try_from(be_i32(bytes, 8)?).ok()?.checked_add(12)?;
         let good = bytes >= BATCH_HEADER_BYTES && last_delta >= 0;
         let last_offset = base_offset.checked_add(i64::from(last_delta))?;
-        good.then_some(Self { base_offset, last_offset, bytes })
+        good.then_some(Self {
+            base_offset,
+            last_offset,
+            bytes,
+        })
     }
 }
 

@@ -25,7 +25,10 @@ impl TopicPartition {
 
     pub(crate) fn decode(from: &mut Take<'_>) -> Option<Self> {
         let topic_id = Uuid::from_bytes(from.raw(16)?.try_into().ok()?);
-        Some(Self { topic_id, partition: from.u32()? })
+        Some(Self {
+            topic_id,
+            partition: from.u32()?,
+        })
     }
 
     /// The topic's directory name: its id in hexadecimal, so that no file system folds two ids.

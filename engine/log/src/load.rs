@@ -36,14 +36,22 @@ pub async fn load(
     files: &SegmentFiles,
     segment_base: i64,
 ) -> Result<(), ReadError> {
-    let Some(segment) = partition.borrow().unloaded(segment_base) else { return Ok(()) };
-    let loader = Loader { files, segment: &segment };
+    let Some(segment) = partition.borrow().unloaded(segment_base) else {
+        return Ok(());
+    };
+    let loader = Loader {
+        files,
+        segment: &segment,
+    };
     if segment.written == 0 {
         let batches = loader.batches(partition, 0, Vec::new());
         let index = SegmentIndex::new(segment.id, segment_base);
         return loader.install(partition, index, batches).await;
     }
-    let file = files.open(segment.id, segment_base).await.map_err(|e| loader.io(&e))?;
+    let file = files
+        .open(segment.id, segment_base)
+        .await
+        .map_err(|e| loader.io(&e))?;
     if segment.sealed {
         let index = loader.read_footer(&file).await?;
         return loader.install(partition, index, Vec::new()).await;
@@ -56,14 +64,19 @@ pub async fn load(
 
 impl PartitionLog {
     fn unloaded(&self, segment_base: i64) -> Option<Unloaded> {
-        let segment = self.segment(segment_base).filter(|segment| !segment.is_loaded())?;
+        let segment = self
+            .segment(segment_base)
+            .filter(|segment| !segment.is_loaded())?;
         Some(Unloaded {
             id: self.id,
             base_offset: segment_base,
             written: segment.written,
             durable: segment.durable,
             sealed: segment.sealed,
-            last: self.segments.back().is_some_and(|last| last.base_offset == segment_base),
+            last: self
+                .segments
+                .back()
+                .is_some_and(|last| last.base_offset == segment_base),
         })
     }
 }
@@ -81,7 +94,11 @@ impl Loader<'_> {
 
     fn corrupt(&self, what: &'static str, pos: u64) -> ReadError {
         let path = self.files.path(self.segment.id, self.segment.base_offset);
-        ReadError::Corrupt { file: path.display().to_string(), what, pos }
+        ReadError::Corrupt {
+            file: path.display().to_string(),
+            what,
+            pos,
+        }
     }
 
     async fn read_footer(&self, file: &File) -> Result<SegmentIndex, ReadError> {
@@ -93,8 +110,10 @@ impl Loader<'_> {
             .map_err(|e| self.io(&e))?;
         let bytes = Footer::blocks_bytes(&last).filter(|bytes| *bytes <= len);
         let bytes = bytes.ok_or_else(corrupt)?;
-        let blocks =
-            file.read_at(len - bytes, bytes as usize).await.map_err(|e| self.io(&e))?;
+        let blocks = file
+            .read_at(len - bytes, bytes as usize)
+            .await
+            .map_err(|e| self.io(&e))?;
         let footer = Footer::decode(&blocks).ok_or_else(corrupt)?;
         let mut index = SegmentIndex::new(self.segment.id, self.segment.base_offset);
         index.add_summaries(footer.chunks, footer.bytes);
@@ -106,7 +125,10 @@ impl Loader<'_> {
         let mut index = SegmentIndex::new(self.segment.id, self.segment.base_offset);
         for chunk in 0..self.segment.written / CHUNK_BYTES {
             let pos = index_block_pos(chunk);
-            let block = file.read_at(pos, BLOCK as usize).await.map_err(|e| self.io(&e))?;
+            let block = file
+                .read_at(pos, BLOCK as usize)
+                .await
+                .map_err(|e| self.io(&e))?;
             let ranges: Vec<Range> = decode_index_block(chunk, self.segment.base_offset, &block)
                 .ok_or_else(|| self.corrupt("index block", pos))?;
             index.add_chunk(chunk, &ranges);
@@ -119,11 +141,16 @@ impl Loader<'_> {
         let mut parts = Vec::new();
         let mut pos = from;
         while pos < self.segment.written {
-            let until = self.segment.written.min((pos / CHUNK_BYTES + 1) * CHUNK_BYTES);
+            let until = self
+                .segment
+                .written
+                .min((pos / CHUNK_BYTES + 1) * CHUNK_BYTES);
             let start = file_pos(pos) - file_pos(pos) % BLOCK;
             let end = (file_pos(until - 1) + 1).next_multiple_of(BLOCK);
-            let block =
-                file.read_at(start, (end - start) as usize).await.map_err(|e| self.io(&e))?;
+            let block = file
+                .read_at(start, (end - start) as usize)
+                .await
+                .map_err(|e| self.io(&e))?;
             let (from, to) = (file_pos(pos) - start, file_pos(until - 1) + 1 - start);
             if (block.len() as u64) < to {
                 return Err(self.corrupt("a flushed block", start));
@@ -173,7 +200,10 @@ impl Loader<'_> {
             leader_epoch: header.leader_epoch,
             max_timestamp: header.max_timestamp,
             max_timestamp_delta: 0,
-            at: SegmentPos { segment_base: self.segment.base_offset, pos },
+            at: SegmentPos {
+                segment_base: self.segment.base_offset,
+                pos,
+            },
             parts,
         }
     }
@@ -187,7 +217,12 @@ impl Loader<'_> {
     ) -> Result<(), ReadError> {
         let base = self.segment.base_offset;
         for batch in &batches {
-            index.add(batch.base_offset, batch.at.pos, batch.max_timestamp, &batch.parts);
+            index.add(
+                batch.base_offset,
+                batch.at.pos,
+                batch.max_timestamp,
+                &batch.parts,
+            );
         }
         {
             let mut log = partition.borrow_mut();
@@ -216,12 +251,13 @@ impl Loader<'_> {
     /// Seals a segment that a crash left rolled and open.
     async fn seal(&self, partition: &Rc<RefCell<PartitionLog>>) -> Result<(), ReadError> {
         assert!(self.segment.durable > 0, "a rolled segment has batches");
-        let staged =
-            partition.borrow_mut().stage_seal(self.files.disk_id(), self.segment.base_offset);
+        let staged = partition
+            .borrow_mut()
+            .stage_seal(self.files.disk_id(), self.segment.base_offset);
         match staged {
-            Some(write) => {
-                crate::write::write(partition, self.files, &write).await.map_err(|e| self.io(&e))
-            },
+            Some(write) => crate::write::write(partition, self.files, &write)
+                .await
+                .map_err(|e| self.io(&e)),
             None => Ok(()),
         }
     }

@@ -190,7 +190,10 @@ impl PartitionLog {
 
     /// Bytes that no flushed segment block holds.
     pub fn unwritten_bytes(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.len - segment.written).sum()
+        self.segments
+            .iter()
+            .map(|segment| segment.len - segment.written)
+            .sum()
     }
 
     /// The segments, oldest first.
@@ -198,27 +201,49 @@ impl PartitionLog {
         self.segments.iter()
     }
 
-    /// Begins a leader epoch at the log's end. The caller journals it.
-    pub fn begin_epoch(&mut self, epoch: i32) {
+    /// Puts a leader epoch in force, as the metadata says; the first batch written in it begins it.
+    pub fn set_leader_epoch(&mut self, epoch: i32) {
+        assert!(
+            self.epochs
+                .latest()
+                .is_none_or(|latest| latest.epoch <= epoch),
+            "leader epoch {epoch} of {} is older than its log",
+            self.id
+        );
         self.leader_epoch = epoch;
-        self.epochs.begin(epoch, self.next_offset);
+    }
+
+    /// Takes every segment out: the partition is deleted.
+    pub fn take_segments(&mut self) -> Vec<Segment> {
+        std::mem::take(&mut self.segments).into()
     }
 
     /// Checks the producer of `candidate` and gives it offsets, epoch and place.
     pub fn assign(&mut self, candidate: Candidate) -> Result<Assigned, ProducerError> {
         if candidate.stamp.is_idempotent()
-            && let SequenceCheck::Duplicate { base_offset, last_offset } =
-                self.producers.check(candidate.stamp, candidate.records)?
+            && let SequenceCheck::Duplicate {
+                base_offset,
+                last_offset,
+            } = self.producers.check(candidate.stamp, candidate.records)?
         {
-            return Ok(Assigned::Duplicate { base_offset, last_offset });
+            return Ok(Assigned::Duplicate {
+                base_offset,
+                last_offset,
+            });
         }
         let base_offset = self.next_offset;
         let last_offset = base_offset + i64::from(candidate.records) - 1;
         let at = self.place(candidate, last_offset);
         self.next_offset = last_offset + 1;
-        self.producers.record(candidate.stamp, base_offset, last_offset, candidate.now_ms);
+        self.producers
+            .record(candidate.stamp, base_offset, last_offset, candidate.now_ms);
         self.epochs.begin(self.leader_epoch, base_offset);
-        Ok(Assigned::New { base_offset, last_offset, leader_epoch: self.leader_epoch, at })
+        Ok(Assigned::New {
+            base_offset,
+            last_offset,
+            leader_epoch: self.leader_epoch,
+            at,
+        })
     }
 
     /// The place of the next batch, in a new segment if the active one is full or old.
@@ -235,21 +260,21 @@ impl PartitionLog {
             self.segments.push_back(segment);
         }
         let active = self.segments.back_mut().expect("just made sure");
-        let at = SegmentPos { segment_base: active.base_offset, pos: active.len };
+        let at = SegmentPos {
+            segment_base: active.base_offset,
+            pos: active.len,
+        };
         active.len += candidate.bytes;
         active.next_offset = last_offset + 1;
         at
     }
 
-    /// Takes a stamped batch whose place was assigned. It is durable when `frame` is, and the extent
-    /// if there is one.
-    pub fn store(&mut self, batch: StoredBatch, frame: u64, extent_flushed: Option<Rc<Cell<bool>>>) {
-        let extent_flushed =
-            extent_flushed.filter(|_| !mutant::is_active(Mutant::AckBeforeExtent));
+    /// Takes a stamped batch whose place was assigned. [`PartitionLog::wait_for`] must follow.
+    pub fn store(&mut self, batch: StoredBatch) {
         self.pending.push_back(Pending {
             last_offset: batch.last_offset,
-            frame,
-            extent_flushed,
+            frame: u64::MAX,
+            extent_flushed: None,
             max_timestamp: batch.max_timestamp,
             max_timestamp_offset: batch.base_offset + i64::from(batch.max_timestamp_delta),
             segment_base: batch.at.segment_base,
@@ -258,15 +283,38 @@ impl PartitionLog {
         self.tail.push(batch);
     }
 
+    /// The batch stored last is durable when `frame` is, and the extent if there is one.
+    pub fn wait_for(&mut self, frame: u64, extent_flushed: Option<Rc<Cell<bool>>>) {
+        let stored = self.pending.back_mut().expect("a batch was stored");
+        assert_eq!(stored.frame, u64::MAX, "one frame for each batch");
+        stored.frame = frame;
+        stored.extent_flushed =
+            extent_flushed.filter(|_| !mutant::is_active(Mutant::AckBeforeExtent));
+    }
+
+    /// Copies the bytes of a segment from `pos` on that no whole block has taken.
+    pub fn copy_unstaged(&self, segment_base: i64, pos: u64) -> Vec<u8> {
+        let len = self.segment(segment_base).map_or(0, |segment| segment.len);
+        let mut bytes = vec![0; len.saturating_sub(pos) as usize];
+        self.tail.copy_range(segment_base, pos, &mut bytes);
+        bytes
+    }
+
     /// Moves the high watermark along what is durable now that every frame up to `frame` is. True
     /// if it moved.
     pub fn advance(&mut self, frame: u64) -> bool {
         let before = self.high_watermark;
         while let Some(pending) = self.pending.pop_front_if(|pending| {
-            pending.frame <= frame && pending.extent_flushed.as_ref().is_none_or(|done| done.get())
+            pending.frame <= frame
+                && pending
+                    .extent_flushed
+                    .as_ref()
+                    .is_none_or(|done| done.get())
         }) {
             self.high_watermark = pending.last_offset + 1;
-            let segment = self.segment_mut(pending.segment_base).expect("segment of an append");
+            let segment = self
+                .segment_mut(pending.segment_base)
+                .expect("segment of an append");
             segment.made_durable(&pending_end(&pending));
         }
         self.high_watermark > before
@@ -279,18 +327,24 @@ impl PartitionLog {
 
     /// The segment named `base_offset`.
     pub fn segment(&self, base_offset: i64) -> Option<&Segment> {
-        let at = self.segments.binary_search_by_key(&base_offset, |segment| segment.base_offset);
+        let at = self
+            .segments
+            .binary_search_by_key(&base_offset, |segment| segment.base_offset);
         at.ok().map(|at| &self.segments[at])
     }
 
     pub(crate) fn segment_mut(&mut self, base_offset: i64) -> Option<&mut Segment> {
-        let at = self.segments.binary_search_by_key(&base_offset, |segment| segment.base_offset);
+        let at = self
+            .segments
+            .binary_search_by_key(&base_offset, |segment| segment.base_offset);
         at.ok().map(|at| &mut self.segments[at])
     }
 
     /// The segment that holds `offset`, which is below its end.
     pub(crate) fn segment_of(&self, offset: i64) -> Option<&Segment> {
-        let after = self.segments.partition_point(|segment| segment.base_offset <= offset);
+        let after = self
+            .segments
+            .partition_point(|segment| segment.base_offset <= offset);
         self.segments.get(after.checked_sub(1)?)
     }
 
@@ -299,7 +353,9 @@ impl PartitionLog {
     pub fn evict(&mut self, bytes: u64) -> u64 {
         let mut freed = 0;
         while freed < bytes {
-            let Some(batch) = self.tail.front() else { break };
+            let Some(batch) = self.tail.front() else {
+                break;
+            };
             let readable = self
                 .segment(batch.at.segment_base)
                 .is_none_or(|segment| batch.end_pos() <= segment.readable_end());
@@ -317,17 +373,22 @@ impl PartitionLog {
         if log_start <= self.log_start {
             return Vec::new();
         }
-        assert!(log_start <= self.high_watermark, "log start beyond the high watermark");
+        assert!(
+            log_start <= self.high_watermark,
+            "log start beyond the high watermark"
+        );
         self.log_start = log_start;
         self.epochs.trim_front(log_start);
         let mut dropped = Vec::new();
-        while self.segments.len() > 1
-            && self.segments.front().is_some_and(|segment| segment.next_offset <= log_start)
-        {
-            dropped.extend(self.segments.pop_front());
+        while let Some(segment) = self.segments.pop_front_if(|segment| {
+            segment.next_offset <= log_start && segment.durable == segment.len
+        }) {
+            dropped.push(segment);
         }
         while self.tail.front().is_some_and(|batch| {
-            dropped.iter().any(|segment| segment.base_offset == batch.at.segment_base)
+            dropped
+                .iter()
+                .any(|segment| segment.base_offset == batch.at.segment_base)
         }) {
             self.tail.pop_front();
         }

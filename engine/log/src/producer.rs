@@ -7,7 +7,7 @@ use thiserror::Error;
 use crate::bytes::{Fields, Take};
 
 /// Batches remembered for each producer: as many as a client may have in flight.
-pub const BATCHES_REMEMBERED: usize = 5;
+pub(crate) const BATCHES_REMEMBERED: usize = 5;
 
 /// What a batch says about its producer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,14 +92,18 @@ pub enum ProducerError {
 }
 
 /// The sequence `count` after `sequence`: after 2^31-1 comes 0.
-pub const fn sequence_after(sequence: i32, count: i32) -> i32 {
+pub(crate) const fn sequence_after(sequence: i32, count: i32) -> i32 {
     let sum = sequence as i64 + count as i64;
     (sum % (i32::MAX as i64 + 1)) as i32
 }
 
 impl ProducerStates {
     /// Judges a batch of `records` records. A producer without state may start at any sequence.
-    pub fn check(&self, stamp: ProducerStamp, records: i32) -> Result<SequenceCheck, ProducerError> {
+    pub fn check(
+        &self,
+        stamp: ProducerStamp,
+        records: i32,
+    ) -> Result<SequenceCheck, ProducerError> {
         let Some(state) = self.producers.get(&stamp.producer_id) else {
             return Ok(SequenceCheck::New);
         };
@@ -110,7 +114,9 @@ impl ProducerStates {
                 current: state.epoch,
             });
         }
-        let Some(last) = state.batches.back() else { return Ok(SequenceCheck::New) };
+        let Some(last) = state.batches.back() else {
+            return Ok(SequenceCheck::New);
+        };
         let expected = if stamp.producer_epoch > state.epoch {
             0
         } else {
@@ -130,16 +136,25 @@ impl ProducerStates {
     }
 
     /// Notes a batch that was given offsets.
-    pub fn record(&mut self, stamp: ProducerStamp, base_offset: i64, last_offset: i64, now_ms: i64) {
+    pub fn record(
+        &mut self,
+        stamp: ProducerStamp,
+        base_offset: i64,
+        last_offset: i64,
+        now_ms: i64,
+    ) {
         if !stamp.is_idempotent() {
             return;
         }
-        let state = self.producers.entry(stamp.producer_id).or_insert_with(|| ProducerState {
-            epoch: stamp.producer_epoch,
-            batches: VecDeque::new(),
-            last_append_ms: now_ms,
-            transaction_first_offset: None,
-        });
+        let state = self
+            .producers
+            .entry(stamp.producer_id)
+            .or_insert_with(|| ProducerState {
+                epoch: stamp.producer_epoch,
+                batches: VecDeque::new(),
+                last_append_ms: now_ms,
+                transaction_first_offset: None,
+            });
         if stamp.producer_epoch > state.epoch {
             state.epoch = stamp.producer_epoch;
             state.batches.clear();
@@ -159,7 +174,8 @@ impl ProducerStates {
 
     /// Forgets producers that have been silent since before `before_ms`.
     pub fn expire(&mut self, before_ms: i64) {
-        self.producers.retain(|_, state| state.last_append_ms >= before_ms);
+        self.producers
+            .retain(|_, state| state.last_append_ms >= before_ms);
     }
 
     /// Forgets everything at or above `end`: those batches are gone.
@@ -186,7 +202,9 @@ impl ProducerStates {
         durable.truncate(end);
         into.u32(durable.producers.len() as u32);
         for (producer_id, state) in &durable.producers {
-            into.i64(*producer_id).u16(state.epoch as u16).i64(state.last_append_ms);
+            into.i64(*producer_id)
+                .u16(state.epoch as u16)
+                .i64(state.last_append_ms);
             into.i64(state.transaction_first_offset.unwrap_or(-1));
             into.u8(state.batches.len() as u8);
             for batch in &state.batches {
@@ -213,7 +231,12 @@ impl ProducerStates {
                 });
             }
             let transaction_first_offset = (first >= 0).then_some(first);
-            let state = ProducerState { epoch, batches, last_append_ms, transaction_first_offset };
+            let state = ProducerState {
+                epoch,
+                batches,
+                last_append_ms,
+                transaction_first_offset,
+            };
             producers.insert(producer_id, state);
         }
         Some(Self { producers })
@@ -227,7 +250,10 @@ impl ProducerState {
             batch.base_sequence == base_sequence && batch.last_sequence == last_sequence
         })?;
         let (base_offset, last_offset) = (original.base_offset, original.last_offset);
-        Some(SequenceCheck::Duplicate { base_offset, last_offset })
+        Some(SequenceCheck::Duplicate {
+            base_offset,
+            last_offset,
+        })
     }
 }
 
@@ -236,7 +262,11 @@ mod tests {
     use super::*;
 
     fn stamp(epoch: i16, sequence: i32) -> ProducerStamp {
-        ProducerStamp { producer_id: 7, producer_epoch: epoch, base_sequence: sequence }
+        ProducerStamp {
+            producer_id: 7,
+            producer_epoch: epoch,
+            base_sequence: sequence,
+        }
     }
 
     fn written(count: i32) -> ProducerStates {
@@ -258,12 +288,17 @@ mod tests {
         let states = written(6);
         for batch in 1..6 {
             let offset = i64::from(batch) * 10;
-            let original =
-                SequenceCheck::Duplicate { base_offset: offset, last_offset: offset + 9 };
+            let original = SequenceCheck::Duplicate {
+                base_offset: offset,
+                last_offset: offset + 9,
+            };
             assert_eq!(states.check(stamp(0, batch * 10), 10), Ok(original));
         }
         assert!(states.check(stamp(0, 0), 10).is_err());
-        assert!(states.check(stamp(0, 50), 9).is_err(), "another length is not a retry");
+        assert!(
+            states.check(stamp(0, 50), 9).is_err(),
+            "another length is not a retry"
+        );
         assert_eq!(states.check(stamp(0, 60), 1), Ok(SequenceCheck::New));
         assert!(states.check(stamp(0, 61), 1).is_err());
     }

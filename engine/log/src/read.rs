@@ -10,12 +10,12 @@ use thiserror::Error;
 use crate::files::SegmentFiles;
 use crate::header::{SPAN_BYTES, Span};
 use crate::partition::PartitionLog;
-use crate::segment::{Segment, SegmentPin};
 use crate::segment::index::{ChunkSummary, Lookup};
 use crate::segment::layout::{
     BLOCK, CHUNK_BYTES, Range, decode_index_block, file_pos, index_block_pos, place_digest,
     sealed_index_pos,
 };
+use crate::segment::{Segment, SegmentPin};
 use crate::tail::StoredBatch;
 
 /// Why a read failed.
@@ -97,13 +97,24 @@ impl PartitionLog {
         if offset >= bound {
             return Ok(Some(Plan::Memory(Vec::new())));
         }
-        if self.tail.first_offset().is_some_and(|first| first <= offset) {
+        if self
+            .tail
+            .first_offset()
+            .is_some_and(|first| first <= offset)
+        {
             let batches = self.tail.from_offset(offset);
-            return Ok(Some(Plan::Memory(take_batches(batches, bytes_max, min_one, bound))));
+            return Ok(Some(Plan::Memory(take_batches(
+                batches, bytes_max, min_one, bound,
+            ))));
         }
         let segment = self.segment_of(offset).ok_or(ReadError::OutOfRange)?;
-        let Some(index) = &segment.index else { return Ok(None) };
-        Ok(Some(Plan::Segment(segment_plan(segment, index.find_offset(offset)))))
+        let Some(index) = &segment.index else {
+            return Ok(None);
+        };
+        Ok(Some(Plan::Segment(segment_plan(
+            segment,
+            index.find_offset(offset),
+        ))))
     }
 }
 
@@ -137,8 +148,16 @@ async fn read_segment(
     bound: i64,
 ) -> Result<Vec<Buf>, ReadError> {
     let id = partition.borrow().id();
-    let file = files.open(id, plan.segment_base).await.map_err(|e| ReadError::Io(e.to_string()))?;
-    let reader = SegmentReader { files, file, plan: &plan, id };
+    let file = files
+        .open(id, plan.segment_base)
+        .await
+        .map_err(|e| ReadError::Io(e.to_string()))?;
+    let reader = SegmentReader {
+        files,
+        file,
+        plan: &plan,
+        id,
+    };
     let ranges = reader.ranges_from(partition, offset, bytes_max).await?;
     let bytes = reader.read_ranges(&ranges).await?;
     Ok(trim(&bytes, offset, bytes_max, min_one, bound))
@@ -157,8 +176,18 @@ pub(crate) async fn read_chunk_ranges(
         let plan = segment_plan(segment, Lookup::Chunk(*chunk));
         (log.id(), plan)
     };
-    let file = files.open(id, segment_base).await.map_err(|e| ReadError::Io(e.to_string()))?;
-    SegmentReader { files, file, plan: &plan, id }.chunk_ranges(chunk).await
+    let file = files
+        .open(id, segment_base)
+        .await
+        .map_err(|e| ReadError::Io(e.to_string()))?;
+    SegmentReader {
+        files,
+        file,
+        plan: &plan,
+        id,
+    }
+    .chunk_ranges(chunk)
+    .await
 }
 
 fn segment_plan(segment: &Segment, lookup: Lookup) -> SegmentPlan {
@@ -193,8 +222,13 @@ impl SegmentReader<'_> {
             Lookup::Chunk(chunk) => self.chunk_ranges(chunk).await?,
             Lookup::Range(_) => {
                 let log = partition.borrow();
-                let segment = log.segment(self.plan.segment_base).ok_or(ReadError::OutOfRange)?;
-                segment.index.as_ref().map_or_else(Vec::new, |index| index.ranges().to_vec())
+                let segment = log
+                    .segment(self.plan.segment_base)
+                    .ok_or(ReadError::OutOfRange)?;
+                segment
+                    .index
+                    .as_ref()
+                    .map_or_else(Vec::new, |index| index.ranges().to_vec())
             },
         };
         let first = candidates.partition_point(|range| range.first_offset <= offset);
@@ -234,7 +268,10 @@ impl SegmentReader<'_> {
         let end = (file_pos(to - 1) + 1).next_multiple_of(BLOCK);
         let block = self.read_at(start, (end - start) as usize).await?;
         let slice = |from: u64, to: u64| -> Result<Buf, ReadError> {
-            let (from, to) = ((file_pos(from) - start) as usize, (file_pos(to - 1) + 1 - start) as usize);
+            let (from, to) = (
+                (file_pos(from) - start) as usize,
+                (file_pos(to - 1) + 1 - start) as usize,
+            );
             if to > block.len() {
                 return Err(self.corrupt("a range cut short", start));
             }
@@ -253,7 +290,11 @@ impl SegmentReader<'_> {
 
     /// Compares each range with its checksum.
     fn check(&self, ranges: &[Range], parts: &[Buf]) -> Result<(), ReadError> {
-        let mut cursor = Cursor { parts, part: 0, at: 0 };
+        let mut cursor = Cursor {
+            parts,
+            part: 0,
+            at: 0,
+        };
         for range in ranges {
             let mut digest = place_digest(self.id, self.plan.segment_base, range.pos);
             cursor.take(range.bytes as usize, |bytes| digest.update(bytes));
@@ -265,11 +306,18 @@ impl SegmentReader<'_> {
     }
 
     async fn read_at(&self, pos: u64, len: usize) -> Result<Buf, ReadError> {
-        self.file.read_at(pos, len).await.map_err(|error| ReadError::Io(error.to_string()))
+        self.file
+            .read_at(pos, len)
+            .await
+            .map_err(|error| ReadError::Io(error.to_string()))
     }
 
     fn corrupt(&self, what: &'static str, pos: u64) -> ReadError {
-        let file = self.files.path(self.id, self.plan.segment_base).display().to_string();
+        let file = self
+            .files
+            .path(self.id, self.plan.segment_base)
+            .display()
+            .to_string();
         ReadError::Corrupt { file, what, pos }
     }
 }

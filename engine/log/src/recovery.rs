@@ -48,12 +48,18 @@ pub struct FoldError {
 impl Recovering {
     /// A partition without a checkpoint.
     pub fn empty(id: TopicPartition, config: LogConfig) -> Self {
-        Self { log: PartitionLog::new(id, 0, config), entries: Vec::new() }
+        Self {
+            log: PartitionLog::new(id, 0, config),
+            entries: Vec::new(),
+        }
     }
 
     /// A partition as its checkpoint has it; `None` if the checkpoint's bytes are damaged.
     pub fn from_state(bytes: &[u8], config: LogConfig) -> Option<Self> {
-        Some(Self { log: PartitionLog::decode_state(bytes, config)?, entries: Vec::new() })
+        Some(Self {
+            log: PartitionLog::decode_state(bytes, config)?,
+            entries: Vec::new(),
+        })
     }
 
     /// The partition.
@@ -69,7 +75,8 @@ impl Recovering {
     /// Adds the next entry of the journal, from frame `frame`.
     pub fn add(&mut self, frame: u64, entry: Entry) {
         if let Entry::Truncate(end) = entry {
-            self.entries.retain(|(_, entry)| first_offset(entry).is_none_or(|first| first < end));
+            self.entries
+                .retain(|(_, entry)| first_offset(entry).is_none_or(|first| first < end));
         } else {
             self.entries.push((frame, entry));
         }
@@ -86,7 +93,10 @@ impl Recovering {
         for (_, entry) in std::mem::take(&mut self.entries) {
             self.log.replay(entry, now_ms)?;
         }
-        Ok(RecoveredPartition { log: self.log, truncated_to })
+        Ok(RecoveredPartition {
+            log: self.log,
+            truncated_to,
+        })
     }
 
     /// Cuts the entries at the first extent above the mark that is not on the disk. What was read
@@ -94,14 +104,35 @@ impl Recovering {
     async fn verify(&mut self, files: &SegmentFiles, flushed_mark: u64) -> Option<i64> {
         let id = self.log.id;
         let mut cut = None;
+        let log_start = self
+            .entries
+            .iter()
+            .fold(self.log.log_start, |start, (_, entry)| {
+                if let Entry::LogStart(offset) = entry {
+                    start.max(*offset)
+                } else {
+                    start
+                }
+            });
         for (at, (frame, entry)) in self.entries.iter().enumerate() {
-            let Entry::Extent { at: place, extent, header, .. } = entry else { continue };
+            let Entry::Extent {
+                at: place,
+                extent,
+                header,
+                ..
+            } = entry
+            else {
+                continue;
+            };
             let known = StoredHeader::decode(header)
-                .is_some_and(|header| header.last_offset < self.log.next_offset);
+                .is_some_and(|header| header.last_offset < self.log.next_offset.max(log_start));
             if known || *frame <= flushed_mark || is_on_disk(files, id, *place, *extent).await {
                 continue;
             }
-            cut = Some((at, StoredHeader::decode(header).map(|header| header.base_offset)));
+            cut = Some((
+                at,
+                StoredHeader::decode(header).map(|header| header.base_offset),
+            ));
             break;
         }
         let (at, end) = cut?;
@@ -131,8 +162,13 @@ async fn is_on_disk(
     place: SegmentPos,
     extent: Extent,
 ) -> bool {
-    let Ok(file) = files.open(id, place.segment_base).await else { return false };
-    match file.read_at(extent.file_pos, extent.file_bytes as usize).await {
+    let Ok(file) = files.open(id, place.segment_base).await else {
+        return false;
+    };
+    match file
+        .read_at(extent.file_pos, extent.file_bytes as usize)
+        .await
+    {
         Ok(bytes) if bytes.len() as u64 == extent.file_bytes && crc32c(&bytes) == extent.crc => {
             file.sync().await.is_ok()
         },
@@ -144,12 +180,26 @@ impl PartitionLog {
     /// Applies one surviving entry.
     fn replay(&mut self, entry: Entry, now_ms: i64) -> Result<(), FoldError> {
         match entry {
-            Entry::Batch { at, max_timestamp_delta, bytes } => {
-                self.replay_batch(at, max_timestamp_delta, bytes, now_ms)
-            },
-            Entry::Extent { at, batch_bytes, max_timestamp_delta, header, remainder, .. } => {
-                self.replay_extent(at, batch_bytes, max_timestamp_delta, &header, remainder, now_ms)
-            },
+            Entry::Batch {
+                at,
+                max_timestamp_delta,
+                bytes,
+            } => self.replay_batch(at, max_timestamp_delta, bytes, now_ms),
+            Entry::Extent {
+                at,
+                batch_bytes,
+                max_timestamp_delta,
+                header,
+                remainder,
+                ..
+            } => self.replay_extent(
+                at,
+                batch_bytes,
+                max_timestamp_delta,
+                &header,
+                remainder,
+                now_ms,
+            ),
             Entry::LogStart(offset) => {
                 let offset = offset.min(self.high_watermark);
                 self.move_log_start(offset);
@@ -200,19 +250,30 @@ impl PartitionLog {
         now_ms: i64,
     ) -> Result<(), FoldError> {
         let len = u64::from(batch_bytes);
-        if self.replay_header(header, at, len, max_timestamp_delta, now_ms)?.is_none() {
+        if self
+            .replay_header(header, at, len, max_timestamp_delta, now_ms)?
+            .is_none()
+        {
             return Ok(());
         }
         let end = at.pos + len;
         let written = end - end % BLOCK;
-        let segment = self.segment_mut(at.segment_base).expect("the header made it");
+        let segment = self
+            .segment_mut(at.segment_base)
+            .expect("the header made it");
         segment.submitted = written;
         segment.written = written;
         segment.allocated = segment.allocated.max(crate::segment::layout::file_pos(end));
         segment.index = None;
         self.tail.clear();
-        let at = SegmentPos { segment_base: at.segment_base, pos: written };
-        self.tail.set_prefix(Prefix { at, bytes: remainder });
+        let at = SegmentPos {
+            segment_base: at.segment_base,
+            pos: written,
+        };
+        self.tail.set_prefix(Prefix {
+            at,
+            bytes: remainder,
+        });
         Ok(())
     }
 
@@ -226,17 +287,30 @@ impl PartitionLog {
         now_ms: i64,
     ) -> Result<Option<StoredHeader>, FoldError> {
         let id = self.id;
-        let damaged = FoldError { id, found: -1, expected: self.next_offset };
+        let damaged = FoldError {
+            id,
+            found: -1,
+            expected: self.next_offset,
+        };
         let header = StoredHeader::decode(header).ok_or(damaged)?;
         if header.last_offset < self.next_offset {
             return Ok(None);
         }
         if header.base_offset != self.next_offset {
             let (found, expected) = (header.base_offset, self.next_offset);
-            return Err(FoldError { id, found, expected });
+            return Err(FoldError {
+                id,
+                found,
+                expected,
+            });
         }
-        if self.segments.back().is_none_or(|active| active.base_offset != at.segment_base) {
-            self.segments.push_back(Segment::new(id, at.segment_base, now_ms));
+        if self
+            .segments
+            .back()
+            .is_none_or(|active| active.base_offset != at.segment_base)
+        {
+            self.segments
+                .push_back(Segment::new(id, at.segment_base, now_ms));
         }
         let segment = self.segments.back_mut().expect("just made sure");
         segment.len = at.pos + bytes;
@@ -249,7 +323,8 @@ impl PartitionLog {
         });
         self.next_offset = header.last_offset + 1;
         self.high_watermark = self.next_offset;
-        self.producers.record(header.stamp, header.base_offset, header.last_offset, now_ms);
+        self.producers
+            .record(header.stamp, header.base_offset, header.last_offset, now_ms);
         self.leader_epoch = self.leader_epoch.max(header.leader_epoch);
         self.epochs.begin(header.leader_epoch, header.base_offset);
         Ok(Some(header))

@@ -17,8 +17,11 @@ impl PartitionLog {
                 break;
             }
             // A segment without timestamps ages from its creation, as in Kafka.
-            let newest =
-                if segment.max_timestamp >= 0 { segment.max_timestamp } else { segment.created_ms };
+            let newest = if segment.max_timestamp >= 0 {
+                segment.max_timestamp
+            } else {
+                segment.created_ms
+            };
             let expired = self.config.retention_ms >= 0
                 && now_ms.saturating_sub(newest) > self.config.retention_ms;
             let active = segment.next_offset == self.next_offset;

@@ -7,6 +7,7 @@ use engine_rt::{Buf, BufMut};
 use crate::bytes::crc32c;
 use crate::entry::Extent;
 use crate::partition::PartitionLog;
+use crate::segment::SegmentPin;
 use crate::segment::footer::Footer;
 use crate::segment::index::SegmentIndex;
 use crate::segment::layout::{BLOCK, CHUNK_BYTES, SegmentHeader, file_pos, sealed_index_pos};
@@ -27,6 +28,8 @@ pub struct SegmentWrite {
     pub to: u64,
     /// The file's final size, if this write seals the segment.
     pub seals_at: Option<u64>,
+    /// Keeps the file's name until the write is done.
+    pub(crate) pin: SegmentPin,
 }
 
 impl SegmentWrite {
@@ -49,7 +52,14 @@ const fn floor(pos: u64) -> u64 {
 fn file_range(from: u64, to: u64) -> (u64, u64) {
     let start = if from == 0 { 0 } else { file_pos(from) };
     let end = (file_pos(to - 1) + 1).next_multiple_of(BLOCK);
-    (start, end + if to.is_multiple_of(CHUNK_BYTES) { BLOCK } else { 0 })
+    (
+        start,
+        end + if to.is_multiple_of(CHUNK_BYTES) {
+            BLOCK
+        } else {
+            0
+        },
+    )
 }
 
 impl PartitionLog {
@@ -63,47 +73,88 @@ impl PartitionLog {
         limit: u64,
         bytes_max: u64,
     ) -> Option<SegmentWrite> {
-        let header = SegmentHeader { disk_id, id: self.id, base_offset: segment_base };
-        let at = self.segments.binary_search_by_key(&segment_base, |s| s.base_offset).ok()?;
+        let header = SegmentHeader {
+            disk_id,
+            id: self.id,
+            base_offset: segment_base,
+        };
+        let at = self
+            .segments
+            .binary_search_by_key(&segment_base, |s| s.base_offset)
+            .ok()?;
         let segment = &mut self.segments[at];
         let rewrites = mutant::is_active(Mutant::RewriteSegmentBlock);
         let submitted = segment.submitted;
         let from = floor(submitted);
-        let to = if rewrites { limit } else { floor(limit) }.min(floor(from + bytes_max.max(BLOCK)));
+        let to =
+            if rewrites { limit } else { floor(limit) }.min(floor(from + bytes_max.max(BLOCK)));
         if to <= submitted {
             return None;
         }
         let (file_from, file_to) = file_range(from, to);
         let mut bytes = BufMut::with_capacity((file_to - file_from) as usize);
-        let mut filler = Filler { tail: &self.tail, segment_base, into: &mut bytes, at: 0 };
+        let mut filler = Filler {
+            tail: &self.tail,
+            segment_base,
+            into: &mut bytes,
+            at: 0,
+        };
         if from == 0 {
             header.encode(filler.block());
         }
-        let index = segment.index.as_mut().expect("a segment is loaded before it is staged");
+        let index = segment
+            .index
+            .as_mut()
+            .expect("a segment is loaded before it is staged");
         filler.chunks(index, from, to);
         filler.zeros();
         segment.submit(to);
         let bytes = bytes.freeze();
         let from = submitted;
-        Some(SegmentWrite { segment_base, file_pos: file_from, bytes, from, to, seals_at: None })
+        let pin = segment.pin.clone();
+        let file_pos = file_from;
+        Some(SegmentWrite {
+            segment_base,
+            file_pos,
+            bytes,
+            from,
+            to,
+            seals_at: None,
+            pin,
+        })
     }
 
     /// Stages the end of a segment that was rolled and is durable: the last block filled up with
     /// zeros, the last chunk's index, the footer. The segment is loaded.
     pub fn stage_seal(&mut self, disk_id: u128, segment_base: i64) -> Option<SegmentWrite> {
-        let header = SegmentHeader { disk_id, id: self.id, base_offset: segment_base };
-        let at = self.segments.binary_search_by_key(&segment_base, |s| s.base_offset).ok()?;
+        let header = SegmentHeader {
+            disk_id,
+            id: self.id,
+            base_offset: segment_base,
+        };
+        let at = self
+            .segments
+            .binary_search_by_key(&segment_base, |s| s.base_offset)
+            .ok()?;
         let (mut epochs, mut producers) = (self.epochs.clone(), self.producers.clone());
         let segment = &mut self.segments[at];
         epochs.truncate(segment.next_offset);
         producers.truncate(segment.next_offset);
         let (from, len) = (floor(segment.submitted), segment.len);
-        let index = segment.index.as_mut().expect("a segment is loaded before it is sealed");
+        let index = segment
+            .index
+            .as_mut()
+            .expect("a segment is loaded before it is sealed");
         let mut index_block = vec![0; BLOCK as usize];
         let file_from = if from == 0 { 0 } else { file_pos(from) };
         let file_data_end = sealed_index_pos(len);
         let mut data = BufMut::with_capacity((file_data_end - file_from) as usize);
-        let mut filler = Filler { tail: &self.tail, segment_base, into: &mut data, at: 0 };
+        let mut filler = Filler {
+            tail: &self.tail,
+            segment_base,
+            into: &mut data,
+            at: 0,
+        };
         if from == 0 {
             header.encode(filler.block());
         }
@@ -131,6 +182,7 @@ impl PartitionLog {
             bytes,
             from: submitted,
             to: len,
+            pin: segment.pin.clone(),
         })
     }
 }
@@ -170,7 +222,8 @@ impl Filler<'_> {
             let chunk_end = (chunk + 1) * CHUNK_BYTES;
             let until = to.min(chunk_end);
             let end = self.at + (until - pos) as usize;
-            self.tail.copy_range(self.segment_base, pos, &mut self.into[self.at..end]);
+            self.tail
+                .copy_range(self.segment_base, pos, &mut self.into[self.at..end]);
             self.at = end;
             self.index_batches(index, until);
             if until == chunk_end {
@@ -186,7 +239,12 @@ impl Filler<'_> {
             if batch.end_pos() > until {
                 break;
             }
-            index.add(batch.base_offset, batch.at.pos, batch.max_timestamp, &batch.parts);
+            index.add(
+                batch.base_offset,
+                batch.at.pos,
+                batch.max_timestamp,
+                &batch.parts,
+            );
         }
     }
 

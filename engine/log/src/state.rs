@@ -20,7 +20,10 @@ impl PartitionLog {
     pub fn encode_state(&self) -> Vec<u8> {
         let mut fields = Fields::default();
         self.id.encode(&mut fields);
-        fields.i64(self.log_start).i64(self.high_watermark).i32(self.leader_epoch);
+        fields
+            .i64(self.log_start)
+            .i64(self.high_watermark)
+            .i32(self.leader_epoch);
         let mut epochs = self.epochs.clone();
         epochs.truncate(self.high_watermark.max(self.log_start + 1));
         epochs.encode(&mut fields);
@@ -35,13 +38,19 @@ impl PartitionLog {
 
     fn encode_segment(&self, segment: &Segment, fields: &mut Fields) {
         let written = segment.written.min(segment.durable);
-        fields.i64(segment.base_offset).i64(segment.durable_offset).u64(segment.durable);
+        fields
+            .i64(segment.base_offset)
+            .i64(segment.durable_offset)
+            .u64(segment.durable);
         fields.u64(written).u64(segment.allocated);
-        fields.i64(segment.max_timestamp).i64(segment.max_timestamp_offset);
+        fields
+            .i64(segment.max_timestamp)
+            .i64(segment.max_timestamp_offset);
         fields.i64(segment.created_ms).u8(u8::from(segment.sealed));
         let mut unwritten = vec![0; (segment.durable - written) as usize];
         if !segment.sealed {
-            self.tail.copy_range(segment.base_offset, written, &mut unwritten);
+            self.tail
+                .copy_range(segment.base_offset, written, &mut unwritten);
         } else {
             unwritten.clear();
         }
@@ -82,8 +91,14 @@ impl PartitionLog {
         segment.index = None;
         let count = from.count(1)?;
         let unwritten = from.raw(count)?;
-        let at = SegmentPos { segment_base: segment.base_offset, pos: segment.written };
-        self.tail.set_prefix(Prefix { at, bytes: owned(unwritten) });
+        let at = SegmentPos {
+            segment_base: segment.base_offset,
+            pos: segment.written,
+        };
+        self.tail.set_prefix(Prefix {
+            at,
+            bytes: owned(unwritten),
+        });
         self.segments.push_back(segment);
         Some(())
     }

@@ -68,7 +68,7 @@ impl Prefix {
 
 /// Batches in order, without gaps.
 #[derive(Debug, Default)]
-pub struct Tail {
+pub(crate) struct Tail {
     batches: VecDeque<StoredBatch>,
     prefixes: Vec<Prefix>,
     bytes: u64,
@@ -87,7 +87,11 @@ impl Tail {
     /// Adds a batch before the oldest.
     pub(crate) fn push_front(&mut self, batch: StoredBatch) {
         if let Some(first) = self.batches.front() {
-            assert_eq!(batch.last_offset + 1, first.base_offset, "offsets are dense");
+            assert_eq!(
+                batch.last_offset + 1,
+                first.base_offset,
+                "offsets are dense"
+            );
         }
         self.bytes += batch.bytes();
         self.batches.push_front(batch);
@@ -95,7 +99,9 @@ impl Tail {
 
     /// What is known of a segment's bytes behind its flushed blocks and before the first batch.
     pub(crate) fn prefix(&self, segment_base: i64) -> Option<&Prefix> {
-        self.prefixes.iter().find(|prefix| prefix.at.segment_base == segment_base)
+        self.prefixes
+            .iter()
+            .find(|prefix| prefix.at.segment_base == segment_base)
     }
 
     /// Sets or replaces a segment's prefix; an empty one is forgotten.
@@ -107,16 +113,22 @@ impl Tail {
     }
 
     pub(crate) fn drop_prefix(&mut self, segment_base: i64) {
-        self.prefixes.retain(|prefix| prefix.at.segment_base != segment_base);
+        self.prefixes
+            .retain(|prefix| prefix.at.segment_base != segment_base);
     }
 
     /// Bytes of batches held.
-    pub fn bytes(&self) -> u64 {
-        self.bytes + self.prefixes.iter().map(|prefix| prefix.bytes.len() as u64).sum::<u64>()
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+            + self
+                .prefixes
+                .iter()
+                .map(|prefix| prefix.bytes.len() as u64)
+                .sum::<u64>()
     }
 
     /// First offset that is wholly in memory.
-    pub fn first_offset(&self) -> Option<i64> {
+    pub(crate) fn first_offset(&self) -> Option<i64> {
         self.batches.front().map(|batch| batch.base_offset)
     }
 
@@ -139,18 +151,26 @@ impl Tail {
 
     /// The batch with `offset` and those after it.
     pub(crate) fn from_offset(&self, offset: i64) -> impl Iterator<Item = &StoredBatch> {
-        let at = self.batches.partition_point(|batch| batch.last_offset < offset);
+        let at = self
+            .batches
+            .partition_point(|batch| batch.last_offset < offset);
         self.batches.range(at..)
     }
 
     /// The batches of a segment that end behind position `pos`.
-    pub(crate) fn from_pos(&self, segment_base: i64, pos: u64) -> impl Iterator<Item = &StoredBatch> {
+    pub(crate) fn from_pos(
+        &self,
+        segment_base: i64,
+        pos: u64,
+    ) -> impl Iterator<Item = &StoredBatch> {
         let before = |batch: &StoredBatch| {
             batch.at.segment_base < segment_base
                 || (batch.at.segment_base == segment_base && batch.end_pos() <= pos)
         };
         let at = self.batches.partition_point(before);
-        self.batches.range(at..).take_while(move |batch| batch.at.segment_base == segment_base)
+        self.batches
+            .range(at..)
+            .take_while(move |batch| batch.at.segment_base == segment_base)
     }
 
     /// Copies the bytes of a segment from position `pos` on into `into`.
@@ -172,7 +192,11 @@ impl Tail {
             if copied == into.len() {
                 break;
             }
-            assert!(batch.at.pos <= at(copied), "hole at {} in the memory tail", at(copied));
+            assert!(
+                batch.at.pos <= at(copied),
+                "hole at {} in the memory tail",
+                at(copied)
+            );
             copied += batch.copy_to(at(copied) - batch.at.pos, &mut into[copied..]);
         }
         assert_eq!(copied, into.len(), "the memory tail ends at {}", at(copied));

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use net_wire::batch::{BatchHeader, BatchView, Batches, Records, TimestampType};
+use net_wire::batch::{BatchHeader, BatchView, Batches, RecordIter, TimestampType};
 use net_wire::codec::Codecs;
 
 use crate::files::SegmentFiles;
@@ -38,7 +38,11 @@ pub fn max_timestamp(log: &PartitionLog) -> Option<TimestampOffset> {
     }
     let (timestamp, offset) = best?;
     let leader_epoch = log.epochs().epoch_of(offset).unwrap_or(-1);
-    Some(TimestampOffset { timestamp, offset, leader_epoch })
+    Some(TimestampOffset {
+        timestamp,
+        offset,
+        leader_epoch,
+    })
 }
 
 /// The first record below the high watermark whose timestamp is at least `timestamp`.
@@ -61,7 +65,10 @@ pub async fn find_timestamp(
         if records.is_empty() {
             return Ok(None);
         }
-        let bytes: Vec<u8> = records.iter().flat_map(|part| part.iter().copied()).collect();
+        let bytes: Vec<u8> = records
+            .iter()
+            .flat_map(|part| part.iter().copied())
+            .collect();
         for batch in Batches::new(&bytes).map_while(Result::ok) {
             let header = *batch.header();
             if header.max_timestamp >= timestamp
@@ -124,20 +131,32 @@ fn in_batch(
 ) -> Result<Option<TimestampOffset>, ReadError> {
     let header = *batch.header();
     if header.attributes.timestamp_type() == TimestampType::LogAppendTime {
-        return Ok(Some(found(&header, header.max_timestamp, header.base_offset.max(from))));
+        return Ok(Some(found(
+            &header,
+            header.max_timestamp,
+            header.base_offset.max(from),
+        )));
     }
     let search = |payload: &[u8]| {
-        Records::new(&header, payload).map_while(Result::ok).find_map(|record| {
-            let at = header.base_timestamp.wrapping_add(record.timestamp_delta);
-            let offset = header.base_offset + i64::from(record.offset_delta);
-            (at >= timestamp && offset >= from).then(|| found(&header, at, offset))
-        })
+        RecordIter::new(&header, payload)
+            .map_while(Result::ok)
+            .find_map(|record| {
+                let at = header.base_timestamp.wrapping_add(record.timestamp_delta);
+                let offset = header.base_offset + i64::from(record.offset_delta);
+                (at >= timestamp && offset >= from).then(|| found(&header, at, offset))
+            })
     };
     codecs
-        .with_decompressed(batch, DECOMPRESSED_BYTES_MAX, |payload, _| Ok(search(payload)))
+        .with_decompressed(batch, DECOMPRESSED_BYTES_MAX, |payload, _| {
+            Ok(search(payload))
+        })
         .map_err(|error| ReadError::Io(error.to_string()))
 }
 
 fn found(header: &BatchHeader, timestamp: i64, offset: i64) -> TimestampOffset {
-    TimestampOffset { timestamp, offset, leader_epoch: header.partition_leader_epoch }
+    TimestampOffset {
+        timestamp,
+        offset,
+        leader_epoch: header.partition_leader_epoch,
+    }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::rc::Rc;
 
 use engine_rt::fs::Durability;
+use engine_rt::mutant::{self, Mutant};
 
 use crate::files::SegmentFiles;
 use crate::partition::PartitionLog;
@@ -27,7 +28,13 @@ pub async fn write(
     if let Some((from, len)) = reserve(partition, write.segment_base, end) {
         file.allocate(from, len).await?;
     }
-    file.write_at(write.file_pos, write.bytes.clone(), Durability::Durable).await?;
+    let durability = if mutant::is_active(Mutant::ReuseBeforeSegmentFlush) {
+        Durability::Volatile
+    } else {
+        Durability::Durable
+    };
+    file.write_at(write.file_pos, write.bytes.clone(), durability)
+        .await?;
     if let Some(size) = write.seals_at {
         file.set_len(size).await?;
         file.sync().await?;

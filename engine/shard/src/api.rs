@@ -158,7 +158,10 @@ pub enum OffsetQuery {
 /// Appends that were put in order and are on their way to the disk.
 #[derive(Debug)]
 pub struct ProduceTicket {
-    pub(crate) parts: Vec<(Vec<usize>, OneshotReceiver<Vec<Result<Appended, ShardError>>>)>,
+    pub(crate) parts: Vec<(
+        Vec<usize>,
+        OneshotReceiver<Vec<Result<Appended, ShardError>>>,
+    )>,
     pub(crate) count: usize,
 }
 
@@ -167,7 +170,9 @@ impl ProduceTicket {
     pub async fn durable(self) -> Vec<Result<Appended, ShardError>> {
         let mut results: Vec<_> = (0..self.count).map(|_| Err(ShardError::Stopping)).collect();
         for (places, receiver) in self.parts {
-            let Some(outcomes) = receiver.await else { continue };
+            let Some(outcomes) = receiver.await else {
+                continue;
+            };
             for (place, outcome) in places.into_iter().zip(outcomes) {
                 results[place] = outcome;
             }
@@ -186,7 +191,10 @@ pub struct Shards {
 impl Shards {
     /// The handle of the shard `local`, with a mailbox to every shard, itself included.
     pub fn new(local: Rc<Shard>, senders: Vec<MailSender<Mail>>) -> Self {
-        Self { local, senders: Rc::new(senders) }
+        Self {
+            local,
+            senders: Rc::new(senders),
+        }
     }
 
     /// The shard of this core.
@@ -210,7 +218,10 @@ impl Shards {
         T: Send + 'static,
         F: Future<Output = T> + 'static,
     {
-        self.begin(shard, work).await?.await.ok_or(ShardError::Stopping)
+        self.begin(shard, work)
+            .await?
+            .await
+            .ok_or(ShardError::Stopping)
     }
 
     /// As [`Shards::call`], but returns once the work is queued: what follows in program order
@@ -232,7 +243,10 @@ impl Shards {
         if shard == self.local.index() {
             self.local.run(run(Rc::clone(&self.local)));
         } else {
-            self.senders[shard].send(Box::new(run)).await.map_err(|_| ShardError::Stopping)?;
+            self.senders[shard]
+                .send(Box::new(run))
+                .await
+                .map_err(|_| ShardError::Stopping)?;
         }
         Ok(result)
     }

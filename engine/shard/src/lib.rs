@@ -2,17 +2,27 @@
 //!
 //! What it is not: it speaks no protocol and knows no topic names.
 //!
-//! First file to read: `api.rs`, then `shard.rs`.
+//! First file to read: `api.rs` for what connections ask, `append.rs` for the life of a produce,
+//! `fetch.rs` for that of a fetch, `open.rs` for a start.
 
 #![forbid(unsafe_code)]
 
 mod api;
+mod append;
+mod checkpoint;
+mod fetch;
+mod housekeeping;
+mod open;
+mod options;
+mod reshard;
 mod shard;
+mod slot;
+mod turn;
 
 pub use api::{
     Appended, FetchPart, Fetched, Mail, OffsetQuery, PartitionPosition, ProduceBatch,
     ProduceTicket, ShardError, Shards, TimestampOffset, pieces,
 };
-pub use shard::{
-    OpenError, PartitionSpec, Shard, ShardOptions, ShardStats, remove_other_generations, reshard,
-};
+pub use options::{OpenError, PartitionSpec, ShardOptions, ShardStats};
+pub use reshard::{remove_other_generations, reshard};
+pub use shard::Shard;

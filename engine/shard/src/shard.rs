@@ -1,249 +1,198 @@
-//! What a core owns. (Outline: bodies follow.)
+//! What a core owns: its partitions, its journal, its memory.
+//!
+//! The life of an append is in `append.rs`, of a read in `fetch.rs`; `turn.rs` carries bytes to
+//! segments and lets the journal turn over; `open.rs` is the start.
 
+use std::cell::{Cell, OnceCell, RefCell};
+use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::task::{Context, Waker};
 
-use std::path::{Path, PathBuf};
+use engine_log::{LogConfig, PartitionLog, SegmentFiles, TopicPartition, shared};
+use engine_rt::{Event, MailReceiver, Semaphore};
+use engine_wal::{Journal, JournalObserver};
+use net_wire::codec::Codecs;
 
-use engine_log::{FoldError, LogConfig, TopicPartition};
-use engine_rt::Instant;
-use engine_wal::{JournalError, JournalStats};
-use thiserror::Error;
-
-use crate::api::{
-    Appended, FetchPart, Fetched, OffsetQuery, PartitionPosition, ProduceBatch, ShardError,
-    TimestampOffset,
-};
-
-/// A partition that a shard shall have, as the metadata says.
-#[derive(Clone, Copy, Debug)]
-pub struct PartitionSpec {
-    /// The partition.
-    pub id: TopicPartition,
-    /// Leader epoch in force.
-    pub leader_epoch: i32,
-    /// What of the topic's configuration the log acts on.
-    pub config: LogConfig,
-}
-
-/// How a shard is laid out.
-#[derive(Clone, Debug)]
-pub struct ShardOptions {
-    /// Number of the shard on its node.
-    pub index: usize,
-    /// The data directory; it exists.
-    pub data_dir: PathBuf,
-    /// The data directory's identity.
-    pub disk_id: u128,
-    /// Generation of the ownership table: journals and checkpoints of each have a directory.
-    pub generation: u64,
-    /// Size of a journal file in bytes.
-    pub journal_file_bytes: u64,
-    /// Size of the first journal file ever made.
-    pub journal_first_file_bytes: u64,
-    /// Journal files at most.
-    pub journal_files_max: usize,
-    /// Bytes of batches that memory may hold.
-    pub tail_bytes_max: u64,
-    /// Open segment files at most.
-    pub open_files_max: usize,
-    /// Appends of at least this many bytes go to their segment directly.
-    pub bypass_bytes: usize,
-    /// `log.retention.check.interval.ms`.
-    pub retention_check_ms: u64,
-    /// `producer.id.expiration.ms`.
-    pub producer_expiration_ms: i64,
-    /// Free space, in bytes, below which produce is refused.
-    pub space_reserve_bytes: u64,
-}
-
-/// Counters of a shard since its start, for metrics; plain numbers.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ShardStats {
-    /// Partitions owned.
-    pub partitions: u64,
-    /// Batches appended.
-    pub batches: u64,
-    /// Records appended.
-    pub records: u64,
-    /// Bytes appended.
-    pub appended_bytes: u64,
-    /// Bytes read for fetches.
-    pub fetched_bytes: u64,
-    /// Appends that went to their segment directly.
-    pub bypassed: u64,
-    /// Retries recognised.
-    pub duplicates: u64,
-    /// Bytes written to segments.
-    pub segment_bytes: u64,
-    /// Segments begun, sealed and deleted.
-    pub segments_rolled: u64,
-    /// Segments that got their footer.
-    pub segments_sealed: u64,
-    /// Segments deleted.
-    pub segments_deleted: u64,
-    /// Checkpoints written.
-    pub checkpoints: u64,
-    /// Bytes of batches in memory.
-    pub tail_bytes: u64,
-    /// The journal's counters.
-    pub journal: JournalStats,
-}
-
-/// Why a shard cannot start.
-#[derive(Debug, Error)]
-pub enum OpenError {
-    /// The journal cannot be read.
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    /// The journal's entries do not fit together.
-    #[error(transparent)]
-    Fold(#[from] FoldError),
-    /// The checkpoint is damaged in both copies.
-    #[error("{0}: both copies of the checkpoint are damaged")]
-    Checkpoint(String),
-    /// The operating system refused.
-    #[error("{path}: {source}")]
-    Io {
-        /// The file or directory.
-        path: String,
-        /// The system's answer.
-        source: std::io::Error,
-    },
-}
-
-/// Moves every partition to the shards of another table: reads all journals and checkpoints of
-/// `old.generation` (`old_shards` of them), writes those of `new_generation`, and flushes everything.
-/// The old ones stay until [`remove_generation`]; the caller makes the new table durable in between
-/// (rule 11). `specs` are all partitions there are; others found on disk are dropped.
-pub async fn reshard(
-    _old: &ShardOptions,
-    _old_shards: usize,
-    _new_generation: u64,
-    _new_shards: usize,
-    _specs: Vec<PartitionSpec>,
-    _owner_of: impl Fn(TopicPartition) -> usize,
-) -> Result<(), OpenError> {
-    unimplemented!()
-}
-
-/// Removes the journals and checkpoints of every generation but `keep`.
-pub async fn remove_other_generations(_data_dir: &Path, _keep: u64) -> std::io::Result<()> {
-    unimplemented!()
-}
+use crate::api::{Mail, PartitionPosition, ShardError};
+use crate::checkpoint::Checkpoint;
+use crate::options::{PartitionSpec, ShardOptions, ShardStats};
+use crate::slot::Slot;
 
 /// One core's partitions, its journal and its memory.
-#[derive(Debug)]
 pub struct Shard {
-    index: usize,
+    pub(crate) options: ShardOptions,
+    pub(crate) slots: RefCell<BTreeMap<TopicPartition, Rc<Slot>>>,
+    pub(crate) journal: OnceCell<Rc<Journal>>,
+    pub(crate) files: SegmentFiles,
+    pub(crate) checkpoint: Checkpoint,
+    /// Appends by frame: whose high watermark may move when the frame is durable.
+    pub(crate) in_frames: RefCell<VecDeque<(u64, Rc<Slot>)>>,
+    /// Every frame up to here is durable.
+    pub(crate) durable_frame: Cell<u64>,
+    /// Appends that must wait for memory or a file, in order.
+    pub(crate) gate: Semaphore,
+    pub(crate) gate_queue: Cell<usize>,
+    /// Bytes of batches in memory, and the order in which they came.
+    pub(crate) tail_bytes: Cell<u64>,
+    pub(crate) tail_order: RefCell<VecDeque<Rc<Slot>>>,
+    /// Something wants the background to work; and something has become free.
+    pub(crate) pressure: Event,
+    pub(crate) relieved: Event,
+    /// Partitions deleted since the last checkpoint.
+    pub(crate) removed: RefCell<Vec<TopicPartition>>,
+    pub(crate) space_low: Cell<bool>,
+    pub(crate) stopping: Cell<bool>,
+    pub(crate) flush_timer: Cell<bool>,
+    pub(crate) codecs: RefCell<Codecs>,
+    pub(crate) stats: RefCell<ShardStats>,
+}
+
+impl std::fmt::Debug for Shard {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shard")
+            .field("index", &self.options.index)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The journal tells the shard what is durable.
+impl JournalObserver for Shard {
+    fn frames_durable(&self, sequence: u64) {
+        self.durable_frame.set(sequence);
+        loop {
+            let next = self
+                .in_frames
+                .borrow_mut()
+                .pop_front_if(|(frame, _)| *frame <= sequence);
+            let Some((_, slot)) = next else { return };
+            slot.advance(sequence);
+        }
+    }
+
+    fn journal_failed(&self, error: &io::Error) {
+        tracing::error!(shard = self.options.index, %error, "FL2001: journal write failed; the shard takes no more appends until restart");
+        let slots: Vec<Rc<Slot>> = self.slots.borrow().values().cloned().collect();
+        for slot in slots {
+            slot.fail(format!("journal: {error}"));
+        }
+        self.relieved.notify();
+    }
 }
 
 impl Shard {
-    /// Recovers this shard's journal and opens it for a new life. When this returns, everything
-    /// recovered is durable and may be served. `specs` are the partitions that the metadata gives to
-    /// this shard; what else the journal holds was deleted and is dropped.
-    pub async fn open(
-        _options: ShardOptions,
-        _specs: Vec<PartitionSpec>,
-    ) -> Result<Rc<Self>, OpenError> {
-        unimplemented!()
+    /// Number of this shard on its node.
+    pub fn index(&self) -> usize {
+        self.options.index
+    }
+
+    /// The journal.
+    pub(crate) fn journal(&self) -> &Rc<Journal> {
+        self.journal
+            .get()
+            .expect("the journal opens with the shard")
+    }
+
+    /// Runs a piece of work of a connection. It begins now, so that calls keep their order; what
+    /// does not end at once goes on as a task.
+    pub fn run(&self, mut work: Pin<Box<dyn Future<Output = ()>>>) {
+        let mut context = Context::from_waker(Waker::noop());
+        if work.as_mut().poll(&mut context).is_pending() {
+            engine_rt::spawn(work).detach();
+        }
+    }
+
+    /// Runs what other shards send until all of them are gone.
+    pub async fn serve_mail(self: Rc<Self>, mut mailbox: MailReceiver<Mail>) {
+        while let Some(mail) = mailbox.receive().await {
+            self.run(mail(Rc::clone(&self)));
+        }
+    }
+
+    pub(crate) fn slot(&self, id: TopicPartition) -> Result<Rc<Slot>, ShardError> {
+        self.slots
+            .borrow()
+            .get(&id)
+            .cloned()
+            .ok_or(ShardError::UnknownPartition(id))
     }
 
     /// Makes a new, empty partition. The metadata says so durably already (rule 17).
-    pub fn create_partition(&self, _spec: PartitionSpec) {
-        unimplemented!()
-    }
-
-    /// Forgets a partition and removes its files; waiting requests end with `UnknownPartition`.
-    pub async fn delete_partition(self: &Rc<Self>, _id: TopicPartition) {
-        unimplemented!()
+    pub fn create_partition(&self, spec: PartitionSpec) {
+        let log = shared(PartitionLog::new(spec.id, spec.leader_epoch, spec.config));
+        let before = self.slots.borrow_mut().insert(spec.id, Slot::new(log));
+        assert!(before.is_none(), "partition {} exists", spec.id);
     }
 
     /// Puts another configuration in force.
-    pub fn set_config(&self, _id: TopicPartition, _config: LogConfig) {
-        unimplemented!()
+    pub fn set_config(&self, id: TopicPartition, config: LogConfig) {
+        if let Ok(slot) = self.slot(id) {
+            slot.log.borrow_mut().set_config(config);
+        }
     }
 
-    /// Stops taking appends, flushes, checkpoints and closes the journal.
-    pub async fn stop(self: &Rc<Self>) -> std::io::Result<()> {
-        unimplemented!()
+    /// Forgets a partition and removes its files; waiting requests end with `UnknownPartition`.
+    pub async fn delete_partition(self: &Rc<Self>, id: TopicPartition) {
+        let Some(slot) = self.slots.borrow_mut().remove(&id) else {
+            return;
+        };
+        slot.deleted.set(true);
+        self.removed.borrow_mut().push(id);
+        slot.wake();
+        let bytes = slot.log.borrow().tail_bytes();
+        self.tail_bytes
+            .set(self.tail_bytes.get().saturating_sub(bytes));
+        self.tail_order
+            .borrow_mut()
+            .retain(|other| !Rc::ptr_eq(other, &slot));
+        slot.changed.wait_until(|| !slot.writing.get()).await;
+        let segments = slot.log.borrow_mut().take_segments();
+        for segment in segments {
+            self.remove_segment(id, segment).await;
+        }
+    }
+
+    /// Offsets, epoch and size of a partition.
+    pub fn position(&self, id: TopicPartition) -> Result<PartitionPosition, ShardError> {
+        let slot = self.slot(id)?;
+        let log = slot.log.borrow();
+        Ok(PartitionPosition {
+            log_start_offset: log.log_start(),
+            high_watermark: log.high_watermark(),
+            log_end_offset: log.next_offset(),
+            leader_epoch: log.leader_epoch(),
+            size_bytes: log.size_bytes(),
+        })
     }
 
     /// Counters, for metrics.
     pub fn stats(&self) -> ShardStats {
-        unimplemented!()
+        let mut stats = *self.stats.borrow();
+        stats.partitions = self.slots.borrow().len() as u64;
+        stats.tail_bytes = self.tail_bytes.get();
+        stats.journal = self.journal().stats();
+        stats
     }
 
-    /// Number of this shard on its node.
-    pub fn index(&self) -> usize {
-        self.index
+    /// Compares the client's idea of the leader epoch with the one in force (KIP-320).
+    pub(crate) fn check_epoch(slot: &Slot, found: i32) -> Result<(), ShardError> {
+        let current = slot.log.borrow().leader_epoch();
+        match found {
+            -1 => Ok(()),
+            _ if found < current => Err(ShardError::FencedLeaderEpoch { found, current }),
+            _ if found > current => Err(ShardError::UnknownLeaderEpoch { found, current }),
+            _ => Ok(()),
+        }
     }
 
-    /// Runs work of this shard's own connections.
-    pub(crate) fn run(&self, work: Pin<Box<dyn Future<Output = ()>>>) {
-        engine_rt::spawn(work).detach();
-    }
-
-    /// Appends batches in order and waits until each is durable or refused.
-    pub async fn append(
-        self: &Rc<Self>,
-        _batches: Vec<ProduceBatch>,
-    ) -> Vec<Result<Appended, ShardError>> {
-        unimplemented!()
-    }
-
-    /// Reads partitions in order, `max_bytes` in all.
-    pub async fn fetch(
-        self: &Rc<Self>,
-        _parts: Vec<FetchPart>,
-        _max_bytes: usize,
-    ) -> Vec<Result<Fetched, ShardError>> {
-        unimplemented!()
-    }
-
-    /// Waits until a partition has something at its offset or has changed, or until `deadline`.
-    pub async fn wait_for_data(
-        self: &Rc<Self>,
-        _parts: Vec<(TopicPartition, i64)>,
-        _deadline: Instant,
-    ) {
-        unimplemented!()
-    }
-
-    /// Offsets, epoch and size of a partition.
-    pub fn position(&self, _id: TopicPartition) -> Result<PartitionPosition, ShardError> {
-        unimplemented!()
-    }
-
-    /// The offset that `query` asks for.
-    pub async fn offset_for(
-        self: &Rc<Self>,
-        _id: TopicPartition,
-        _query: OffsetQuery,
-        _current_leader_epoch: i32,
-    ) -> Result<TimestampOffset, ShardError> {
-        unimplemented!()
-    }
-
-    /// Where `epoch` ended: the largest known epoch at or below it, and its end offset
-    /// (`OffsetForLeaderEpoch`); `(-1, -1)` if nothing that old is known.
-    pub fn epoch_end(
-        &self,
-        _id: TopicPartition,
-        _current_leader_epoch: i32,
-        _epoch: i32,
-    ) -> Result<(i32, i64), ShardError> {
-        unimplemented!()
-    }
-
-    /// Moves the log start up to `offset` (-1: the high watermark); durable on return. Gives the
-    /// new log start (`DeleteRecords`).
-    pub async fn delete_records(
-        self: &Rc<Self>,
-        _id: TopicPartition,
-        _offset: i64,
-    ) -> Result<i64, ShardError> {
-        unimplemented!()
+    /// Stops taking appends, flushes, checkpoints and closes the journal.
+    pub async fn stop(self: &Rc<Self>) -> io::Result<()> {
+        self.stopping.set(true);
+        self.pressure.notify();
+        let turned = self.turn().await;
+        let stopped = self.journal().stop().await;
+        turned.and(stopped)
     }
 }

@@ -60,8 +60,14 @@ impl JournalFiles {
         used: BTreeMap<u64, JournalFile>,
         free: Vec<JournalFile>,
     ) -> Rc<Self> {
-        assert!(options.file_bytes >= 2 * FRAME_BYTES_MAX as u64, "journal files are too small");
-        assert!(options.files_max >= 2, "a journal needs two files to turn over");
+        assert!(
+            options.file_bytes >= 2 * FRAME_BYTES_MAX as u64,
+            "journal files are too small"
+        );
+        assert!(
+            options.files_max >= 2,
+            "a journal needs two files to turn over"
+        );
         let number_of = |file: &JournalFile| number(&file.name).unwrap_or(0);
         let highest = used.values().chain(&free).map(number_of).max().unwrap_or(0);
         Rc::new(Self {
@@ -77,12 +83,21 @@ impl JournalFiles {
     /// Takes a free file for `generation`, waiting until there is one.
     pub(crate) async fn take(&self, generation: u64) -> io::Result<JournalFile> {
         if self.total() == 0 {
-            let len = self.options.first_file_bytes.max(2 * FRAME_BYTES_MAX as u64);
+            let len = self
+                .options
+                .first_file_bytes
+                .max(2 * FRAME_BYTES_MAX as u64);
             let first = self.create(len).await?;
             self.free.borrow_mut().push_back(first);
         }
-        self.changed.wait_until(|| !self.free.borrow().is_empty()).await;
-        let file = self.free.borrow_mut().pop_front().expect("waited for a free file");
+        self.changed
+            .wait_until(|| !self.free.borrow().is_empty())
+            .await;
+        let file = self
+            .free
+            .borrow_mut()
+            .pop_front()
+            .expect("waited for a free file");
         self.used.borrow_mut().insert(generation, file.clone());
         self.changed.notify();
         Ok(file)
@@ -113,7 +128,9 @@ impl JournalFiles {
     /// Keeps one zeroed file ready until [`JournalFiles::stop`].
     pub(crate) async fn prepare_ahead(self: Rc<Self>) -> io::Result<()> {
         loop {
-            self.changed.wait_until(|| self.stopped.get() || self.wants_file()).await;
+            self.changed
+                .wait_until(|| self.stopped.get() || self.wants_file())
+                .await;
             if self.stopped.get() {
                 return Ok(());
             }
@@ -138,10 +155,19 @@ impl JournalFiles {
 
     /// Makes a file of `len` zeros whose bytes, size and name are durable.
     async fn create(&self, len: u64) -> io::Result<JournalFile> {
-        let name = format!("{:08}.journal", self.next_number.replace(self.next_number.get() + 1));
+        let name = format!(
+            "{:08}.journal",
+            self.next_number.replace(self.next_number.get() + 1)
+        );
         let path = self.options.dir.join(&name);
-        let file =
-            File::open(&path, OpenOptions { create: true, ..OpenOptions::default() }).await?;
+        let file = File::open(
+            &path,
+            OpenOptions {
+                create: true,
+                ..OpenOptions::default()
+            },
+        )
+        .await?;
         let len = len.next_multiple_of(BLOCK_BYTES as u64);
         file.allocate(0, len).await?;
         let zeros = BufMut::zeroed(ZERO_CHUNK_BYTES).freeze();
@@ -149,7 +175,8 @@ impl JournalFiles {
         while pos < len {
             let chunk = zeros.slice(0..ZERO_CHUNK_BYTES.min((len - pos) as usize));
             pos += chunk.len() as u64;
-            file.write_at(pos - chunk.len() as u64, chunk, Durability::Volatile).await?;
+            file.write_at(pos - chunk.len() as u64, chunk, Durability::Volatile)
+                .await?;
         }
         file.sync().await?;
         fs::sync_dir(&self.options.dir).await?;

@@ -167,7 +167,11 @@ impl FrameHeader {
     }
 
     /// Reads a header; checks all that can be checked without the body.
-    pub(crate) fn decode(bytes: &[u8], disk_id: DiskId, journal_id: u32) -> Result<Self, FrameError> {
+    pub(crate) fn decode(
+        bytes: &[u8],
+        disk_id: DiskId,
+        journal_id: u32,
+    ) -> Result<Self, FrameError> {
         if bytes.len() < HEADER_BYTES || u32_at(bytes, 0) != MAGIC {
             return Err(FrameError::Missing);
         }
@@ -252,9 +256,14 @@ impl Frame {
             let kind = EntryKind(self.body[at]);
             let len = u32_at(&self.body, at + 4) as usize;
             let start = at + ENTRY_HEADER_BYTES;
-            let end = start.checked_add(len).filter(|end| *end <= self.body.len())?;
+            let end = start
+                .checked_add(len)
+                .filter(|end| *end <= self.body.len())?;
             at += entry_bytes(len);
-            Some(FrameEntry { kind, payload: self.body.slice(start..end) })
+            Some(FrameEntry {
+                kind,
+                payload: self.body.slice(start..end),
+            })
         })
     }
 }
@@ -299,9 +308,18 @@ mod tests {
     #[test]
     fn entries_come_back_in_order() {
         let frame = decode(&frame_of(&[b"one", b"", b"twelve bytes"])).unwrap();
-        let payloads: Vec<_> = frame.entries().map(|entry| entry.payload.to_vec()).collect();
-        assert_eq!(payloads, [b"one".to_vec(), Vec::new(), b"twelve bytes".to_vec()]);
-        assert_eq!((frame.generation, frame.sequence, frame.flushed_mark), (5, 11, 9));
+        let payloads: Vec<_> = frame
+            .entries()
+            .map(|entry| entry.payload.to_vec())
+            .collect();
+        assert_eq!(
+            payloads,
+            [b"one".to_vec(), Vec::new(), b"twelve bytes".to_vec()]
+        );
+        assert_eq!(
+            (frame.generation, frame.sequence, frame.flushed_mark),
+            (5, 11, 9)
+        );
     }
 
     #[test]
@@ -317,8 +335,17 @@ mod tests {
     #[test]
     fn another_disk_or_journal_is_foreign() {
         let bytes = frame_of(&[b"x"]);
-        assert_eq!(FrameHeader::decode(&bytes, 8, 3).unwrap_err(), FrameError::Foreign);
-        assert_eq!(FrameHeader::decode(&bytes, 7, 4).unwrap_err(), FrameError::Foreign);
-        assert_eq!(FrameHeader::decode(&[0; 4096], 7, 3).unwrap_err(), FrameError::Missing);
+        assert_eq!(
+            FrameHeader::decode(&bytes, 8, 3).unwrap_err(),
+            FrameError::Foreign
+        );
+        assert_eq!(
+            FrameHeader::decode(&bytes, 7, 4).unwrap_err(),
+            FrameError::Foreign
+        );
+        assert_eq!(
+            FrameHeader::decode(&[0; 4096], 7, 3).unwrap_err(),
+            FrameError::Missing
+        );
     }
 }

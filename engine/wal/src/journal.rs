@@ -111,7 +111,9 @@ pub struct Journal {
 
 impl std::fmt::Debug for Journal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Journal").field("journal_id", &self.journal_id).finish_non_exhaustive()
+        f.debug_struct("Journal")
+            .field("journal_id", &self.journal_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -192,7 +194,10 @@ impl Journal {
         fill: impl FnOnce(&mut [u8]),
     ) -> Placed {
         let needed = entry_bytes(payload_bytes);
-        assert!(needed <= Self::payload_bytes_max(), "entry of {payload_bytes} bytes");
+        assert!(
+            needed <= Self::payload_bytes_max(),
+            "entry of {payload_bytes} bytes"
+        );
         let mut state = self.state.borrow_mut();
         state.make_room(needed);
         let frame = state.open_sequence();
@@ -211,7 +216,11 @@ impl Journal {
     /// written: the flushed mark waits for it.
     pub fn hold_extent(self: &Rc<Self>, frame: u64) -> ExtentGuard {
         *self.state.borrow_mut().extents.entry(frame).or_insert(0) += 1;
-        ExtentGuard { journal: Rc::clone(self), frame, flushed: false }
+        ExtentGuard {
+            journal: Rc::clone(self),
+            frame,
+            flushed: false,
+        }
     }
 
     /// Flushes everything appended so far and waits for it.
@@ -282,7 +291,9 @@ impl Journal {
             let ready = self.work.wait_until(|| self.state.borrow().may_submit());
             if timeout(idle_until, ready).await.is_err() {
                 self.mark_if_due();
-                self.work.wait_until(|| self.state.borrow().may_submit()).await;
+                self.work
+                    .wait_until(|| self.state.borrow().may_submit())
+                    .await;
             }
             if self.state.borrow().is_over() {
                 return;
@@ -311,7 +322,10 @@ impl Journal {
         if !self.state.borrow().has_room(group.frame_bytes()) {
             self.roll().await?;
         }
-        let frame = self.state.borrow_mut().seal(group, self.disk_id, self.journal_id);
+        let frame = self
+            .state
+            .borrow_mut()
+            .seal(group, self.disk_id, self.journal_id);
         spawn(Rc::clone(self).write(frame)).detach();
         Ok(())
     }
@@ -322,16 +336,29 @@ impl Journal {
             let mut state = self.state.borrow_mut();
             let generation = state.next_generation;
             state.next_generation += 1;
-            (generation, if state.unsynced { state.current.take() } else { None })
+            (
+                generation,
+                if state.unsynced {
+                    state.current.take()
+                } else {
+                    None
+                },
+            )
         };
         if let Some(current) = unsynced {
-            self.progress.wait_until(|| self.state.borrow().in_flight == 0).await;
+            self.progress
+                .wait_until(|| self.state.borrow().in_flight == 0)
+                .await;
             current.file.file.sync().await?;
         }
         let file = self.files.take(generation).await?;
         let mut state = self.state.borrow_mut();
         state.stats.turns += 1;
-        state.current = Some(CurrentFile { file, generation, pos: 0 });
+        state.current = Some(CurrentFile {
+            file,
+            generation,
+            pos: 0,
+        });
         Ok(())
     }
 
@@ -340,12 +367,30 @@ impl Journal {
         if mutant::is_active(Mutant::AckBeforeFlush) {
             self.completed(&frame, 0);
         }
-        let SealedFrame { file, pos, bytes, flush, .. } = &frame;
+        let SealedFrame {
+            file,
+            pos,
+            bytes,
+            flush,
+            ..
+        } = &frame;
         let result = match flush {
-            Flush::Own => file.file.write_at(*pos, bytes.clone(), Durability::Durable).await,
-            Flush::None => file.file.write_at(*pos, bytes.clone(), Durability::Volatile).await,
+            Flush::Own => {
+                file.file
+                    .write_at(*pos, bytes.clone(), Durability::Durable)
+                    .await
+            },
+            Flush::None => {
+                file.file
+                    .write_at(*pos, bytes.clone(), Durability::Volatile)
+                    .await
+            },
             Flush::All => {
-                match file.file.write_at(*pos, bytes.clone(), Durability::Volatile).await {
+                match file
+                    .file
+                    .write_at(*pos, bytes.clone(), Durability::Volatile)
+                    .await
+                {
                     Ok(()) => file.file.sync().await,
                     Err(error) => Err(error),
                 }
@@ -388,7 +433,12 @@ impl Journal {
     }
 
     fn fail(&self, error: &io::Error) {
-        let first = self.state.borrow_mut().failed.replace(error.kind()).is_none();
+        let first = self
+            .state
+            .borrow_mut()
+            .failed
+            .replace(error.kind())
+            .is_none();
         self.files.stop();
         if first && let Some(observer) = self.observer.upgrade() {
             observer.journal_failed(error);
@@ -428,7 +478,9 @@ impl State {
         if self.is_over() {
             return true;
         }
-        let Some(group) = self.sealed.front().or(self.open.as_ref()) else { return false };
+        let Some(group) = self.sealed.front().or(self.open.as_ref()) else {
+            return false;
+        };
         let large = group.body_bytes >= PIPELINE_BYTES || !self.sealed.is_empty();
         // What was only written is flushed with the file, which covers completed writes alone.
         let pipelined = large && self.in_flight < DEPTH && !self.unsynced;
@@ -506,7 +558,9 @@ impl State {
     }
 
     fn has_room(&self, frame_bytes: u64) -> bool {
-        self.current.as_ref().is_some_and(|file| file.pos + frame_bytes <= file.file.len)
+        self.current
+            .as_ref()
+            .is_some_and(|file| file.pos + frame_bytes <= file.file.len)
     }
 
     /// Links the group to the frame before and fixes its bytes.
@@ -533,7 +587,12 @@ impl State {
         let pos = current.pos;
         current.pos += frame_bytes;
         let (generation, file) = (current.generation, current.file.clone());
-        self.end = Position { generation, pos: pos + frame_bytes, sequence: sequence + 1, prev_crc: crc };
+        self.end = Position {
+            generation,
+            pos: pos + frame_bytes,
+            sequence: sequence + 1,
+            prev_crc: crc,
+        };
         self.life_start = false;
         self.mark_written = flushed_mark;
         self.in_flight += 1;
@@ -541,7 +600,13 @@ impl State {
         self.stats.bytes += frame_bytes;
         self.stats.entries += u64::from(header.entries);
         let flush = self.flush_of(durable);
-        SealedFrame { file, pos, bytes, sequence, flush }
+        SealedFrame {
+            file,
+            pos,
+            bytes,
+            sequence,
+            flush,
+        }
     }
 
     fn flush_of(&mut self, durable: bool) -> Flush {
@@ -557,7 +622,11 @@ impl State {
 
     /// Every frame up to this one is flushed with its extents.
     fn flushed_mark(&self) -> u64 {
-        let held = self.extents.keys().next().map_or(u64::MAX, |frame| frame - 1);
+        let held = self
+            .extents
+            .keys()
+            .next()
+            .map_or(u64::MAX, |frame| frame - 1);
         self.flushed.min(held)
     }
 
@@ -589,14 +658,20 @@ impl OpenGroup {
             self.body = bytes.clone();
             return;
         }
-        assert!(self.body.try_join(bytes), "a group's bytes follow each other");
+        assert!(
+            self.body.try_join(bytes),
+            "a group's bytes follow each other"
+        );
     }
 
     /// The frame's bytes and checksum.
     fn encode(mut self, header: &FrameHeader) -> (Buf, u32) {
         let crc = header.encode(&mut self.header, &self.body[..self.body_bytes]);
         let mut bytes = self.header.freeze();
-        assert!(bytes.try_join(&self.body), "a group's body follows its header");
+        assert!(
+            bytes.try_join(&self.body),
+            "a group's body follows its header"
+        );
         (bytes, crc)
     }
 }

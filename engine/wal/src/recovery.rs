@@ -33,7 +33,12 @@ pub struct Position {
 
 impl Position {
     /// The beginning of a journal that has never been written to.
-    pub const START: Self = Self { generation: 0, pos: 0, sequence: 1, prev_crc: 0 };
+    pub const START: Self = Self {
+        generation: 0,
+        pos: 0,
+        sequence: 1,
+        prev_crc: 0,
+    };
 }
 
 /// What recovery found.
@@ -131,8 +136,11 @@ pub async fn recover(
     mut visit: impl FnMut(&Frame),
 ) -> Result<Recovered, JournalError> {
     let heads = read_heads(options).await?;
-    let generation_max =
-        heads.iter().filter_map(|head| Some(head.first.as_ref()?.generation)).max().unwrap_or(0);
+    let generation_max = heads
+        .iter()
+        .filter_map(|head| Some(head.first.as_ref()?.generation))
+        .max()
+        .unwrap_or(0);
     let generation_max = generation_max.max(from.generation);
     let (mut by_generation, mut free) = (BTreeMap::new(), Vec::new());
     for head in heads {
@@ -183,18 +191,25 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> JournalError {
 /// Opens every file and reads its first frame.
 async fn read_heads(options: &JournalOptions) -> Result<Vec<Head>, JournalError> {
     let mut heads = Vec::new();
-    for name in fs::read_dir(&options.dir).await.map_err(io_error(&options.dir))? {
+    for name in fs::read_dir(&options.dir)
+        .await
+        .map_err(io_error(&options.dir))?
+    {
         if number(&name).is_none() {
             continue;
         }
         let path = options.dir.join(&name);
-        let file =
-            File::open(&path, OpenOptions::default()).await.map_err(io_error(&path))?;
+        let file = File::open(&path, OpenOptions::default())
+            .await
+            .map_err(io_error(&path))?;
         let len = file.len().await.map_err(io_error(&path))?;
         let file = JournalFile { name, file, len };
         let first = match read_frame(&file, 0, options).await? {
             Err(cause @ FrameError::Version(_)) => {
-                return Err(JournalError::Newer { file: file.name, cause });
+                return Err(JournalError::Newer {
+                    file: file.name,
+                    cause,
+                });
             },
             other => other.ok(),
         };
@@ -210,13 +225,19 @@ fn chain_of(
     options: &JournalOptions,
 ) -> Result<Vec<u64>, JournalError> {
     if mutant::is_active(Mutant::IgnoreChain) {
-        return Ok(files.keys().copied().filter(|g| *g >= from.generation.max(1)).collect());
+        return Ok(files
+            .keys()
+            .copied()
+            .filter(|g| *g >= from.generation.max(1))
+            .collect());
     }
     for newest in files.keys().rev() {
         let mut chain = vec![*newest];
         let mut at = *newest;
         while at != from.generation {
-            let Some((_, first)) = files.get(&at) else { break };
+            let Some((_, first)) = files.get(&at) else {
+                break;
+            };
             if first.prev_generation == from.generation && from.generation == 0 {
                 at = 0;
                 break;
@@ -236,7 +257,10 @@ fn chain_of(
         return Ok(Vec::new());
     }
     let dir = options.dir.display().to_string();
-    Err(JournalError::Missing { dir, generation: from.generation })
+    Err(JournalError::Missing {
+        dir,
+        generation: from.generation,
+    })
 }
 
 /// Reads the frame at `pos`: an outer error if the system refuses, an inner one if it is no frame.
@@ -258,15 +282,22 @@ struct Window<'a> {
 
 impl<'a> Window<'a> {
     fn new(file: &'a JournalFile) -> Self {
-        Self { file, start: 0, bytes: Buf::new() }
+        Self {
+            file,
+            start: 0,
+            bytes: Buf::new(),
+        }
     }
 
     /// `len` bytes at `pos`, or fewer at the end of the file.
     async fn bytes_at(&mut self, pos: u64, len: usize) -> Result<Buf, JournalError> {
-        let covered = pos >= self.start
-            && pos + len as u64 <= self.start + self.bytes.len() as u64;
+        let covered = pos >= self.start && pos + len as u64 <= self.start + self.bytes.len() as u64;
         if !covered {
-            let want = if len > BLOCK_BYTES { FRAME_BYTES_MAX } else { FRAME_BYTES_MAX / 4 };
+            let want = if len > BLOCK_BYTES {
+                FRAME_BYTES_MAX
+            } else {
+                FRAME_BYTES_MAX / 4
+            };
             let left = self.file.len.saturating_sub(pos) as usize;
             let take = want.min(left).next_multiple_of(BLOCK_BYTES);
             self.bytes = match take {
@@ -310,7 +341,12 @@ struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     fn new(options: &'a JournalOptions, from: Position) -> Self {
-        Self { options, end: from, flushed_mark: 0, cause: FrameError::Missing }
+        Self {
+            options,
+            end: from,
+            flushed_mark: 0,
+            cause: FrameError::Missing,
+        }
     }
 
     /// Reads one file to the point where `next` goes on, or to its last good frame. False if the
@@ -380,7 +416,9 @@ impl<'a> Walk<'a> {
         let mut torn = false;
         for step in 1..=SCAN_AHEAD_BYTES / BLOCK_BYTES as u64 {
             let pos = self.end.pos + step * BLOCK_BYTES as u64;
-            let Ok(frame) = window.frame_at(pos, self.options).await? else { continue };
+            let Ok(frame) = window.frame_at(pos, self.options).await? else {
+                continue;
+            };
             if frame.generation != self.end.generation || frame.sequence < self.end.sequence {
                 continue;
             }

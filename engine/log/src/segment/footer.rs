@@ -41,13 +41,21 @@ impl Footer {
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut fields = Fields::default();
         fields.u32(MAGIC).u16(FORMAT_VERSION).u16(0);
-        fields.i64(self.base_offset).i64(self.next_offset).u64(self.bytes);
-        fields.i64(self.max_timestamp).i64(self.max_timestamp_offset);
+        fields
+            .i64(self.base_offset)
+            .i64(self.next_offset)
+            .u64(self.bytes);
+        fields
+            .i64(self.max_timestamp)
+            .i64(self.max_timestamp_offset);
         self.epochs.encode(&mut fields);
         self.producers.encode(i64::MAX, &mut fields);
         fields.u32(self.chunks.len() as u32);
         for chunk in &self.chunks {
-            fields.u32(chunk.chunk as u32).i64(chunk.first_offset).u64(chunk.pos);
+            fields
+                .u32(chunk.chunk as u32)
+                .i64(chunk.first_offset)
+                .u64(chunk.pos);
             fields.i64(chunk.max_timestamp);
         }
         let (len, crc) = (fields.0.len(), crc32c(&fields.0));
@@ -129,7 +137,10 @@ mod tests {
         };
         let mut blocks = footer.encode();
         let last = blocks.len() - BLOCK as usize;
-        assert_eq!(Footer::blocks_bytes(&blocks[last..]), Some(blocks.len() as u64));
+        assert_eq!(
+            Footer::blocks_bytes(&blocks[last..]),
+            Some(blocks.len() as u64)
+        );
         assert_eq!(Footer::decode(&blocks).unwrap(), footer);
         blocks[20] ^= 1;
         assert_eq!(Footer::decode(&blocks), None);

@@ -56,7 +56,14 @@ impl SegmentIndex {
     /// The index of an empty segment.
     pub fn new(id: TopicPartition, base_offset: i64) -> Self {
         let (chunks, ranges) = (Vec::new(), Vec::new());
-        Self { id, base_offset, chunks, ranges, open: None, end: 0 }
+        Self {
+            id,
+            base_offset,
+            chunks,
+            ranges,
+            open: None,
+            end: 0,
+        }
     }
 
     /// Position up to which batches were added.
@@ -134,14 +141,25 @@ impl SegmentIndex {
     pub fn find_offset(&self, offset: i64) -> Lookup {
         let in_memory = self.ranges.first().map(|range| range.first_offset);
         if in_memory.is_some_and(|first| first <= offset) {
-            if self.open.as_ref().is_some_and(|open| open.first_offset <= offset) {
+            if self
+                .open
+                .as_ref()
+                .is_some_and(|open| open.first_offset <= offset)
+            {
                 return Lookup::Range(None);
             }
-            let after = self.ranges.partition_point(|range| range.first_offset <= offset);
+            let after = self
+                .ranges
+                .partition_point(|range| range.first_offset <= offset);
             return Lookup::Range(after.checked_sub(1).map(|at| self.ranges[at]));
         }
-        let open = self.open.as_ref().is_some_and(|open| open.first_offset <= offset);
-        let after = self.chunks.partition_point(|chunk| chunk.first_offset <= offset);
+        let open = self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.first_offset <= offset);
+        let after = self
+            .chunks
+            .partition_point(|chunk| chunk.first_offset <= offset);
         match after.checked_sub(1) {
             Some(at) if !open => Lookup::Chunk(self.chunks[at]),
             _ => Lookup::Range(None),
@@ -150,10 +168,19 @@ impl SegmentIndex {
 
     /// The first range with a timestamp of at least `timestamp`.
     pub fn find_timestamp(&self, timestamp: i64) -> Lookup {
-        if let Some(chunk) = self.chunks.iter().find(|chunk| chunk.max_timestamp >= timestamp) {
+        if let Some(chunk) = self
+            .chunks
+            .iter()
+            .find(|chunk| chunk.max_timestamp >= timestamp)
+        {
             return Lookup::Chunk(*chunk);
         }
-        Lookup::Range(self.ranges.iter().find(|range| range.max_timestamp >= timestamp).copied())
+        Lookup::Range(
+            self.ranges
+                .iter()
+                .find(|range| range.max_timestamp >= timestamp)
+                .copied(),
+        )
     }
 
     /// First offset of the range that is still growing.
@@ -180,13 +207,21 @@ mod tests {
     use super::*;
 
     fn index() -> SegmentIndex {
-        let id = TopicPartition { topic_id: Uuid::from_bytes([1; 16]), partition: 0 };
+        let id = TopicPartition {
+            topic_id: Uuid::from_bytes([1; 16]),
+            partition: 0,
+        };
         SegmentIndex::new(id, 100)
     }
 
     fn add(index: &mut SegmentIndex, offset: i64, bytes: usize, timestamp: i64) {
         let pos = index.end();
-        index.add(offset, pos, timestamp, &[Buf::copy_from_slice(&vec![offset as u8; bytes])]);
+        index.add(
+            offset,
+            pos,
+            timestamp,
+            &[Buf::copy_from_slice(&vec![offset as u8; bytes])],
+        );
     }
 
     #[test]
@@ -195,8 +230,13 @@ mod tests {
         for batch in 0..10 {
             add(&mut index, 100 + batch, 3000, batch);
         }
-        let Lookup::Range(Some(range)) = index.find_offset(104) else { panic!("a closed range") };
-        assert_eq!((range.first_offset, range.pos, range.bytes), (103, 9000, 9000));
+        let Lookup::Range(Some(range)) = index.find_offset(104) else {
+            panic!("a closed range")
+        };
+        assert_eq!(
+            (range.first_offset, range.pos, range.bytes),
+            (103, 9000, 9000)
+        );
         assert_eq!(index.find_offset(109), Lookup::Range(None));
         assert_eq!(index.open_pos(), 27000);
     }
@@ -214,7 +254,9 @@ mod tests {
         assert!(matches!(index.find_offset(105), Lookup::Chunk(chunk) if chunk.chunk == 0));
         assert!(matches!(index.find_offset(106), Lookup::Range(Some(range)) if range.pos == 54000));
         assert!(matches!(index.find_timestamp(10), Lookup::Chunk(_)));
-        assert!(matches!(index.find_timestamp(11), Lookup::Range(Some(r)) if r.first_offset == 106));
+        assert!(
+            matches!(index.find_timestamp(11), Lookup::Range(Some(r)) if r.first_offset == 106)
+        );
         assert_eq!(index.find_timestamp(51), Lookup::Range(None));
     }
 

@@ -102,13 +102,20 @@ impl SegmentHeader {
         from.u16()?;
         let disk_id = u128::from_le_bytes(from.raw(16)?.try_into().ok()?);
         let topic_id = Uuid::from_bytes(from.raw(16)?.try_into().ok()?);
-        let id = TopicPartition { topic_id, partition: from.u32()? };
+        let id = TopicPartition {
+            topic_id,
+            partition: from.u32()?,
+        };
         let base_offset = from.i64()?;
         let covered = block.len() - from.0.len();
         let good = magic == HEADER_MAGIC
             && version == FORMAT_VERSION
             && from.u32()? == crc32c(&block[..covered]);
-        good.then_some(Self { disk_id, id, base_offset })
+        good.then_some(Self {
+            disk_id,
+            id,
+            base_offset,
+        })
     }
 }
 
@@ -139,13 +146,22 @@ pub(crate) fn encode_index_block(chunk: u64, base: i64, ranges: &[Range], into: 
     let mut fields = Fields::default();
     fields.u32(chunk as u32);
     for range in ranges {
-        fields.u32((range.first_offset - base) as u32).u32(range.pos as u32).u32(range.bytes);
+        fields
+            .u32((range.first_offset - base) as u32)
+            .u32(range.pos as u32)
+            .u32(range.bytes);
         fields.i64(range.max_timestamp).u32(0).u32(range.crc);
     }
     let mut head = Fields::default();
-    head.u32(INDEX_MAGIC).u32(ranges.len() as u32).u32(crc32c(&fields.0));
+    head.u32(INDEX_MAGIC)
+        .u32(ranges.len() as u32)
+        .u32(crc32c(&fields.0));
     let used = head.0.len() + fields.0.len();
-    assert!(used <= into.len(), "{} ranges in an index block", ranges.len());
+    assert!(
+        used <= into.len(),
+        "{} ranges in an index block",
+        ranges.len()
+    );
     into[..head.0.len()].copy_from_slice(&head.0);
     into[head.0.len()..used].copy_from_slice(&fields.0);
     into[used..].fill(0);
@@ -167,7 +183,13 @@ pub fn decode_index_block(chunk: u64, base: i64, block: &[u8]) -> Option<Vec<Ran
         let (pos, bytes) = (u64::from(from.u32()?), from.u32()?);
         let max_timestamp = from.i64()?;
         from.u32()?;
-        ranges.push(Range { first_offset, pos, bytes, max_timestamp, crc: from.u32()? });
+        ranges.push(Range {
+            first_offset,
+            pos,
+            bytes,
+            max_timestamp,
+            crc: from.u32()?,
+        });
     }
     Some(ranges)
 }
@@ -197,8 +219,15 @@ mod tests {
 
     #[test]
     fn header_survives_a_round_trip_and_notices_damage() {
-        let id = TopicPartition { topic_id: Uuid::from_bytes([7; 16]), partition: 3 };
-        let header = SegmentHeader { disk_id: 9, id, base_offset: 1234 };
+        let id = TopicPartition {
+            topic_id: Uuid::from_bytes([7; 16]),
+            partition: 3,
+        };
+        let header = SegmentHeader {
+            disk_id: 9,
+            id,
+            base_offset: 1234,
+        };
         let mut block = [0xFF; 4096];
         header.encode(&mut block);
         assert_eq!(SegmentHeader::decode(&block), Some(header));
@@ -228,7 +257,10 @@ mod tests {
 
     #[test]
     fn names_sort_and_parse() {
-        assert_eq!(parse_segment_file_name(&segment_file_name(12, 34)), Some((12, 34)));
+        assert_eq!(
+            parse_segment_file_name(&segment_file_name(12, 34)),
+            Some((12, 34))
+        );
         assert_eq!(parse_segment_file_name("x.segment"), None);
     }
 }

@@ -10,7 +10,7 @@ use crate::ids::TopicPartition;
 use index::SegmentIndex;
 
 /// Keeps a segment's file from being unlinked while a read plan refers to it (rule 12).
-pub type SegmentPin = Rc<()>;
+pub(crate) type SegmentPin = Rc<()>;
 
 /// What one more durable append says about its segment.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,376 @@
+//! The shard's checkpoint: what its files cannot tell (rule 9), and from where the journal must be
+//! read. Two files by turns; each begins with a full record, to which records of what changed are
+//! appended until they outgrow it.
+//!
+//! ```text
+//!  0      4    6    8            24      28      32       40           68        76    80   84
+//! +------+----+----+------------+-------+-------+--------+------------+---------+-----+----+
+//! |magic |ver |full| disk id    | shard |prev   |sequence| journal    |body len |body |crc |
+//! |      |    |    |            |       | crc   |        | position   |         | crc |    |
+//! +------+----+----+------------+-------+-------+--------+------------+---------+-----+----+
+//! ```
+//!
+//! The journal position is generation 8, byte position 8, sequence 8, previous CRC 4. The body is a
+//! list of changes: 1 and a length-prefixed partition state, or 2 and a partition's id. A record
+//! starts on a block; its CRC covers the header, and through it the body. The chain of CRCs keeps
+//! records of an older turn of the same file out.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use engine_log::TopicPartition;
+use engine_rt::fs::{self, Durability, File, OpenOptions};
+use engine_rt::{BLOCK_BYTES, BufMut};
+use engine_wal::Position;
+
+const MAGIC: u32 = u32::from_le_bytes(*b"FLC\x01");
+const FORMAT_VERSION: u16 = 1;
+const HEADER_BYTES: usize = 84;
+const CHANGED: u8 = 1;
+const REMOVED: u8 = 2;
+/// Changes are not worth a full record before they reach this size.
+const CHANGES_MIN_BYTES: u64 = 1 << 20;
+const WRITE_CHUNK_BYTES: usize = 1 << 20;
+
+/// The names of the two copies.
+const NAMES: [&str; 2] = ["checkpoint.a", "checkpoint.b"];
+
+/// Who a checkpoint belongs to.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CheckpointOwner {
+    /// The data directory.
+    pub(crate) disk_id: u128,
+    /// The shard.
+    pub shard: u32,
+}
+
+/// What a checkpoint says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CheckpointContents {
+    /// Where the journal goes on.
+    pub position: Option<Position>,
+    /// Partition states as `engine-log` encodes them.
+    pub states: BTreeMap<TopicPartition, Vec<u8>>,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Place {
+    copy: usize,
+    end: u64,
+    sequence: u64,
+    crc: u32,
+    full_bytes: u64,
+}
+
+/// The checkpoint files of one shard.
+#[derive(Debug)]
+pub(crate) struct Checkpoint {
+    dir: PathBuf,
+    owner: CheckpointOwner,
+    place: RefCell<Option<Place>>,
+}
+
+struct Record {
+    full: bool,
+    prev_crc: u32,
+    sequence: u64,
+    position: Position,
+    body_bytes: u64,
+    body_crc: u32,
+    crc: u32,
+}
+
+fn crc32c(bytes: &[u8]) -> u32 {
+    crc_fast::checksum(crc_fast::CrcAlgorithm::Crc32Iscsi, bytes) as u32
+}
+
+impl Record {
+    fn encode(&self, owner: CheckpointOwner) -> ([u8; HEADER_BYTES], u32) {
+        let mut header = Vec::with_capacity(HEADER_BYTES);
+        header.extend_from_slice(&MAGIC.to_le_bytes());
+        header.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        header.extend_from_slice(&u16::from(self.full).to_le_bytes());
+        header.extend_from_slice(&owner.disk_id.to_le_bytes());
+        header.extend_from_slice(&owner.shard.to_le_bytes());
+        header.extend_from_slice(&self.prev_crc.to_le_bytes());
+        header.extend_from_slice(&self.sequence.to_le_bytes());
+        header.extend_from_slice(&self.position.generation.to_le_bytes());
+        header.extend_from_slice(&self.position.pos.to_le_bytes());
+        header.extend_from_slice(&self.position.sequence.to_le_bytes());
+        header.extend_from_slice(&self.position.prev_crc.to_le_bytes());
+        header.extend_from_slice(&self.body_bytes.to_le_bytes());
+        header.extend_from_slice(&self.body_crc.to_le_bytes());
+        let crc = crc32c(&header);
+        header.extend_from_slice(&crc.to_le_bytes());
+        (header.try_into().expect("the fields add up"), crc)
+    }
+
+    fn decode(bytes: &[u8], owner: CheckpointOwner) -> Option<Self> {
+        let header = bytes.get(..HEADER_BYTES)?;
+        let u64_at = |at: usize| Some(u64::from_le_bytes(header.get(at..at + 8)?.try_into().ok()?));
+        let u32_at = |at: usize| Some(u32::from_le_bytes(header.get(at..at + 4)?.try_into().ok()?));
+        let crc = u32_at(HEADER_BYTES - 4)?;
+        let good = u32_at(0)? == MAGIC
+            && header[4..6] == FORMAT_VERSION.to_le_bytes()
+            && header[8..24] == owner.disk_id.to_le_bytes()
+            && u32_at(24)? == owner.shard
+            && crc == crc32c(&header[..HEADER_BYTES - 4]);
+        good.then_some(Self {
+            full: header[6] != 0,
+            prev_crc: u32_at(28)?,
+            sequence: u64_at(32)?,
+            position: Position {
+                generation: u64_at(40)?,
+                pos: u64_at(48)?,
+                sequence: u64_at(56)?,
+                prev_crc: u32_at(64)?,
+            },
+            body_bytes: u64_at(68)?,
+            body_crc: u32_at(76)?,
+            crc,
+        })
+    }
+}
+
+/// Changes since the record before.
+#[derive(Debug, Default)]
+pub(crate) struct Changes {
+    body: Vec<u8>,
+}
+
+impl Changes {
+    /// A partition's new state.
+    pub(crate) fn changed(&mut self, state: &[u8]) {
+        self.body.push(CHANGED);
+        self.body
+            .extend_from_slice(&(state.len() as u32).to_le_bytes());
+        self.body.extend_from_slice(state);
+    }
+
+    /// A partition is gone.
+    pub(crate) fn removed(&mut self, id: TopicPartition) {
+        self.body.push(REMOVED);
+        self.body.extend_from_slice(id.topic_id.as_bytes());
+        self.body.extend_from_slice(&id.partition.to_le_bytes());
+    }
+
+    /// Applies encoded changes; `None` if they are malformed.
+    fn apply(body: &[u8], states: &mut BTreeMap<TopicPartition, Vec<u8>>) -> Option<()> {
+        let mut rest = body;
+        let mut take = |len: usize| {
+            let (front, back) = rest.split_at_checked(len)?;
+            rest = back;
+            Some(front)
+        };
+        while let Some(kind) = take(1) {
+            if kind[0] == CHANGED {
+                let len = u32::from_le_bytes(take(4)?.try_into().ok()?) as usize;
+                let state = take(len)?;
+                states.insert(read_id(state)?, state.to_vec());
+            } else {
+                states.remove(&read_id(take(20)?)?);
+            }
+        }
+        Some(())
+    }
+}
+
+fn read_id(bytes: &[u8]) -> Option<TopicPartition> {
+    let topic_id = net_wire::Uuid::from_bytes(bytes.get(..16)?.try_into().ok()?);
+    let partition = u32::from_le_bytes(bytes.get(16..20)?.try_into().ok()?);
+    Some(TopicPartition {
+        topic_id,
+        partition,
+    })
+}
+
+impl Checkpoint {
+    /// Reads the newest checkpoint in `dir`; contents are empty if there never was one. `Err` with
+    /// `InvalidData` is never returned for torn records: they were not promised anything.
+    pub(crate) async fn load(
+        dir: &Path,
+        owner: CheckpointOwner,
+    ) -> io::Result<(Self, CheckpointContents)> {
+        let mut best: Option<(Place, CheckpointContents)> = None;
+        for copy in 0..NAMES.len() {
+            let found = load_copy(&dir.join(NAMES[copy]), copy, owner).await?;
+            if let Some((place, _)) = &found
+                && best
+                    .as_ref()
+                    .is_none_or(|(best, _)| best.sequence < place.sequence)
+            {
+                best = found;
+            }
+        }
+        let (place, contents) =
+            best.map_or((None, CheckpointContents::default()), |(p, c)| (Some(p), c));
+        Ok((
+            Self {
+                dir: dir.to_path_buf(),
+                owner,
+                place: RefCell::new(place),
+            },
+            contents,
+        ))
+    }
+
+    /// Whether the next record should be a full one.
+    pub(crate) fn wants_full(&self) -> bool {
+        self.place.borrow().is_none_or(|place| {
+            let changes = place.end - place.full_bytes;
+            changes > place.full_bytes.max(CHANGES_MIN_BYTES)
+        })
+    }
+
+    /// Writes a record and flushes it. A full one goes to the other file.
+    pub(crate) async fn write(
+        &self,
+        position: Position,
+        changes: Changes,
+        full: bool,
+    ) -> io::Result<()> {
+        let before = self.place.borrow().unwrap_or_default();
+        assert!(full || before.end > 0, "changes follow a full record");
+        let (copy, at) = if full {
+            (1 - before.copy, 0)
+        } else {
+            (before.copy, before.end)
+        };
+        let record = Record {
+            full,
+            prev_crc: if full { 0 } else { before.crc },
+            sequence: before.sequence + 1,
+            position,
+            body_bytes: changes.body.len() as u64,
+            body_crc: crc32c(&changes.body),
+            crc: 0,
+        };
+        let (header, crc) = record.encode(self.owner);
+        let end = self.write_bytes(copy, at, &header, &changes.body).await?;
+        let full_bytes = if full { end } else { before.full_bytes };
+        let place = Place {
+            copy,
+            end,
+            sequence: record.sequence,
+            crc,
+            full_bytes,
+        };
+        *self.place.borrow_mut() = Some(place);
+        Ok(())
+    }
+
+    async fn write_bytes(
+        &self,
+        copy: usize,
+        at: u64,
+        header: &[u8],
+        body: &[u8],
+    ) -> io::Result<u64> {
+        let path = self.dir.join(NAMES[copy]);
+        let options = OpenOptions {
+            create: true,
+            ..OpenOptions::default()
+        };
+        let new = !fs::exists(&path).await?;
+        let file = File::open(&path, options).await?;
+        let end = at + ((header.len() + body.len()) as u64).next_multiple_of(BLOCK_BYTES as u64);
+        if file.len().await? < end {
+            file.allocate(0, end.next_power_of_two()).await?;
+        }
+        let mut bytes = header.iter().chain(body).copied();
+        let mut pos = at;
+        while pos < end {
+            let mut chunk = BufMut::zeroed(WRITE_CHUNK_BYTES.min((end - pos) as usize));
+            for (to, from) in chunk.iter_mut().zip(&mut bytes) {
+                *to = from;
+            }
+            let len = chunk.len() as u64;
+            file.write_at(pos, chunk.freeze(), Durability::Volatile)
+                .await?;
+            pos += len;
+        }
+        file.sync().await?;
+        if new {
+            fs::sync_dir(&self.dir).await?;
+        }
+        Ok(end)
+    }
+}
+
+/// Reads one copy: its full record and the changes that link to it.
+async fn load_copy(
+    path: &Path,
+    copy: usize,
+    owner: CheckpointOwner,
+) -> io::Result<Option<(Place, CheckpointContents)>> {
+    if !fs::exists(path).await? {
+        return Ok(None);
+    }
+    let file = File::open(
+        path,
+        OpenOptions {
+            read_only: true,
+            ..OpenOptions::default()
+        },
+    )
+    .await?;
+    let len = file.len().await?;
+    let mut place = Place {
+        copy,
+        ..Place::default()
+    };
+    let mut contents = CheckpointContents::default();
+    while let Some((record, body)) = read_record(&file, place.end, len, owner).await? {
+        let first = place.end == 0;
+        let linked = record.prev_crc == place.crc && record.sequence == place.sequence + 1;
+        if first != record.full || !(first || linked) {
+            break;
+        }
+        if Changes::apply(&body, &mut contents.states).is_none() {
+            break;
+        }
+        contents.position = Some(record.position);
+        place.end += (HEADER_BYTES as u64 + record.body_bytes).next_multiple_of(BLOCK_BYTES as u64);
+        place.sequence = record.sequence;
+        place.crc = record.crc;
+        if first {
+            place.full_bytes = place.end;
+        }
+    }
+    Ok(contents.position.is_some().then_some((place, contents)))
+}
+
+async fn read_record(
+    file: &File,
+    at: u64,
+    len: u64,
+    owner: CheckpointOwner,
+) -> io::Result<Option<(Record, Vec<u8>)>> {
+    if at + BLOCK_BYTES as u64 > len {
+        return Ok(None);
+    }
+    let first = file.read_at(at, BLOCK_BYTES).await?;
+    let Some(record) = Record::decode(&first, owner) else {
+        return Ok(None);
+    };
+    let total = HEADER_BYTES as u64 + record.body_bytes;
+    if record.body_bytes > len || at + total > len {
+        return Ok(None);
+    }
+    let mut bytes = first.to_vec();
+    while (bytes.len() as u64) < total {
+        let pos = at + bytes.len() as u64;
+        let left = (total - bytes.len() as u64).next_multiple_of(BLOCK_BYTES as u64);
+        let part = file
+            .read_at(pos, (left as usize).min(WRITE_CHUNK_BYTES))
+            .await?;
+        if part.is_empty() {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&part);
+    }
+    let body = bytes[HEADER_BYTES..total as usize].to_vec();
+    Ok((crc32c(&body) == record.body_crc).then_some((record, body)))
+}

@@ -1,0 +1,183 @@
+//! Reads and everything else that asks about a partition without changing it; and the waits.
+
+use std::rc::Rc;
+
+use engine_log::{ReadError, TopicPartition, find_timestamp, max_timestamp, read};
+use engine_rt::{Event, Instant, timeout};
+
+use crate::api::{FetchPart, Fetched, OffsetQuery, ShardError, TimestampOffset};
+use crate::shard::Shard;
+use crate::slot::Slot;
+
+impl Shard {
+    /// Reads partitions in order, `max_bytes` in all.
+    pub async fn fetch(
+        self: &Rc<Self>,
+        parts: Vec<FetchPart>,
+        max_bytes: usize,
+    ) -> Vec<Result<Fetched, ShardError>> {
+        let mut left = max_bytes;
+        let mut results = Vec::with_capacity(parts.len());
+        for part in parts {
+            let result = self.fetch_one(part, left).await;
+            if let Ok(fetched) = &result {
+                let bytes: usize = fetched.records.iter().map(|buf| buf.len()).sum();
+                left = left.saturating_sub(bytes);
+                self.stats.borrow_mut().fetched_bytes += bytes as u64;
+            }
+            results.push(result);
+        }
+        results
+    }
+
+    async fn fetch_one(&self, part: FetchPart, left: usize) -> Result<Fetched, ShardError> {
+        let slot = self.slot(part.id)?;
+        Self::check_epoch(&slot, part.current_leader_epoch)?;
+        let (high_watermark, log_start_offset) = {
+            let log = slot.log.borrow();
+            (log.high_watermark(), log.log_start())
+        };
+        let mut fetched = Fetched {
+            high_watermark,
+            log_start_offset,
+            ..Fetched::default()
+        };
+        if let Some(diverging) = diverging_epoch(&slot, &part) {
+            fetched.diverging_epoch = Some(diverging);
+            return Ok(fetched);
+        }
+        let bytes_max = part.max_bytes.min(left);
+        let records = read(
+            &slot.log,
+            &self.files,
+            part.offset,
+            bytes_max,
+            part.min_one,
+            high_watermark,
+        );
+        fetched.records = records
+            .await
+            .map_err(|error| self.read_error(&slot, &part, error))?;
+        // A batch may have become unreadable while it was read: the log start moved past it.
+        fetched.log_start_offset = slot.log.borrow().log_start();
+        Ok(fetched)
+    }
+
+    fn read_error(&self, slot: &Slot, part: &FetchPart, error: ReadError) -> ShardError {
+        let (log_start_offset, high_watermark) = {
+            let log = slot.log.borrow();
+            (log.log_start(), log.high_watermark())
+        };
+        if matches!(error, ReadError::OutOfRange) || part.offset < log_start_offset {
+            return ShardError::OffsetOutOfRange {
+                offset: part.offset,
+                log_start_offset,
+                high_watermark,
+            };
+        }
+        tracing::error!(shard = self.index(), partition = %part.id, offset = part.offset, %error, "FL2003: read failed");
+        ShardError::Storage(error.to_string())
+    }
+
+    /// Waits until a partition has something at its offset or has changed, or until `deadline`.
+    pub async fn wait_for_data(
+        self: &Rc<Self>,
+        parts: Vec<(TopicPartition, i64)>,
+        deadline: Instant,
+    ) {
+        let event = Rc::new(Event::new());
+        let arrived = event.wait();
+        for (id, offset) in parts {
+            let Ok(slot) = self.slot(id) else { return };
+            if slot.log.borrow().high_watermark() > offset || self.stopping.get() {
+                return;
+            }
+            slot.watch(&event);
+        }
+        // Passing the deadline is an answer too.
+        let _passed = timeout(deadline, arrived).await;
+    }
+
+    /// The offset that `query` asks for.
+    pub async fn offset_for(
+        self: &Rc<Self>,
+        id: TopicPartition,
+        query: OffsetQuery,
+        current_leader_epoch: i32,
+    ) -> Result<TimestampOffset, ShardError> {
+        let slot = self.slot(id)?;
+        Self::check_epoch(&slot, current_leader_epoch)?;
+        let found = match query {
+            OffsetQuery::Earliest => return Ok(slot.at_offset(slot.log.borrow().log_start())),
+            OffsetQuery::Latest => return Ok(slot.at_offset(slot.log.borrow().high_watermark())),
+            OffsetQuery::MaxTimestamp => max_timestamp(&slot.log.borrow()),
+            OffsetQuery::Timestamp(timestamp) => {
+                find_timestamp(&slot.log, &self.files, timestamp, &self.codecs)
+                    .await
+                    .map_err(|error| ShardError::Storage(error.to_string()))?
+            },
+        };
+        Ok(found.map_or(
+            TimestampOffset {
+                timestamp: -1,
+                offset: -1,
+                leader_epoch: -1,
+            },
+            |found| TimestampOffset {
+                timestamp: found.timestamp,
+                offset: found.offset,
+                leader_epoch: found.leader_epoch,
+            },
+        ))
+    }
+
+    /// Where `epoch` ended: the largest known epoch at or below it, and its end offset
+    /// (`OffsetForLeaderEpoch`); `(-1, -1)` if nothing that old is known.
+    pub fn epoch_end(
+        &self,
+        id: TopicPartition,
+        current_leader_epoch: i32,
+        epoch: i32,
+    ) -> Result<(i32, i64), ShardError> {
+        let slot = self.slot(id)?;
+        Self::check_epoch(&slot, current_leader_epoch)?;
+        let log = slot.log.borrow();
+        // The epoch in force may not have written anything yet.
+        if epoch == log.leader_epoch() {
+            return Ok((epoch, log.high_watermark()));
+        }
+        Ok(log
+            .epochs()
+            .end_offset_for(epoch, log.high_watermark())
+            .unwrap_or((-1, -1)))
+    }
+}
+
+impl Slot {
+    /// An offset without a timestamp, with the epoch in force there.
+    fn at_offset(&self, offset: i64) -> TimestampOffset {
+        let log = self.log.borrow();
+        let leader_epoch = match log.epochs().epoch_of(offset) {
+            Some(epoch) if offset < log.high_watermark() => epoch,
+            _ => log.leader_epoch(),
+        };
+        TimestampOffset {
+            timestamp: -1,
+            offset,
+            leader_epoch,
+        }
+    }
+}
+
+/// Where the client's log and this one part, if the epoch of its last record says so (KIP-595).
+fn diverging_epoch(slot: &Slot, part: &FetchPart) -> Option<(i32, i64)> {
+    if part.last_fetched_epoch < 0 {
+        return None;
+    }
+    let log = slot.log.borrow();
+    let (epoch, end) = log
+        .epochs()
+        .end_offset_for(part.last_fetched_epoch, log.high_watermark())?;
+    let diverges = epoch < part.last_fetched_epoch || end < part.offset;
+    diverges.then_some((epoch, end))
+}

@@ -1,0 +1,104 @@
+//! What a shard is given at its start, what it counts, and why it may refuse to start.
+
+use std::path::PathBuf;
+
+use engine_log::{FoldError, LogConfig, TopicPartition};
+use engine_wal::{JournalError, JournalStats};
+use thiserror::Error;
+
+/// A partition that a shard shall have, as the metadata says.
+#[derive(Clone, Copy, Debug)]
+pub struct PartitionSpec {
+    /// The partition.
+    pub id: TopicPartition,
+    /// Leader epoch in force.
+    pub leader_epoch: i32,
+    /// What of the topic's configuration the log acts on.
+    pub config: LogConfig,
+}
+
+/// How a shard is laid out.
+#[derive(Clone, Debug)]
+pub struct ShardOptions {
+    /// Number of the shard on its node.
+    pub index: usize,
+    /// The data directory; it exists.
+    pub data_dir: PathBuf,
+    /// The data directory's identity.
+    pub disk_id: u128,
+    /// Generation of the ownership table: journals and checkpoints of each have a directory.
+    pub generation: u64,
+    /// Size of a journal file in bytes.
+    pub journal_file_bytes: u64,
+    /// Size of the first journal file ever made.
+    pub journal_first_file_bytes: u64,
+    /// Journal files at most.
+    pub journal_files_max: usize,
+    /// Bytes of batches that memory may hold.
+    pub tail_bytes_max: u64,
+    /// Open segment files at most.
+    pub open_files_max: usize,
+    /// Appends of at least this many bytes go to their segment directly.
+    pub bypass_bytes: usize,
+    /// `log.retention.check.interval.ms`.
+    pub retention_check_ms: u64,
+    /// `producer.id.expiration.ms`.
+    pub producer_expiration_ms: i64,
+    /// Free space, in bytes, below which produce is refused.
+    pub space_reserve_bytes: u64,
+}
+
+/// Counters of a shard since its start, for metrics; plain numbers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ShardStats {
+    /// Partitions owned.
+    pub partitions: u64,
+    /// Batches appended.
+    pub batches: u64,
+    /// Records appended.
+    pub records: u64,
+    /// Bytes appended.
+    pub appended_bytes: u64,
+    /// Bytes read for fetches.
+    pub fetched_bytes: u64,
+    /// Appends that went to their segment directly.
+    pub bypassed: u64,
+    /// Retries recognised.
+    pub duplicates: u64,
+    /// Bytes written to segments.
+    pub segment_bytes: u64,
+    /// Segments begun, sealed and deleted.
+    pub segments_rolled: u64,
+    /// Segments that got their footer.
+    pub segments_sealed: u64,
+    /// Segments deleted.
+    pub segments_deleted: u64,
+    /// Checkpoints written.
+    pub checkpoints: u64,
+    /// Bytes of batches in memory.
+    pub tail_bytes: u64,
+    /// The journal's counters.
+    pub journal: JournalStats,
+}
+
+/// Why a shard cannot start.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// The journal cannot be read.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The journal's entries do not fit together.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// The checkpoint is damaged in both copies.
+    #[error("{0}: both copies of the checkpoint are damaged")]
+    Checkpoint(String),
+    /// The operating system refused.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file or directory.
+        path: String,
+        /// The system's answer.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,71 @@
+//! One partition as a shard holds it: its log, and who waits for it.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+
+use engine_log::PartitionLog;
+use engine_rt::Event;
+
+/// Watchers that are gone are forgotten once there are this many.
+const WATCHERS_PRUNED_AT: usize = 64;
+
+/// A partition of this shard.
+#[derive(Debug)]
+pub(crate) struct Slot {
+    pub log: Rc<RefCell<PartitionLog>>,
+    /// The high watermark moved, or the partition failed or went away.
+    pub changed: Event,
+    /// A segment of it failed: nothing is appended until the next start.
+    pub failed: RefCell<Option<String>>,
+    pub deleted: Cell<bool>,
+    /// Whether the journal holds entries of it that no checkpoint covers.
+    pub dirty: Cell<bool>,
+    /// Whether write-behind is carrying its bytes.
+    pub writing: Cell<bool>,
+    /// Long polls.
+    watchers: RefCell<Vec<Weak<Event>>>,
+}
+
+impl Slot {
+    pub(crate) fn new(log: Rc<RefCell<PartitionLog>>) -> Rc<Self> {
+        Rc::new(Self {
+            log,
+            changed: Event::new(),
+            failed: RefCell::new(None),
+            deleted: Cell::new(false),
+            dirty: Cell::new(false),
+            writing: Cell::new(false),
+            watchers: RefCell::new(Vec::new()),
+        })
+    }
+
+    /// Moves the high watermark and wakes those who wait for it.
+    pub(crate) fn advance(&self, frame: u64) {
+        if self.log.borrow_mut().advance(frame) {
+            self.wake();
+        }
+    }
+
+    /// Wakes everybody: something about the partition is different now.
+    pub(crate) fn wake(&self) {
+        self.changed.notify();
+        for watcher in self.watchers.take() {
+            if let Some(watcher) = watcher.upgrade() {
+                watcher.notify();
+            }
+        }
+    }
+
+    pub(crate) fn fail(&self, reason: String) {
+        self.failed.borrow_mut().get_or_insert(reason);
+        self.wake();
+    }
+
+    pub(crate) fn watch(&self, watcher: &Rc<Event>) {
+        let mut watchers = self.watchers.borrow_mut();
+        if watchers.len() >= WATCHERS_PRUNED_AT {
+            watchers.retain(|watcher| watcher.strong_count() > 0);
+        }
+        watchers.push(Rc::downgrade(watcher));
+    }
+}

@@ -1,0 +1,201 @@
+//! The background: bytes go from memory to segments in large writes of whole blocks
+//! (write-behind), checkpoints let the journal's files be used again, memory is given back.
+
+use std::io;
+use std::rc::Rc;
+use std::time::Duration;
+
+use engine_log::{load, write};
+use engine_rt::{now, spawn, timeout};
+
+use crate::checkpoint::Changes;
+use crate::shard::Shard;
+use crate::slot::Slot;
+
+/// Most bytes of one write to a segment.
+const WRITE_BYTES_MAX: u64 = 1 << 20;
+/// Partitions whose bytes are carried at the same time.
+const CARRIED_AT_ONCE: usize = 4;
+/// A checkpoint is taken when this share of the journal's files is in use.
+const TURN_AT_SHARE: f64 = 0.5;
+/// The background looks around at least this often.
+const TURN_INTERVAL: Duration = Duration::from_secs(1);
+
+impl Shard {
+    /// Whether memory is filling up faster than it should.
+    pub(crate) fn wants_relief(&self) -> bool {
+        self.tail_bytes.get() > self.options.tail_bytes_max / 4 * 3
+    }
+
+    fn wants_turn(&self) -> bool {
+        let files = self.journal().files();
+        files.used_share() >= TURN_AT_SHARE && files.used_generations().len() > 1
+    }
+
+    /// Runs until the shard stops.
+    pub(crate) async fn background(self: Rc<Self>) {
+        while !self.stopping.get() && !self.journal().is_failed() {
+            let due = || self.stopping.get() || self.wants_relief() || self.wants_turn();
+            // Looking around without being asked is the other way on.
+            let _asked = timeout(now() + TURN_INTERVAL, self.pressure.wait_until(due)).await;
+            if self.stopping.get() {
+                return;
+            }
+            if self.wants_relief() {
+                self.relieve().await;
+            }
+            if self.wants_turn()
+                && let Err(error) = self.turn().await
+            {
+                tracing::error!(shard = self.index(), %error, "FL2004: checkpoint failed");
+                engine_rt::sleep(TURN_INTERVAL).await;
+            }
+        }
+    }
+
+    /// Writes behind the oldest bytes and lets go of them until memory is half free.
+    async fn relieve(self: &Rc<Self>) {
+        let goal = self.options.tail_bytes_max / 2;
+        let mut rounds = self.tail_order.borrow().len();
+        while self.tail_bytes.get() > goal && rounds > 0 && !self.stopping.get() {
+            rounds -= 1;
+            let Some(slot) = self.tail_order.borrow_mut().pop_front() else {
+                break;
+            };
+            let mut freed = slot.log.borrow_mut().evict(1);
+            if freed == 0 && !slot.deleted.get() {
+                self.write_behind(&slot).await;
+                freed = slot.log.borrow_mut().evict(1);
+            }
+            if freed == 0 && slot.log.borrow().tail_bytes() > 0 && !slot.deleted.get() {
+                // Its last bytes fill no block yet, or are not durable yet: in line again.
+                self.tail_order.borrow_mut().push_back(slot);
+            }
+            self.tail_bytes
+                .set(self.tail_bytes.get().saturating_sub(freed));
+            self.relieved.notify();
+        }
+    }
+
+    /// Carries a partition's whole durable blocks to its segments and seals what was rolled.
+    pub(crate) async fn write_behind(self: &Rc<Self>, slot: &Rc<Slot>) {
+        if slot.writing.replace(true) {
+            slot.changed.wait_until(|| !slot.writing.get()).await;
+            return;
+        }
+        if let Err(error) = self.carry(slot).await {
+            self.fence(slot, &error);
+        }
+        slot.writing.set(false);
+        slot.changed.notify();
+    }
+
+    async fn carry(&self, slot: &Rc<Slot>) -> io::Result<()> {
+        let disk_id = self.options.disk_id;
+        while let Some((base, limit, seals)) = slot.next_to_carry() {
+            load(&slot.log, &self.files, base)
+                .await
+                .map_err(io::Error::other)?;
+            let staged = {
+                let mut log = slot.log.borrow_mut();
+                match log.stage(disk_id, base, limit, WRITE_BYTES_MAX) {
+                    None if seals => log.stage_seal(disk_id, base),
+                    staged => staged,
+                }
+            };
+            let Some(staged) = staged else { return Ok(()) };
+            write(&slot.log, &self.files, &staged).await?;
+            let mut stats = self.stats.borrow_mut();
+            stats.segment_bytes += staged.bytes.len() as u64;
+            stats.segments_sealed += u64::from(staged.seals_at.is_some());
+        }
+        Ok(())
+    }
+
+    /// Takes a checkpoint: after it, the journal is needed only from where it stands now.
+    pub(crate) async fn turn(self: &Rc<Self>) -> io::Result<()> {
+        let position = self.journal().position();
+        let dirty = self.dirty_slots();
+        self.carry_all(&dirty).await;
+        self.journal().wait_durable(position.sequence - 1).await?;
+        for slot in &dirty {
+            let target = slot.log.borrow().next_offset();
+            let settled = || {
+                slot.deleted.get()
+                    || slot.failed.borrow().is_some()
+                    || slot.log.borrow().high_watermark() >= target
+            };
+            slot.changed.wait_until(settled).await;
+            if slot.failed.borrow().is_some() {
+                // Its entries stay where they are: the journal is not released (rule 3).
+                return Err(io::Error::other("a partition of this shard is fenced"));
+            }
+        }
+        let full = self.checkpoint.wants_full();
+        let changes = self.capture(&dirty, full);
+        self.checkpoint.write(position, changes, full).await?;
+        self.journal().files().release_before(position.generation);
+        self.stats.borrow_mut().checkpoints += 1;
+        Ok(())
+    }
+
+    fn dirty_slots(&self) -> Vec<Rc<Slot>> {
+        self.slots
+            .borrow()
+            .values()
+            .filter(|slot| slot.dirty.get())
+            .cloned()
+            .collect()
+    }
+
+    async fn carry_all(self: &Rc<Self>, slots: &[Rc<Slot>]) {
+        for some in slots.chunks(CARRIED_AT_ONCE) {
+            let carried: Vec<_> = some
+                .iter()
+                .map(|slot| {
+                    let (shard, slot) = (Rc::clone(self), Rc::clone(slot));
+                    spawn(async move { shard.write_behind(&slot).await })
+                })
+                .collect();
+            for task in carried {
+                task.await;
+            }
+        }
+    }
+
+    /// The states to write down. Slots that change afterwards are dirty again.
+    fn capture(&self, dirty: &[Rc<Slot>], full: bool) -> Changes {
+        let mut changes = Changes::default();
+        let removed = self.removed.take();
+        if full {
+            for slot in self.slots.borrow().values() {
+                slot.dirty.set(false);
+                changes.changed(&slot.log.borrow().encode_state());
+            }
+            return changes;
+        }
+        for id in removed {
+            changes.removed(id);
+        }
+        for slot in dirty.iter().filter(|slot| !slot.deleted.get()) {
+            slot.dirty.set(false);
+            changes.changed(&slot.log.borrow().encode_state());
+        }
+        changes
+    }
+}
+
+impl Slot {
+    /// The next segment with something to carry: its name, up to where, and whether it is to be
+    /// sealed.
+    fn next_to_carry(&self) -> Option<(i64, u64, bool)> {
+        let log = self.log.borrow();
+        let last = log.segments().len().checked_sub(1)?;
+        log.segments().enumerate().find_map(|(at, segment)| {
+            let rolled = at < last && segment.durable == segment.len && !segment.sealed;
+            let idle = !segment.has_writes();
+            let blocks = segment.durable / 4096 > segment.submitted / 4096;
+            (idle && (rolled || blocks)).then_some((segment.base_offset, segment.durable, rolled))
+        })
+    }
+}
