@@ -22,10 +22,6 @@ pub use recompress::recompress;
 pub use record::{Headers, Record, RecordHeader, RecordIter};
 pub use stamp::{BatchMut, stamp_header};
 
-/// The old name of [`RecordIter`].
-#[deprecated(note = "use RecordIter; net_wire::Records is the field of messages")]
-pub type Records<'a> = RecordIter<'a>;
-
 // The header, big endian. The CRC covers everything behind it, so that a broker can stamp base
 // offset and leader epoch without touching it. `batch_length` counts what stands behind itself.
 //
