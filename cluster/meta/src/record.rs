@@ -206,13 +206,17 @@ impl Record {
         out.u8(self.kind());
         out.u8(VERSION);
         match self {
-            Self::ClusterCreated {
-                cluster_id,
-                node_id,
-            } => {
-                out.string(cluster_id);
-                out.i32(node_id.0);
-            },
+            Self::TopicCreated { .. }
+            | Self::PartitionsAdded { .. }
+            | Self::TopicDeleted { .. }
+            | Self::TopicPurged { .. }
+            | Self::Tombstone { .. } => self.encode_topic(out),
+            _ => self.encode_node(out),
+        }
+    }
+
+    fn encode_topic(&self, out: &mut Writer) {
+        match self {
             Self::TopicCreated {
                 topic_id,
                 name,
@@ -240,6 +244,30 @@ impl Record {
             Self::TopicDeleted { topic_id } | Self::TopicPurged { topic_id } => {
                 out.topic_id(*topic_id);
             },
+            Self::Tombstone {
+                topic_id,
+                name,
+                number,
+                partitions,
+            } => {
+                out.topic_id(*topic_id);
+                out.string(name);
+                out.u32(number.0);
+                out.i32(*partitions);
+            },
+            other => unreachable!("{other:?} is not of a topic"),
+        }
+    }
+
+    fn encode_node(&self, out: &mut Writer) {
+        match self {
+            Self::ClusterCreated {
+                cluster_id,
+                node_id,
+            } => {
+                out.string(cluster_id);
+                out.i32(node_id.0);
+            },
             Self::ConfigsChanged {
                 resource,
                 set,
@@ -263,17 +291,6 @@ impl Record {
                 encode_overrides(out, overrides);
             },
             Self::UncleanStart { total } => out.u32(*total),
-            Self::Tombstone {
-                topic_id,
-                name,
-                number,
-                partitions,
-            } => {
-                out.topic_id(*topic_id);
-                out.string(name);
-                out.u32(number.0);
-                out.i32(*partitions);
-            },
             Self::Counters {
                 next_topic_number,
                 broker_config_version,
@@ -281,6 +298,7 @@ impl Record {
                 out.u32(next_topic_number.0);
                 out.u32(*broker_config_version);
             },
+            other => unreachable!("{other:?} is of a topic"),
         }
     }
 

@@ -90,16 +90,7 @@ impl State {
     /// When the record contradicts the state.
     pub fn apply(&mut self, record: &Record) {
         match record {
-            Record::ClusterCreated {
-                cluster_id,
-                node_id,
-            } => {
-                assert!(self.cluster.is_none(), "a log belongs to one cluster");
-                self.cluster = Some(Cluster {
-                    cluster_id: cluster_id.clone(),
-                    node_id: *node_id,
-                });
-            },
+            Record::ClusterCreated { .. } => self.apply_cluster_created(record),
             Record::TopicCreated { .. } => self.apply_topic_created(record),
             Record::PartitionsAdded {
                 topic_id,
@@ -111,10 +102,7 @@ impl State {
             Record::TopicDeleted { topic_id } => self.apply_topic_deleted(*topic_id),
             Record::TopicPurged { topic_id } => {
                 let tombstone = self.tombstones.remove(topic_id);
-                assert!(
-                    tombstone.is_some(),
-                    "purged topic {topic_id:?} has a tombstone"
-                );
+                assert!(tombstone.is_some(), "a purged topic has a tombstone");
             },
             Record::ConfigsChanged {
                 resource,
@@ -129,26 +117,10 @@ impl State {
             },
             Record::Ownership { .. } => self.apply_ownership(record),
             Record::UncleanStart { total } => {
-                assert!(
-                    *total > self.unclean_starts,
-                    "unclean starts are counted up"
-                );
+                assert!(*total > self.unclean_starts, "unclean starts grow");
                 self.unclean_starts = *total;
             },
-            Record::Tombstone {
-                topic_id,
-                name,
-                number,
-                partitions,
-            } => {
-                let tombstone = Tombstone {
-                    name: name.clone(),
-                    number: *number,
-                    partitions: *partitions,
-                };
-                let known = self.tombstones.insert(*topic_id, tombstone);
-                assert!(known.is_none(), "topic {topic_id:?} has one tombstone");
-            },
+            Record::Tombstone { .. } => self.apply_tombstone(record),
             Record::Counters {
                 next_topic_number,
                 broker_config_version,
@@ -161,6 +133,40 @@ impl State {
                 self.broker_config_version = *broker_config_version;
             },
         }
+    }
+
+    fn apply_cluster_created(&mut self, record: &Record) {
+        let Record::ClusterCreated {
+            cluster_id,
+            node_id,
+        } = record
+        else {
+            unreachable!("called with this record only");
+        };
+        assert!(self.cluster.is_none(), "a log belongs to one cluster");
+        self.cluster = Some(Cluster {
+            cluster_id: cluster_id.clone(),
+            node_id: *node_id,
+        });
+    }
+
+    fn apply_tombstone(&mut self, record: &Record) {
+        let Record::Tombstone {
+            topic_id,
+            name,
+            number,
+            partitions,
+        } = record
+        else {
+            unreachable!("called with this record only");
+        };
+        let tombstone = Tombstone {
+            name: name.clone(),
+            number: *number,
+            partitions: *partitions,
+        };
+        let known = self.tombstones.insert(*topic_id, tombstone);
+        assert!(known.is_none(), "a topic has one tombstone");
     }
 
     fn apply_topic_created(&mut self, record: &Record) {

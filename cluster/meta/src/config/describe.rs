@@ -193,6 +193,50 @@ mod tests {
         )
     }
 
+    const TOPIC: &[(&str, &str)] = &[
+        (
+            "retention.ms",
+            "12345 Topic [retention.ms=12345@Topic, log.retention.ms=777777@DynamicBroker, \
+             log.retention.hours=100@StaticBroker, log.retention.hours=168@Default]",
+        ),
+        (
+            "segment.bytes",
+            "1048576 Topic [segment.bytes=1048576@Topic, \
+             log.segment.bytes=2097152@DynamicDefaultBroker, log.segment.bytes=1073741824@Default]",
+        ),
+        // Flumen's own default is 1; the layers are Kafka's.
+        (
+            "flush.messages",
+            "1 Topic [flush.messages=1@Topic, log.flush.interval.messages=7@StaticBroker, \
+             log.flush.interval.messages=1@Default]",
+        ),
+        ("segment.ms", "604800000 Default []"),
+        ("flush.ms", "9223372036854775807 Default []"),
+        ("segment.jitter.ms", "0 Default []"),
+        ("remote.storage.enable", "false Default []"),
+        (
+            "max.message.bytes",
+            "1048588 Default [message.max.bytes=1048588@Default]",
+        ),
+        (
+            "file.delete.delay.ms",
+            "60000 Default [log.segment.delete.delay.ms=60000@Default]",
+        ),
+        ("leader.replication.throttled.replicas", " Default []"),
+    ];
+
+    const BROKER: &[(&str, &str)] = &[
+        (
+            "log.retention.ms",
+            "777777 DynamicBroker [log.retention.ms=777777@DynamicBroker, \
+             log.retention.hours=100@StaticBroker, log.retention.hours=168@Default]",
+        ),
+        ("log.flush.interval.ms", "null Default []"),
+        ("log.retention.minutes", "null Default []"),
+        ("num.partitions", "1 Default [num.partitions=1@Default]"),
+        ("advertised.listeners", "null Default []"),
+    ];
+
     #[test]
     fn rows_are_those_of_kafka() {
         let topic = map(&[
@@ -213,57 +257,18 @@ mod tests {
             cluster: Some(&cluster),
             fixed: &fixed,
         };
-        let rows = topic_rows(&layers);
-        assert_eq!(rows.len(), 33);
-        for (name, expected) in [
-            (
-                "retention.ms",
-                "12345 Topic [retention.ms=12345@Topic, log.retention.ms=777777@DynamicBroker, log.retention.hours=100@StaticBroker, log.retention.hours=168@Default]",
-            ),
-            (
-                "segment.bytes",
-                "1048576 Topic [segment.bytes=1048576@Topic, log.segment.bytes=2097152@DynamicDefaultBroker, log.segment.bytes=1073741824@Default]",
-            ),
-            // Flumen's own default is 1; the layers are Kafka's.
-            (
-                "flush.messages",
-                "1 Topic [flush.messages=1@Topic, log.flush.interval.messages=7@StaticBroker, log.flush.interval.messages=1@Default]",
-            ),
-            ("segment.ms", "604800000 Default []"),
-            ("flush.ms", "9223372036854775807 Default []"),
-            ("segment.jitter.ms", "0 Default []"),
-            ("remote.storage.enable", "false Default []"),
-            (
-                "max.message.bytes",
-                "1048588 Default [message.max.bytes=1048588@Default]",
-            ),
-            (
-                "file.delete.delay.ms",
-                "60000 Default [log.segment.delete.delay.ms=60000@Default]",
-            ),
-            ("leader.replication.throttled.replicas", " Default []"),
-        ] {
-            assert_eq!(print(&row(&rows, name)), expected, "{name}");
-        }
-        let rows = broker_rows(&layers);
-        for (name, expected) in [
-            (
-                "log.retention.ms",
-                "777777 DynamicBroker [log.retention.ms=777777@DynamicBroker, log.retention.hours=100@StaticBroker, log.retention.hours=168@Default]",
-            ),
-            ("log.flush.interval.ms", "null Default []"),
-            ("log.retention.minutes", "null Default []"),
-            ("num.partitions", "1 Default [num.partitions=1@Default]"),
-            ("advertised.listeners", "null Default []"),
-        ] {
-            assert_eq!(print(&row(&rows, name)), expected, "{name}");
+        let of_topic = topic_rows(&layers);
+        assert_eq!(of_topic.len(), 33);
+        for (rows, expected) in [(of_topic, TOPIC), (broker_rows(&layers), BROKER)] {
+            for (name, printed) in expected {
+                assert_eq!(print(&row(&rows, name)), *printed, "{name}");
+            }
         }
         let defaults = cluster_default_rows(&layers);
         assert_eq!(defaults.len(), 1);
-        assert_eq!(
-            print(&defaults[0]),
-            "2097152 DynamicDefaultBroker [log.segment.bytes=2097152@DynamicDefaultBroker]"
-        );
+        let printed =
+            "2097152 DynamicDefaultBroker [log.segment.bytes=2097152@DynamicDefaultBroker]";
+        assert_eq!(print(&defaults[0]), printed);
     }
 
     #[test]

@@ -244,85 +244,94 @@ mod tests {
         }
     }
 
-    /// Text as a broker of Kafka 4.1.1 answered for the same values.
+    const WORDS: &[&str] = &["compact", "delete"];
+
+    /// Keys, values and text as a broker of Kafka 4.1.1 answered for the same.
+    const REFUSALS: &[(ConfigType, Check, &str, &str)] = {
+        use Check::*;
+        use ConfigType::*;
+        &[
+            (
+                Long,
+                Any,
+                "abc",
+                "abc for configuration k: Not a number of type LONG",
+            ),
+            (
+                Long,
+                Any,
+                "",
+                " for configuration k: Not a number of type LONG",
+            ),
+            (
+                Int,
+                Any,
+                "99999999999",
+                "99999999999 for configuration k: Not a number of type INT",
+            ),
+            (
+                Long,
+                AtLeast(-1),
+                "-2",
+                "-2 for configuration k: Value must be at least -1",
+            ),
+            (
+                Int,
+                Between(1, 17),
+                "18",
+                "18 for configuration k: Value must be no more than 17",
+            ),
+            (
+                Int,
+                Between(1, 17),
+                "0",
+                "0 for configuration k: Value must be at least 1",
+            ),
+            (
+                Int,
+                GzipLevel,
+                "0",
+                "0 for configuration k: Value must be between 1 and 9 or equal to -1",
+            ),
+            (
+                Boolean,
+                Any,
+                "maybe",
+                "maybe for configuration k: Expected value to be either true or false",
+            ),
+            (
+                Double,
+                Ratio,
+                "2",
+                "2.0 for configuration k: Value must be no more than 1",
+            ),
+            (
+                Double,
+                Ratio,
+                "x",
+                "x for configuration k: Not a number of type DOUBLE",
+            ),
+            (
+                List,
+                OneOf(WORDS),
+                "delete,foo",
+                "foo for configuration k: String must be one of: compact, delete",
+            ),
+            (
+                List,
+                ThrottledReplicas,
+                "x",
+                "[x] for configuration k: k must be the literal '*' or a list of replicas in the \
+                 following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...",
+            ),
+        ]
+    };
+
     #[test]
     fn refusals_are_in_kafkas_words() {
-        let words: &[&str] = &["compact", "delete"];
-        for (kind, check, raw, refusal) in [
-            (
-                ConfigType::Long,
-                Check::Any,
-                "abc",
-                "Invalid value abc for configuration k: Not a number of type LONG",
-            ),
-            (
-                ConfigType::Long,
-                Check::Any,
-                "",
-                "Invalid value  for configuration k: Not a number of type LONG",
-            ),
-            (
-                ConfigType::Int,
-                Check::Any,
-                "99999999999",
-                "Invalid value 99999999999 for configuration k: Not a number of type INT",
-            ),
-            (
-                ConfigType::Long,
-                Check::AtLeast(-1),
-                "-2",
-                "Invalid value -2 for configuration k: Value must be at least -1",
-            ),
-            (
-                ConfigType::Int,
-                Check::Between(1, 17),
-                "18",
-                "Invalid value 18 for configuration k: Value must be no more than 17",
-            ),
-            (
-                ConfigType::Int,
-                Check::Between(1, 17),
-                "0",
-                "Invalid value 0 for configuration k: Value must be at least 1",
-            ),
-            (
-                ConfigType::Int,
-                Check::GzipLevel,
-                "0",
-                "Invalid value 0 for configuration k: Value must be between 1 and 9 or equal to -1",
-            ),
-            (
-                ConfigType::Boolean,
-                Check::Any,
-                "maybe",
-                "Invalid value maybe for configuration k: Expected value to be either true or false",
-            ),
-            (
-                ConfigType::Double,
-                Check::Ratio,
-                "2",
-                "Invalid value 2.0 for configuration k: Value must be no more than 1",
-            ),
-            (
-                ConfigType::Double,
-                Check::Ratio,
-                "x",
-                "Invalid value x for configuration k: Not a number of type DOUBLE",
-            ),
-            (
-                ConfigType::List,
-                Check::OneOf(words),
-                "delete,foo",
-                "Invalid value foo for configuration k: String must be one of: compact, delete",
-            ),
-            (
-                ConfigType::List,
-                Check::ThrottledReplicas,
-                "x",
-                "Invalid value [x] for configuration k: k must be the literal '*' or a list of replicas in the following format: [partitionId]:[brokerId],[partitionId]:[brokerId],...",
-            ),
-        ] {
-            assert_eq!(key(kind, check).canonical(raw), Err(refusal.to_owned()));
+        for (kind, check, raw, refusal) in REFUSALS {
+            let expected = format!("Invalid value {refusal}");
+            assert_eq!(key(*kind, *check).canonical(raw), Err(expected));
         }
     }
 
