@@ -107,6 +107,14 @@ impl File {
         }
     }
 
+    /// The simulation's file, for its sockets.
+    pub(crate) fn sim(&self) -> Option<&sim::File> {
+        match &self.0 {
+            FileKind::Ring(_) => None,
+            FileKind::Sim(file) => Some(file),
+        }
+    }
+
     /// Writes all of `buf` at `pos`. Position, length and memory are multiples of
     /// [`BLOCK_BYTES`]. An error says nothing about which blocks were written.
     pub async fn write_at(&self, pos: u64, buf: Buf, durability: Durability) -> io::Result<()> {

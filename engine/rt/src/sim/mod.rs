@@ -1,128 +1,68 @@
-//! The simulated world: many executors of many nodes on one thread, from one seed.
+//! The simulated world: executors of many nodes on one thread, from one seed.
+//!
+//! A [`World`] has nodes, each with a disk that survives its crashes, and a network between them.
+//! Virtual time passes only when no task is ready. Which ready task runs next, how long every
+//! operation takes, what a crash leaves behind: all of it is drawn from the seed, so that a failing
+//! seed replays exactly. The code above the seam is the code of production.
+//!
+//! What it is not: a model of performance, or of memory shared between threads (a poll is atomic).
+//!
+//! First file to read: `kernel.rs` for the turn; then `disk/mod.rs` for what a power cut spares.
+//!
+//! ```
+//! use engine_rt::sim::{CrashKind, Options, World};
+//!
+//! let world = World::new(1, Options::default());
+//! let node = world.node("broker");
+//! world.start(node, || async { engine_rt::sleep(std::time::Duration::from_secs(1)).await });
+//! world.crash(node, CrashKind::PowerCut);
+//! assert!(!world.is_running(node));
+//! ```
 
-use std::io;
-use std::net::SocketAddr;
-use std::path::Path;
-use std::rc::Rc;
-
-use crate::buf::Buf;
-use crate::executor::MainFn;
-use crate::fs::{Durability, OpenOptions};
-use crate::task::LocalFuture;
-use crate::{ExecutorSpec, Instant, Piece};
-
+mod context;
+mod disk;
+mod events;
 pub(crate) mod fs;
+mod kernel;
+mod net;
+mod node;
+mod options;
+mod prng;
+mod reply;
+mod scheduler;
+mod world;
 
-const LATER: &str = "the simulated world is being written";
+#[cfg(test)]
+mod tests;
 
-/// One executor of the simulation.
-#[derive(Debug)]
-pub(crate) struct Context;
+use std::future::Future;
 
-impl Context {
-    pub(crate) fn spawn(&self, _future: LocalFuture) {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn spawn_executor(&self, _spec: ExecutorSpec, _main: MainFn) {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn blocking<T: Send + 'static>(
-        &self,
-        _work: impl FnOnce() -> T + Send + 'static,
-    ) -> T {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn now(&self) -> Instant {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn wall_clock_ms(&self) -> i64 {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn sleep_until(&self, _deadline: Instant) {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn random_u64(&self) -> u64 {
-        unreachable!("{LATER}");
-    }
+pub(crate) use context::Context;
+pub use disk::{DiskOp, DiskView, Fault, FaultKind};
+pub(crate) use fs::{File, Lock};
+pub(crate) use net::{Listener, Socket, Stream};
+pub use node::{CrashKind, CrashPoint, NodeId};
+pub use options::{DiskOptions, NetOptions, Options};
+pub use world::{Stats, World};
+
+/// Runs `main` to its end on one node of a world of its own.
+///
+/// # Panics
+/// If a task panics, or if nothing happens any more before `main` has ended.
+pub fn run<T, F>(seed: u64, main: impl FnOnce() -> F + 'static) -> T
+where
+    T: 'static,
+    F: Future<Output = T> + 'static,
+{
+    let world = World::new(seed, Options::default());
+    let node = world.node("node");
+    world.block_on(node, main)
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct File;
-
-impl File {
-    pub(crate) async fn open(_: &Rc<Context>, _: &Path, _: OpenOptions) -> io::Result<Self> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn write_at(&self, _: u64, _: Buf, _: Durability) -> io::Result<()> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn read_at(&self, _: u64, _: usize) -> io::Result<Buf> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn allocate(&self, _: u64, _: u64) -> io::Result<()> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn set_len(&self, _: u64) -> io::Result<()> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn sync(&self) -> io::Result<()> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn len(&self) -> io::Result<u64> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn make_resident(&self, _: u64, _: usize) -> io::Result<()> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn is_resident(&self, _: u64, _: usize) -> bool {
-        unreachable!("{LATER}");
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Lock;
-
-#[derive(Debug)]
-pub(crate) struct Listener;
-
-impl Listener {
-    pub(crate) fn bind(_: &Rc<Context>, _: SocketAddr) -> io::Result<Self> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn local_addr(&self) -> SocketAddr {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn accept(&self) -> io::Result<Socket> {
-        unreachable!("{LATER}");
-    }
-}
-
-#[derive(Debug)]
-pub(crate) struct Socket;
-
-#[derive(Debug)]
-pub(crate) struct Stream;
-
-impl Stream {
-    pub(crate) async fn connect(_: &Rc<Context>, _: SocketAddr) -> io::Result<Self> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn attach(_: &Rc<Context>, _: Socket) -> Self {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn recv(&self, _: &mut [u8]) -> io::Result<usize> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) async fn send(&self, _: &[Piece]) -> io::Result<()> {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn shutdown(&self) {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn peer_addr(&self) -> SocketAddr {
-        unreachable!("{LATER}");
-    }
-    pub(crate) fn local_addr(&self) -> SocketAddr {
-        unreachable!("{LATER}");
+/// Prints a line with seed and virtual time if the world was asked to
+/// ([`Options::trace`]). Costs nothing otherwise, and does nothing in other worlds.
+pub fn trace(message: impl FnOnce() -> String) {
+    if let crate::world::World::Sim(context) = crate::world::current() {
+        context.kernel.trace(|| format!("{}: {}", context.name(), message()));
     }
 }

@@ -1,0 +1,102 @@
+//! Files as inodes, and the handles that keep them.
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use super::content::{BLOCK, Content};
+use crate::sim::context::Context;
+use crate::sim::node::Life;
+
+/// Space of a disk in use, in cells.
+pub(super) type Usage = Rc<Cell<u64>>;
+
+/// A file, whatever names it has.
+pub(crate) struct FileNode {
+    pub(super) content: RefCell<Content>,
+    pub(super) lock: RefCell<Option<LockHolder>>,
+    usage: Usage,
+    /// Names and handles: at none, the file's space returns.
+    references: Cell<usize>,
+}
+
+/// Who has the exclusive lock on a file.
+pub(super) struct LockHolder {
+    pub(super) life: Rc<Life>,
+    pub(super) dropped: bool,
+}
+
+impl FileNode {
+    pub(super) fn new(content: Content, usage: &Usage) -> Rc<Self> {
+        usage.set(usage.get() + content.allocated.total());
+        Rc::new(Self {
+            content: RefCell::new(content),
+            lock: RefCell::new(None),
+            usage: Rc::clone(usage),
+            references: Cell::new(0),
+        })
+    }
+
+    pub(super) fn acquire(&self) {
+        self.references.set(self.references.get() + 1);
+    }
+
+    pub(super) fn release(&self) {
+        self.references.set(self.references.get() - 1);
+        if self.references.get() == 0 {
+            let cells = self.content.borrow().allocated.total();
+            self.usage.set(self.usage.get() - cells);
+        }
+    }
+
+    /// Reserves the cells of a byte range, if `capacity` bytes have room for them.
+    pub(super) fn reserve(&self, pos: u64, len: u64, capacity: u64) -> io::Result<()> {
+        let cells = pos / BLOCK..(pos + len).div_ceil(BLOCK);
+        let mut content = self.content.borrow_mut();
+        let missing = cells.end - cells.start - content.allocated.overlap(&cells);
+        let used = self.usage.get() + missing;
+        if used * BLOCK > capacity {
+            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+        }
+        self.usage.set(used);
+        content.allocated.insert(&cells);
+        Ok(())
+    }
+
+    /// Cuts or extends the file.
+    pub(super) fn set_len(&self, len: u64) {
+        let mut content = self.content.borrow_mut();
+        let before = content.allocated.total();
+        content.set_len(len);
+        self.usage.set(self.usage.get() - (before - content.allocated.total()));
+    }
+}
+
+/// A descriptor: keeps its file also when the last name is gone.
+pub(crate) struct OpenFile {
+    pub(crate) context: Rc<Context>,
+    pub(crate) path: PathBuf,
+    pub(crate) read_only: bool,
+    pub(super) node: Rc<FileNode>,
+}
+
+impl OpenFile {
+    pub(super) fn new(context: &Rc<Context>, path: &Path, read_only: bool, node: Rc<FileNode>) -> Rc<Self> {
+        node.acquire();
+        Rc::new(Self { context: Rc::clone(context), path: path.to_owned(), read_only, node })
+    }
+}
+
+impl Drop for OpenFile {
+    fn drop(&mut self) {
+        self.node.release();
+    }
+}
+
+impl fmt::Debug for OpenFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OpenFile").field("path", &self.path).finish_non_exhaustive()
+    }
+}
