@@ -10,6 +10,42 @@
 //! identifiers and times in.
 //!
 //! First file to read: `state.rs`; then `record.rs` and `log/mod.rs`.
+//!
+//! ```
+//! use cluster_meta::command::{NewTopic, create_cluster, create_topic};
+//! use cluster_meta::config::StaticConfig;
+//! use cluster_meta::log::{Tail, encode_frame, reconcile};
+//! use cluster_meta::{NodeId, State, TopicId};
+//!
+//! let fixed = StaticConfig::from_settings([("num.partitions", "3")]).unwrap();
+//! let mut state = State::default();
+//! state.apply(&create_cluster("MkU3OEVBNTcwNTJENDM2Qk", NodeId(1)));
+//! // A log begins with a snapshot, then each change is a frame in both copies.
+//! let (mut log, tail) = encode_frame(Tail::START, &state.snapshot());
+//! let new = NewTopic {
+//!     name: "orders",
+//!     topic_id: TopicId::from_bytes([7; 16]),
+//!     num_partitions: -1,
+//!     replication_factor: -1,
+//!     assignments: &[],
+//!     configs: &[("retention.ms", Some("60000"))],
+//! };
+//! let record = create_topic(&state, &fixed, &new).unwrap();
+//! let (frame, tail) = encode_frame(tail, std::slice::from_ref(&record));
+//! log.extend(frame);
+//! state.apply(&record);
+//!
+//! // After a restart, with one copy lost.
+//! let chosen = reconcile(&log, &[]).unwrap().unwrap();
+//! let mut restarted = State::default();
+//! for record in &chosen.records {
+//!     restarted.apply(record);
+//! }
+//! assert_eq!(restarted, state);
+//! assert_eq!(chosen.tail, tail);
+//! let topic = restarted.topic_by_name("orders").unwrap();
+//! assert_eq!(restarted.effective(topic, &fixed).retention_ms, Some(60_000));
+//! ```
 
 #![forbid(unsafe_code)]
 
