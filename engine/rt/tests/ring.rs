@@ -2,6 +2,7 @@
 #![cfg(test)]
 #![expect(clippy::print_stdout, reason = "children talk to their parent")]
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::FileExt;
@@ -369,6 +370,39 @@ fn accepts_until_full() {
         accepted.send(&[Piece::Mem(filled(2, 1))]).await.unwrap();
         assert_eq!(late.recv(&mut [0; 1]).await.unwrap(), 1);
         println!("recovered");
+    });
+}
+
+/// A task that always finds bytes to receive gives up its turn all the same.
+#[test]
+fn a_busy_connection_leaves_room_for_others() {
+    run(|| async {
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
+        let client = Stream::connect(listener.local_addr()).await.unwrap();
+        let server = Stream::attach(listener.accept().await.unwrap()).unwrap();
+        client
+            .send(&[Piece::Mem(filled(1, 64 * 1024))])
+            .await
+            .unwrap();
+        let others = Rc::new(Cell::new(0));
+        let turns = Rc::clone(&others);
+        let other = spawn(async move {
+            loop {
+                turns.set(turns.get() + 1);
+                yield_now().await;
+            }
+        });
+        yield_now().await;
+        let before = others.get();
+        for _ in 0..64 * 1024 / 16 {
+            server.recv(&mut [0; 16]).await.unwrap();
+        }
+        assert!(
+            others.get() > before + 10,
+            "{} turns of others",
+            others.get() - before
+        );
+        other.cancel();
     });
 }
 

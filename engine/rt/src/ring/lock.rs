@@ -2,7 +2,9 @@
 //!
 //! A `flock(2)` belongs to the open file and ends when the last reference to that is gone. Every
 //! ring of the process holds one, as a registered file, and a ring lives until its last request
-//! has ended, also when the process was killed with writes on their way to the disk.
+//! has ended, also when the process was killed with writes on their way to the disk. The descriptor
+//! alone does not do: with the disk slowed down to 4 MiB/s, a killed process was gone and its lock
+//! free after 20 ms, while 16 MiB of its writes went on landing for 4 s.
 
 use std::fs::{File, TryLockError};
 use std::io;

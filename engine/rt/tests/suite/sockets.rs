@@ -1,11 +1,10 @@
-use std::cell::Cell;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
 use engine_rt::fs::Durability;
-use engine_rt::{BLOCK_BYTES, Buf, Listener, Piece, Stream, now, sleep, spawn, timeout, yield_now};
+use engine_rt::{BLOCK_BYTES, Buf, Listener, Piece, Stream, now, sleep, spawn, timeout};
 
 use super::{Dir, on_another, pattern};
 
@@ -195,29 +194,4 @@ pub(crate) async fn shutdown_wakes_the_reader() {
         .unwrap();
     assert!(matches!(ended, Ok(0) | Err(_)));
     assert!(matches!(client.recv(&mut [0; 8]).await, Ok(0) | Err(_)));
-}
-
-/// Both ends of a connection that never rests, and a task that only wants its turn.
-pub(crate) async fn a_busy_connection_leaves_room_for_others() {
-    let (client, server) = pair().await;
-    let stop = Rc::new(Cell::new(false));
-    let flood = spawn({
-        let stop = Rc::clone(&stop);
-        async move {
-            let piece = [Piece::Mem(pattern(5, 64 * 1024))];
-            while !stop.get() {
-                client.send(&piece).await.unwrap();
-            }
-        }
-    });
-    let drain = spawn(async move {
-        let mut into = vec![0; 64 * 1024];
-        while server.recv(&mut into).await.unwrap() > 0 {}
-    });
-    for _ in 0..200 {
-        yield_now().await;
-    }
-    stop.set(true);
-    flood.await;
-    drain.await;
 }
