@@ -9,7 +9,7 @@ use crate::command::{
     unclean_start,
 };
 use crate::config::StaticConfig;
-use crate::log::{Tail, Verdict, encode_frame, reconcile, scan};
+use crate::log::{LogError, Tail, Verdict, encode_frame, reconcile, scan};
 use crate::{NodeId, Record, State, TopicId, decode_records, encode_records};
 
 /// A client's or the node's wish; numbers choose among a few names, so that wishes meet.
@@ -152,6 +152,37 @@ fn replay(records: &[Record]) -> State {
     state
 }
 
+const HEADER_BYTES: usize = 36;
+
+/// A log of one record a frame, and where each frame begins and its used bytes end.
+fn log_of(records: &[Record]) -> (Vec<u8>, Vec<(usize, usize)>) {
+    let (mut log, mut tail, mut frames) = (Vec::new(), Tail::START, Vec::new());
+    for record in records {
+        let one = std::slice::from_ref(record);
+        let used = log.len() + HEADER_BYTES + encode_records(one).len();
+        frames.push((log.len(), used));
+        let (frame, next) = encode_frame(tail, one);
+        log.extend(frame);
+        tail = next;
+    }
+    (log, frames)
+}
+
+/// What two copies with these damaged bytes must give: how many frames, or none when refused.
+fn expected_frames(frames: &[(usize, usize)], damage: &[Vec<usize>; 2]) -> Option<usize> {
+    let hit = |copy: &[usize], from, to| copy.iter().any(|at| (from..to).contains(at));
+    let lost = |(from, to): &(usize, usize)| damage.iter().all(|copy| hit(copy, *from, *to));
+    let whole = frames.iter().position(lost).unwrap_or(frames.len());
+    let later = frames.get(whole + 1..).unwrap_or_default();
+    let seen = |(from, _): &(usize, usize)| {
+        damage
+            .iter()
+            .any(|copy| !hit(copy, *from, *from + HEADER_BYTES))
+    };
+    let refused = whole < frames.len() && (whole == 0 || later.iter().any(seen));
+    (!refused).then_some(whole)
+}
+
 proptest! {
     #[test]
     fn replay_of_the_log_gives_the_same_state(wishes in vec(wish(), 0..60), cut in 1..5_usize) {
@@ -178,6 +209,43 @@ proptest! {
             restored.apply(record);
         }
         prop_assert_eq!(restored, state);
+    }
+
+    /// Whatever is damaged, what comes back is a prefix of what was written, and all of it that
+    /// was whole in one of the copies; a loss that can be known is refused.
+    #[test]
+    fn damaged_copies_give_the_truth_or_are_refused(
+        wishes in vec(wish(), 0..12),
+        damage in [vec(any::<prop::sample::Index>(), 0..6), vec(any::<prop::sample::Index>(), 0..6)],
+    ) {
+        let (_, records) = grant(&wishes);
+        let (log, frames) = log_of(&records);
+        // Half of the damage in headers, so that all cases come up.
+        let places = damage.map(|copy| {
+            let place = |index: &prop::sample::Index| {
+                let (from, to) = frames[index.index(frames.len())];
+                from + index.index((to - from).min(2 * HEADER_BYTES))
+            };
+            copy.iter().map(place).collect::<Vec<usize>>()
+        });
+        let mut copies = [log.clone(), log.clone()];
+        for (copy, places) in copies.iter_mut().zip(&places) {
+            for at in places {
+                copy[*at] = log[*at] ^ 0x40;
+            }
+        }
+        let chosen = reconcile(&copies[0], &copies[1]);
+        match expected_frames(&frames, &places) {
+            None => prop_assert!(matches!(chosen, Err(LogError::Corrupt { .. })), "{chosen:?}"),
+            Some(whole) => {
+                let chosen = chosen.unwrap().unwrap();
+                prop_assert_eq!(&chosen.records[..], &records[..whole]);
+                prop_assert_eq!(chosen.torn, whole < records.len());
+                if !chosen.repair.is_empty() {
+                    prop_assert_eq!(&chosen.image[..], &log[..chosen.tail.offset as usize]);
+                }
+            },
+        }
     }
 
     #[test]
