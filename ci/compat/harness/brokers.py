@@ -1,11 +1,13 @@
 """The brokers a run can start: Flumen, and Apache Kafka as the oracle that validates the harness itself."""
 
+import argparse
 import contextlib
 import http.client
 import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -70,7 +72,7 @@ class Broker:
 
     def _follow(self, lines) -> None:
         """Hands each line to on_line as soon as the broker has written it, and to the log."""
-        with open(self.log, "ab") as log:
+        with open(self.log, "ab", buffering=0) as log:
             for line in lines:
                 self.on_line(line.decode(errors="replace"))
                 log.write(line)
@@ -175,10 +177,9 @@ class Kafka(Broker):
 
     def _format(self) -> None:
         self._properties.write_text(self._configuration())
-        format_args = ["kafka.tools.StorageTool", "format", "--standalone", "-t", "MkU3OEVBNTcwNTJENDM2Qg"]
-        done = subprocess.run(
-            self._java("-Xmx256m") + format_args + ["-c", str(self._properties)], capture_output=True, text=True, check=False
-        )
+        command = self._java("-Xmx256m") + ["kafka.tools.StorageTool", "format", "--standalone"]
+        command += ["-t", "MkU3OEVBNTcwNTJENDM2Qg", "-c", str(self._properties)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             raise BrokerError(f"format failed: {done.stdout}{done.stderr}")
 
@@ -196,3 +197,12 @@ class Kafka(Broker):
             "group.initial.rebalance.delay.ms": "0",
         }
         return "".join(f"{key}={value}\n" for key, value in settings.items())
+
+
+def make_broker(options: argparse.Namespace, data: Path, settings: dict[str, str] | None = None) -> Broker:
+    """The broker that the command line asks for, not yet started."""
+    if options.broker == "kafka":
+        return Kafka(data)
+    if not options.flumen.is_file():
+        sys.exit(f"no broker at {options.flumen}; build it: cargo build --release --bin flumen")
+    return Flumen(data, options.flumen.resolve(), settings)

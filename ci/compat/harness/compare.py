@@ -105,7 +105,8 @@ def _content_faults(partition: int, expected: list[tuple], got: list[tuple]) -> 
 
 def _altered(partition: int, offset: int, expected: tuple, got: tuple) -> str:
     names = [name for name, a, b in zip(FIELDS, expected, got) if a != b]
-    return f"partition {partition} offset {offset}: altered {', '.join(names)}: sent {_show(expected)}, seen {_show(got)}"
+    where = f"partition {partition} offset {offset}"
+    return f"{where}: altered {', '.join(names)}: sent {_show(expected)}, seen {_show(got)}"
 
 
 def _show(fields: tuple) -> str:

@@ -47,21 +47,22 @@ def _read_log(sent, seen) -> tuple[list[str], dict[tuple[str, int, int], int]]:
     last: dict[tuple[str, int], int] = {}
     for record in seen:
         partition = record.partition
+        at = f"partition {partition} offset {record.offset}"
         if record.offset != next_offset[partition]:
-            faults.append(f"partition {partition}: offset {record.offset} where {next_offset[partition]} was expected")
+            faults.append(f"{at} where {next_offset[partition]} was expected")
         next_offset[partition] = record.offset + 1
         identity = _identity(sent, record)
         if identity is None:
-            faults.append(f"partition {partition} offset {record.offset}: never sent: {(record.value or b'')[:40]!r}")
+            faults.append(f"{at}: never sent: {(record.value or b'')[:40]!r}")
             continue
         producer, sequence = identity
         if (producer, partition, sequence) in where:
-            faults.append(f"partition {partition} offset {record.offset}: {producer}'s {sequence} is there twice")
+            faults.append(f"{at}: {producer}'s {sequence} is there twice")
             continue
         where[producer, partition, sequence] = record.offset
         before = last.get((producer, partition), -1)
         if sequence < before:
-            faults.append(f"partition {partition} offset {record.offset}: {producer}'s {sequence} stands after {before}")
+            faults.append(f"{at}: {producer}'s {sequence} stands after {before}")
         last[producer, partition] = max(sequence, before)
     return faults, where
 
@@ -100,7 +101,8 @@ def _all_acknowledged(sent: dict[str, list[int]], acks: list[Ack]) -> list[str]:
         for partition, count in enumerate(partitions):
             acked = counts[producer, partition]
             if missing := count - len(acked):
-                faults.append(f"partition {partition}: {missing} of {producer}'s {count} records were never acknowledged")
+                what = f"{missing} of {producer}'s {count} records"
+                faults.append(f"partition {partition}: {what} were never acknowledged")
             if acked.total() > len(acked):
                 faults.append(f"partition {partition}: {producer} saw records acknowledged twice")
     return faults

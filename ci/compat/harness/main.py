@@ -6,17 +6,19 @@ import shutil
 import subprocess
 import sys
 import threading
+import unittest
 from pathlib import Path
 
 from . import admin
-from .brokers import Broker, BrokerError, Flumen, Kafka
+from .brokers import Broker, BrokerError, make_broker
 from .clients import CONSUMERS, PRODUCERS
-from .drivers import Drivers
+from .drivers import DriverError, Drivers
 from .matrix import Cell, Matrix, plan
-from .paths import CACHE, HOME, REPOSITORY
+from .paths import HOME, REPOSITORY, work_directory
 from .report import Report
 
 WORKERS = 2
+REREAD_EVERY = 7  # prime to the cells' order: every producer, codec and number of partitions is met
 DEFAULT_RECORDS = 2_000
 FULL_RECORDS = 50_000
 
@@ -24,27 +26,45 @@ FULL_RECORDS = 50_000
 def main() -> int:
     """Runs everything that was asked for; the status is 0 only if all of it passed."""
     options = parse()
-    report = Report()
-    report.say("installing the clients (skipped where nothing changed)")
-    if subprocess.run([str(HOME / "install")], check=False).returncode:
-        return 1
-    work = CACHE / "run"
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
-    broker = make_broker(options, work / "data")
-    try:
-        report.say(f"{broker.name} serves after {broker.start():.1f} s")
-        if options.only != {"admin"}:
-            run_matrix(options, broker, work, report)
-        if options.only is None or "admin" in options.only:
-            run_admin(broker, work, report)
-        stop(broker, report)
-    except BrokerError as error:
-        report.check("broker", [str(error)])
-    finally:
-        if broker.process and broker.process.poll() is None:
-            broker.kill()
-    return finish(options, broker, work, report)
+    with work_directory("run") as work:
+        report = Report()
+        check_harness(report)
+        report.say("installing the clients (skipped where nothing changed)")
+        if subprocess.run([str(HOME / "install")], check=False).returncode:
+            return 1
+        broker = make_broker(options, work / "data")
+        try:
+            run(options, broker, work, report)
+        except (BrokerError, DriverError) as error:
+            report.check("the run itself", [str(error)])
+        finally:
+            if broker.process and broker.process.poll() is None:
+                broker.kill()
+        return finish(options, broker, work, report)
+
+
+def check_harness(report: Report) -> None:
+    """The comparer and the ledger must find every kind of damage, or what follows proves nothing."""
+    tests = unittest.defaultTestLoader.discover(str(HOME / "harness" / "tests"), top_level_dir=str(HOME))
+    result = unittest.TestResult()
+    tests.run(result)
+    faults = [f"{test}: {trace}" for test, trace in result.errors + result.failures]
+    report.check(f"{result.testsRun} tests of the harness itself", faults)
+
+
+def run(options: argparse.Namespace, broker: Broker, work: Path, report: Report) -> None:
+    """Matrix, admin checks, and a restart in which everything must still be there."""
+    report.say(f"{broker.name} serves after {broker.start(options.shards):.1f} s")
+    cells = plan(options.only)
+    matrix = Matrix(broker, work, options.records)
+    run_matrix(cells, matrix, work, report)
+    if options.only is None or "admin" in options.only:
+        run_admin(broker, work, report)
+    stop(broker, report)
+    shards = 1 if options.shards != 1 else 2
+    report.say(f"{broker.name} serves again after {broker.start(shards):.1f} s")
+    read_again(cells[::REREAD_EVERY], matrix, work, report)
+    stop(broker, report)
 
 
 def parse() -> argparse.Namespace:
@@ -65,23 +85,11 @@ def parse() -> argparse.Namespace:
     return options
 
 
-def make_broker(options: argparse.Namespace, data: Path) -> Broker:
-    """The broker that was asked for, not yet started."""
-    if options.broker == "kafka":
-        return Kafka(data)
-    binary = options.flumen.resolve()
-    if not binary.is_file():
-        sys.exit(f"no broker at {options.flumen}; build it: cargo build --release --bin flumen")
-    return Flumen(data, binary)
-
-
-def run_matrix(options: argparse.Namespace, broker: Broker, work: Path, report: Report) -> None:
+def run_matrix(cells: list[Cell], matrix: Matrix, work: Path, report: Report) -> None:
     """Runs the cells on worker threads, each with driver processes of its own."""
-    cells = plan(options.only)
     todo: queue.SimpleQueue[Cell] = queue.SimpleQueue()
     for cell in cells:
         todo.put(cell)
-    matrix = Matrix(broker, work, options.records)
     workers = [threading.Thread(target=_work, args=(todo, len(cells), matrix, work, report)) for _ in range(WORKERS)]
     for worker in workers:
         worker.start()
@@ -108,6 +116,14 @@ def run_admin(broker: Broker, work: Path, report: Report) -> None:
     drivers.close()
 
 
+def read_again(cells: list[Cell], matrix: Matrix, work: Path, report: Report) -> None:
+    """Reads cells once more after the restart."""
+    drivers = Drivers(work)
+    for cell in cells:
+        report.check(f"after a restart: {cell.topic}", matrix.read_again(cell, drivers))
+    drivers.close()
+
+
 def stop(broker: Broker, report: Report) -> None:
     """A graceful stop is part of what is checked."""
     status = broker.stop()
@@ -124,9 +140,8 @@ def finish(options: argparse.Namespace, broker: Broker, work: Path, report: Repo
         print("data and logs are kept in ci/compat/.cache/run")
     else:
         shutil.rmtree(work, ignore_errors=True)
-    ran = len(report.results) + len(report.checks)
     print(report.closing_line())
-    return 0 if ran and not report.failed else 1
+    return 1 if report.failed else 0
 
 
 if __name__ == "__main__":

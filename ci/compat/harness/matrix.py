@@ -96,14 +96,22 @@ class Matrix:
             faults[f"{cell.producer.name} (producing)"] = [str(error)]
         return Result(cell, faults, time.monotonic() - started)
 
+    def read_again(self, cell: Cell, drivers: Drivers) -> list[str]:
+        """The faults that the Java consumer finds in a cell that was produced before."""
+        return self._check(cell, READER, drivers, self._content(cell), window=None)
+
     def _produce(self, cell: Cell, drivers: Drivers) -> tuple[list[Record], tuple[int, int]]:
         """Sends the cell's records; returns them and the time window in which that happened."""
         drivers["java"].ask("create", 60, topic=cell.topic, partitions=cell.partitions, **self._creation)
-        generated = Generator(cell.number, self._base_ms, cell.producer.text).records(self._count, cell.partitions)
-        sent = [cell.producer.sends(record, i, cell.partitions) for i, record in enumerate(generated)]
+        sent = self._content(cell)
         began_ms = int(time.time() * 1000)
         self._send(cell, drivers[cell.producer.driver], sent)
         return sent, (began_ms - 1, int(time.time() * 1000) + 1)
+
+    def _content(self, cell: Cell) -> list[Record]:
+        """The cell's records, as far as its producer can send them."""
+        generated = Generator(cell.number, self._base_ms, cell.producer.text).records(self._count, cell.partitions)
+        return [cell.producer.sends(record, i, cell.partitions) for i, record in enumerate(generated)]
 
     def _send(self, cell: Cell, driver, sent: list[Record]) -> None:
         path = self._work / f"{cell.topic}.sent"

@@ -38,7 +38,7 @@ class Report:
                     print(f"           {who}: {fault}", flush=True)
 
     def check(self, name: str, faults: list[str]) -> None:
-        """Notes a check that is not a cell (admin tools)."""
+        """Notes a check that is not a cell."""
         with self._lock:
             self.checks.append((name, faults))
             self.say(f"{'FAIL' if faults else 'ok':4} {name}")
@@ -59,7 +59,7 @@ class Report:
         if self.results:
             parts.append(_table(["producer", "codec", *(f"{n} partitions" for n in PARTITIONS)], self._rows()))
         if self.checks:
-            parts.append(_table(["admin check", "result"], ([n, "FAIL" if f else "ok"] for n, f in self.checks)))
+            parts.append(_table(["other check", "result"], ([n, "FAIL" if f else "ok"] for n, f in self.checks)))
         return "\n\n".join(parts)
 
     def _rows(self) -> Iterable[list[str]]:
@@ -89,7 +89,7 @@ class Report:
             "",
         ]
         RESULTS.mkdir(exist_ok=True)
-        path = RESULTS / f"{today}.md"
+        path = RESULTS / (f"{today}.md" if broker == "flumen" else f"{today}-{broker}.md")
         path.write_text("\n".join(lines), encoding="utf-8")
         return path.name
 
