@@ -17,6 +17,7 @@ mod histogram;
 mod metrics;
 mod server;
 mod snapshot;
+mod table;
 
 pub use health::{Pulses, Readiness, ReadyState};
 pub use histogram::{BUCKETS, LatencyHistogram, bucket_bound_us};

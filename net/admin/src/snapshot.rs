@@ -3,25 +3,34 @@
 use std::time::Duration;
 
 use engine_shard::ShardStats;
+use net_wire::{ApiKey, ErrorCode};
 
 use crate::histogram::LatencyHistogram;
 
 /// A stage in the life of a request (the architecture's section 5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// From the whole frame being received to its batches being in order on their shard.
+    /// From the last byte received to the handler's start.
     Queue,
-    /// From being in order to the group being given to the disk.
+    /// From a produce's append to its records on disk: the wait for the group, and the flush.
     Journal,
-    /// From the group being given to the disk to its being flushed.
+    /// From a group being given to the disk to its being flushed.
     Flush,
     /// From the answer being ready to its last byte being taken by the socket.
     Send,
+    /// From the last byte received to the last byte sent.
+    Total,
 }
 
 impl Stage {
     /// Every stage, in the order of a request's life.
-    pub const ALL: [Self; 4] = [Self::Queue, Self::Journal, Self::Flush, Self::Send];
+    pub const ALL: [Self; 5] = [
+        Self::Queue,
+        Self::Journal,
+        Self::Flush,
+        Self::Send,
+        Self::Total,
+    ];
 
     /// Its name in metrics.
     pub const fn name(self) -> &'static str {
@@ -30,25 +39,38 @@ impl Stage {
             Self::Journal => "journal",
             Self::Flush => "flush",
             Self::Send => "send",
+            Self::Total => "total",
         }
     }
 }
 
 /// What one shard's connections counted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ConnectionCounters {
     /// Connections open now.
     pub open: u64,
     /// Connections accepted.
     pub accepted: u64,
-    /// Requests decoded.
-    pub requests: u64,
     /// Connections closed for what they sent.
     pub refused: u64,
-    /// Bytes of frames received.
+    /// Connections closed because they were idle, slow or half-open.
+    pub expired: u64,
+    /// Bytes of requests received.
     pub received_bytes: u64,
     /// Bytes of answers sent.
     pub sent_bytes: u64,
+    /// Bytes of requests in flight now.
+    pub request_queued_bytes: u64,
+    /// Bytes of answers in flight now.
+    pub response_queued_bytes: u64,
+    /// Fetch sessions open now.
+    pub fetch_sessions: u64,
+    /// Fetch sessions evicted for newer ones.
+    pub fetch_sessions_evicted: u64,
+    /// Requests by API; at most one for each API that is served.
+    pub requests: Vec<(ApiKey, u64)>,
+    /// Errors answered by code; at most one for each code of the protocol.
+    pub errors: Vec<(ErrorCode, u64)>,
 }
 
 /// What one shard's executor counted.
@@ -78,7 +100,7 @@ pub struct ShardCounters {
     /// Its executor.
     pub reactor: ReactorCounters,
     /// Latency by stage, in the order of [`Stage::ALL`].
-    pub stages: [LatencyHistogram; 4],
+    pub stages: [LatencyHistogram; Stage::ALL.len()],
 }
 
 /// What is counted once for the node.
