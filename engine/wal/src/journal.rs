@@ -56,6 +56,17 @@ pub struct JournalStats {
     pub turns: u64,
     /// Nanoseconds from a frame's submission to its completion, summed.
     pub flush_nanos: u64,
+    /// Frames by that time: bucket `n` counts those below 2^n microseconds, the last all others.
+    pub flush_buckets: [u64; 32],
+}
+
+impl JournalStats {
+    fn count_flush(&mut self, nanos: u64) {
+        self.flush_nanos += nanos;
+        let micros = nanos / 1000;
+        let bucket = (u64::BITS - micros.leading_zeros()) as usize;
+        self.flush_buckets[bucket.min(self.flush_buckets.len() - 1)] += 1;
+    }
 }
 
 struct OpenGroup {
@@ -407,7 +418,7 @@ impl Journal {
         if state.failed.is_some() || state.durable >= frame.sequence {
             return;
         }
-        state.stats.flush_nanos += nanos;
+        state.stats.count_flush(nanos);
         state.in_flight -= 1;
         let advanced = state.complete(frame);
         drop(state);
