@@ -3,9 +3,12 @@
 
 use std::future::Future;
 
-use engine_rt::{ExecutorSpec, ring};
+use engine_rt::{ExecutorSpec, ring, sim};
 
 mod suite;
+
+/// Each seed is another order of things.
+const SEEDS: u64 = 10;
 
 /// Runs `test` as the main future of an executor, once in each world.
 fn on_each_world<F: Future<Output = ()> + 'static>(test: fn() -> F) {
@@ -14,6 +17,16 @@ fn on_each_world<F: Future<Output = ()> + 'static>(test: fn() -> F) {
         cpu: None,
     };
     ring::run(spec, ring::Options::default(), test).expect("the kernel gives us a ring");
+    for seed in 0..SEEDS {
+        // What is resident stays so: the suite looks at it twice.
+        let mut options = sim::Options::default();
+        options.disk.evict = 0.0;
+        let world = sim::World::new(seed, options);
+        let node = world.node("node");
+        world.block_on(node, test);
+        world.run_until_idle();
+        assert_eq!(world.live_tasks(node), 0, "seed {seed}");
+    }
 }
 
 /// One `#[test]` per function of the suite.

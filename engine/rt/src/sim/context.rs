@@ -20,8 +20,7 @@ use crate::{ExecutorSpec, Instant};
 
 /// Timers fire this much late at most, by chance: equal deadlines come in every order.
 const TIMER_SLACK_NANOS: u64 = 20_000;
-const WORK_TIME: std::ops::Range<Duration> =
-    Duration::from_micros(5)..Duration::from_millis(2);
+const WORK_TIME: std::ops::Range<Duration> = Duration::from_micros(5)..Duration::from_millis(2);
 
 /// What the current executor knows: its world, its node, and which life of the node it is part of.
 pub(crate) struct Context {
@@ -36,7 +35,9 @@ pub(crate) struct Context {
 
 impl fmt::Debug for Context {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Context").field("name", &self.name()).finish_non_exhaustive()
+        f.debug_struct("Context")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
     }
 }
 
@@ -53,14 +54,22 @@ impl Context {
     }
 
     pub(crate) fn spawn(&self, future: LocalFuture) {
-        let refused = self.kernel.scheduler.borrow_mut().spawn(self.number, future);
+        let refused = self
+            .kernel
+            .scheduler
+            .borrow_mut()
+            .spawn(self.number, future);
         // Dropped here, where the scheduler is not borrowed: the drop may spawn or wake.
         drop(refused);
     }
 
     pub(crate) fn spawn_executor(&self, spec: ExecutorSpec, main: MainFn) {
-        let body = Box::pin(async move { main().await });
-        self.kernel.add_executor(&self.node, spec.name, body);
+        let body = MainBody {
+            main: Some(main),
+            body: None,
+        };
+        self.kernel
+            .add_executor(&self.node, spec.name, Box::pin(body));
     }
 
     pub(crate) async fn blocking<T: Send + 'static>(
@@ -93,8 +102,33 @@ impl Context {
     }
 
     pub(crate) fn sleep_until(&self, deadline: Instant) -> Sleep {
-        let at = deadline.as_nanos().saturating_sub(self.node.monotonic_offset.get());
-        Sleep { kernel: Rc::clone(&self.kernel), at, key: None }
+        let at = deadline
+            .as_nanos()
+            .saturating_sub(self.node.monotonic_offset.get());
+        Sleep {
+            kernel: Rc::clone(&self.kernel),
+            at,
+            key: None,
+        }
+    }
+}
+
+/// The main future of an executor, made when it first runs. Unlike an async block it does not drop
+/// what it awaits before it is dropped itself, which says that the executor has ended.
+struct MainBody {
+    main: Option<MainFn>,
+    body: Option<LocalFuture>,
+}
+
+impl Future for MainBody {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<()> {
+        if let Some(main) = self.main.take() {
+            self.body = Some(main());
+        }
+        let body = self.body.as_mut().expect("the first poll has made it");
+        body.as_mut().poll(cx)
     }
 }
 

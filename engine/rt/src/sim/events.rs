@@ -45,7 +45,11 @@ impl Events {
     /// Takes the next event that is due at `limit` or before.
     pub(super) fn pop(&mut self, limit: u64) -> Option<(EventKey, Event)> {
         let first = self.queue.first_entry()?;
-        if first.key().0 <= limit { Some(first.remove_entry()) } else { None }
+        if first.key().0 <= limit {
+            Some(first.remove_entry())
+        } else {
+            None
+        }
     }
 
     /// Takes everything that was to happen, for the end of the world.

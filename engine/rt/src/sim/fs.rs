@@ -56,11 +56,18 @@ impl File {
     ) -> io::Result<T> {
         let open = Rc::clone(&self.open);
         let context = &self.open.context;
-        call(context, op, &self.open.path, move |state, prng| work(state, prng, &open)).await
+        call(context, op, &self.open.path, move |state, prng| {
+            work(state, prng, &open)
+        })
+        .await
     }
 
     fn check_writable(&self) -> io::Result<()> {
-        if self.open.read_only { Err(io::Error::from_raw_os_error(libc::EBADF)) } else { Ok(()) }
+        if self.open.read_only {
+            Err(io::Error::from_raw_os_error(libc::EBADF))
+        } else {
+            Ok(())
+        }
     }
 
     pub(crate) async fn write_at(
@@ -100,7 +107,10 @@ impl File {
 
     pub(crate) async fn allocate(&self, pos: u64, len: u64) -> io::Result<()> {
         self.check_writable()?;
-        self.call(DiskOp::Allocate, move |state, _, file| state.allocate(file, pos, len)).await
+        self.call(DiskOp::Allocate, move |state, _, file| {
+            state.allocate(file, pos, len)
+        })
+        .await
     }
 
     pub(crate) async fn set_len(&self, len: u64) -> io::Result<()> {
@@ -124,14 +134,21 @@ impl File {
     }
 
     pub(crate) fn is_resident(&self, pos: u64, len: usize) -> bool {
-        self.open.context.node.disk.is_resident(&self.open, pos, len)
+        self.open
+            .context
+            .node
+            .disk
+            .is_resident(&self.open, pos, len)
     }
 
     /// What a send of a range puts on the wire: the pages as they are now.
     pub(super) fn pages(&self, pos: u64, len: usize) -> io::Result<Buf> {
         if !self.open.is_cached(pos, len) {
             // The core would have blocked on the disk.
-            self.open.context.kernel.count(|stats| stats.cold_sends += 1);
+            self.open
+                .context
+                .kernel
+                .count(|stats| stats.cold_sends += 1);
         }
         self.open.read_live(pos, len)
     }
@@ -152,9 +169,16 @@ impl Drop for Lock {
 pub(crate) async fn create_dir_all(context: &Rc<Context>, path: &Path) -> io::Result<()> {
     let mut above: Vec<PathBuf> = path.ancestors().map(Path::to_owned).collect();
     above.pop();
-    for dir in above.into_iter().rev().filter(|dir| dir.file_name().is_some()) {
+    for dir in above
+        .into_iter()
+        .rev()
+        .filter(|dir| dir.file_name().is_some())
+    {
         let created = dir.clone();
-        call(context, DiskOp::Names, &dir, move |state, _| state.create_dir(&created)).await?;
+        call(context, DiskOp::Names, &dir, move |state, _| {
+            state.create_dir(&created)
+        })
+        .await?;
     }
     Ok(())
 }
@@ -195,7 +219,10 @@ name_calls! {
 }
 
 pub(crate) async fn lock(context: &Rc<Context>, path: &Path) -> io::Result<Lock> {
-    let options = OpenOptions { create: true, ..OpenOptions::default() };
+    let options = OpenOptions {
+        create: true,
+        ..OpenOptions::default()
+    };
     let file = File::open(context, path, options).await?;
     let open = file.open;
     let locked = call(context, DiskOp::Names, path, move |state, _| {

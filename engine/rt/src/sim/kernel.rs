@@ -92,7 +92,8 @@ impl Kernel {
     pub(super) fn fold(&self, decision: Decision, value: u64) {
         const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
         let word = value.wrapping_mul(16).wrapping_add(decision as u64);
-        self.hash.set((self.hash.get().rotate_left(5) ^ word).wrapping_mul(ODD));
+        self.hash
+            .set((self.hash.get().rotate_left(5) ^ word).wrapping_mul(ODD));
     }
 
     pub(super) fn count(&self, add: impl FnOnce(&mut Stats)) {
@@ -102,13 +103,11 @@ impl Kernel {
     }
 
     /// Has `call` run `nanos` from now.
-    pub(super) fn after(
-        &self,
-        nanos: u64,
-        call: impl FnOnce(&Rc<Self>) + 'static,
-    ) -> EventKey {
+    pub(super) fn after(&self, nanos: u64, call: impl FnOnce(&Rc<Self>) + 'static) -> EventKey {
         let at = self.now().saturating_add(nanos);
-        self.events.borrow_mut().add(at, Event::Call(Box::new(call)))
+        self.events
+            .borrow_mut()
+            .add(at, Event::Call(Box::new(call)))
     }
 
     /// Does one thing, at `limit` of virtual time at the latest; says whether there was one.
@@ -122,7 +121,9 @@ impl Kernel {
         if let Some(task) = picked {
             self.poll(task);
         } else {
-            let Some((key, event)) = self.events.borrow_mut().pop(limit) else { return false };
+            let Some((key, event)) = self.events.borrow_mut().pop(limit) else {
+                return false;
+            };
             self.happen(key, event);
         }
         self.strike();
@@ -148,7 +149,9 @@ impl Kernel {
     }
 
     fn poll(self: &Rc<Self>, id: TaskId) {
-        let Some(turn) = self.scheduler.borrow_mut().take(id) else { return };
+        let Some(turn) = self.scheduler.borrow_mut().take(id) else {
+            return;
+        };
         self.fold(Decision::Poll, (id.executor << 40) ^ id.task);
         self.count(|stats| stats.polls += 1);
         let context = Rc::clone(&turn.context);
@@ -157,7 +160,10 @@ impl Kernel {
         let waker = turn.waker();
         let mut future = turn.future;
         let done = context.enter(|| {
-            future.as_mut().poll(&mut TaskContext::from_waker(&waker)).is_ready()
+            future
+                .as_mut()
+                .poll(&mut TaskContext::from_waker(&waker))
+                .is_ready()
         });
         self.after_poll(&context, id, future, done);
         self.scheduler.borrow_mut().listen(Some(id));
@@ -165,7 +171,13 @@ impl Kernel {
         self.watch_for_livelock(&context);
     }
 
-    fn after_poll(self: &Rc<Self>, context: &Rc<Context>, id: TaskId, future: LocalFuture, done: bool) {
+    fn after_poll(
+        self: &Rc<Self>,
+        context: &Rc<Context>,
+        id: TaskId,
+        future: LocalFuture,
+        done: bool,
+    ) {
         if !done {
             self.scheduler.borrow_mut().put_back(id, future);
         } else if id.task == MAIN_TASK {
@@ -185,9 +197,9 @@ impl Kernel {
         }
         let nanos = prng.nanos(&self.options.stall);
         self.fold(Decision::Stall, nanos);
-        self.scheduler.borrow_mut().set_stalled(executor, true);
+        self.scheduler.borrow_mut().stall(executor, &mut prng);
         self.after(nanos, move |kernel| {
-            kernel.scheduler.borrow_mut().set_stalled(executor, false);
+            kernel.scheduler.borrow_mut().resume(executor)
         });
     }
 
@@ -243,7 +255,9 @@ impl Kernel {
         life.executors.set(life.executors.get() - 1);
         if life.executors.get() == 0 {
             life.end();
-            self.net.borrow_mut().end_life(self, life.number, CrashKind::Kill);
+            self.net
+                .borrow_mut()
+                .end_life(self, life.number, CrashKind::Kill);
         }
     }
 
@@ -271,7 +285,10 @@ impl Kernel {
     fn remove_executors(&self, belongs: impl Fn(&Context) -> bool) -> Vec<Remains> {
         let mut scheduler = self.scheduler.borrow_mut();
         let numbers = scheduler.numbers(belongs);
-        numbers.into_iter().filter_map(|number| scheduler.finish(number)).collect()
+        numbers
+            .into_iter()
+            .filter_map(|number| scheduler.finish(number))
+            .collect()
     }
 
     pub(super) fn arm(self: &Rc<Self>, node: &Rc<Node>, point: CrashPoint, kind: CrashKind) {
@@ -287,7 +304,12 @@ impl Kernel {
             CrashPoint::DiskEnds(count) => (|node| node.disk.ends(), count),
         };
         let at = counter(node) + count;
-        let armed = ArmedCrash { node: Rc::clone(node), counter, at, kind };
+        let armed = ArmedCrash {
+            node: Rc::clone(node),
+            counter,
+            at,
+            kind,
+        };
         self.crash_points.borrow_mut().push(armed);
     }
 
@@ -297,7 +319,11 @@ impl Kernel {
             return;
         }
         let is_due = |armed: &mut ArmedCrash| (armed.counter)(&armed.node) >= armed.at;
-        let due: Vec<_> = self.crash_points.borrow_mut().extract_if(.., is_due).collect();
+        let due: Vec<_> = self
+            .crash_points
+            .borrow_mut()
+            .extract_if(.., is_due)
+            .collect();
         for armed in due {
             self.crash(&armed.node, armed.kind);
         }

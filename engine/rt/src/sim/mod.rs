@@ -63,6 +63,8 @@ where
 /// ([`Options::trace`]). Costs nothing otherwise, and does nothing in other worlds.
 pub fn trace(message: impl FnOnce() -> String) {
     if let crate::world::World::Sim(context) = crate::world::current() {
-        context.kernel.trace(|| format!("{}: {}", context.name(), message()));
+        context
+            .kernel
+            .trace(|| format!("{}: {}", context.name(), message()));
     }
 }

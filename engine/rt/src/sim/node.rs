@@ -45,7 +45,10 @@ pub(super) struct Life {
 
 impl Life {
     pub(super) fn new(number: u64) -> Rc<Self> {
-        Rc::new(Self { number, ..Self::default() })
+        Rc::new(Self {
+            number,
+            ..Self::default()
+        })
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -103,6 +106,8 @@ impl Node {
 
 impl fmt::Debug for Node {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Node").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Node")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
     }
 }

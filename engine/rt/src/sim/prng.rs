@@ -12,7 +12,9 @@ pub(super) struct Prng {
 impl Prng {
     pub(super) fn new(seed: u64) -> Self {
         let mut mixer = seed;
-        Self { state: std::array::from_fn(|_| splitmix(&mut mixer)) }
+        Self {
+            state: std::array::from_fn(|_| splitmix(&mut mixer)),
+        }
     }
 
     pub(super) fn next(&mut self) -> u64 {
@@ -105,7 +107,11 @@ mod tests {
         assert!(seen.iter().all(|&count| count > 800), "{seen:?}");
         let range = Duration::from_micros(10)..Duration::from_millis(3);
         let drawn: Vec<_> = (0..1000).map(|_| prng.nanos(&range)).collect();
-        assert!(drawn.iter().all(|nanos| (10_000..=3_000_000).contains(nanos)));
+        assert!(
+            drawn
+                .iter()
+                .all(|nanos| (10_000..=3_000_000).contains(nanos))
+        );
         assert!(drawn.iter().any(|&nanos| nanos < 20_000));
         assert!(drawn.iter().any(|&nanos| nanos > 2_000_000));
         assert!(!prng.chance(0.0));

@@ -22,8 +22,16 @@ pub(super) struct Answer<T> {
 
 impl<T> Reply<T> {
     pub(super) fn new() -> (Answer<T>, Self) {
-        let slot = Rc::new(Slot { value: Cell::new(None), waiting: RefCell::new(None) });
-        (Answer { slot: Rc::clone(&slot) }, Self { slot })
+        let slot = Rc::new(Slot {
+            value: Cell::new(None),
+            waiting: RefCell::new(None),
+        });
+        (
+            Answer {
+                slot: Rc::clone(&slot),
+            },
+            Self { slot },
+        )
     }
 }
 

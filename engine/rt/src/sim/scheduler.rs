@@ -122,11 +122,17 @@ impl Scheduler {
 
     /// Adds a task, ready to run, or gives the future back if its executor is at its end.
     pub(super) fn spawn(&mut self, executor: u64, future: LocalFuture) -> Option<LocalFuture> {
-        let Some(owner) = self.executors.get_mut(&executor).filter(|owner| owner.accepts_tasks)
+        let Some(owner) = self
+            .executors
+            .get_mut(&executor)
+            .filter(|owner| owner.accepts_tasks)
         else {
             return Some(future);
         };
-        let id = TaskId { executor, task: owner.next_task };
+        let id = TaskId {
+            executor,
+            task: owner.next_task,
+        };
         owner.next_task += 1;
         let bell = Arc::new(Bell {
             id,
@@ -134,14 +140,22 @@ impl Scheduler {
             ringing: Arc::clone(&self.ringing),
         });
         bell.wake_by_ref();
-        owner.tasks.insert(id.task, Task { future: Some(future), bell });
+        owner.tasks.insert(
+            id.task,
+            Task {
+                future: Some(future),
+                bell,
+            },
+        );
         None
     }
 
     /// Looks at what was woken. `polled` is the task that ran meanwhile.
     pub(super) fn listen(&mut self, polled: Option<TaskId>) {
         while let Some(id) = self.ringing.pop() {
-            let Some(executor) = self.executors.get_mut(&id.executor) else { continue };
+            let Some(executor) = self.executors.get_mut(&id.executor) else {
+                continue;
+            };
             if polled == Some(id) {
                 executor.yielded.push(id.task);
             } else {
@@ -164,12 +178,21 @@ impl Scheduler {
             };
             let number = self.runnable[place];
             let next = self.executors.get_mut(&number).and_then(|executor| {
-                let next = if executor.stalled { None } else { executor.next(prng) };
+                let next = if executor.stalled {
+                    None
+                } else {
+                    executor.next(prng)
+                };
                 executor.listed = next.is_some();
                 next
             });
             match next {
-                Some(task) => return Some(TaskId { executor: number, task }),
+                Some(task) => {
+                    return Some(TaskId {
+                        executor: number,
+                        task,
+                    });
+                },
                 None => _ = self.runnable.swap_remove(place),
             }
         }
@@ -179,13 +202,23 @@ impl Scheduler {
         let executor = self.executors.get_mut(&id.executor)?;
         let task = executor.tasks.get_mut(&id.task)?;
         let future = task.future.take()?;
-        Some(Turn { context: Rc::clone(&executor.context), future, bell: Arc::clone(&task.bell) })
+        Some(Turn {
+            context: Rc::clone(&executor.context),
+            future,
+            bell: Arc::clone(&task.bell),
+        })
     }
 
     /// Puts a task back that is not done.
     pub(super) fn put_back(&mut self, id: TaskId, future: LocalFuture) {
-        let executor = self.executors.get_mut(&id.executor).expect("it polled this task just now");
-        let task = executor.tasks.get_mut(&id.task).expect("only its end removes a task");
+        let executor = self
+            .executors
+            .get_mut(&id.executor)
+            .expect("it polled this task just now");
+        let task = executor
+            .tasks
+            .get_mut(&id.task)
+            .expect("only its end removes a task");
         task.future = Some(future);
     }
 
@@ -198,14 +231,19 @@ impl Scheduler {
     /// Ends an executor whose main future is done: takes its tasks, and keeps the main future until
     /// [`Scheduler::finish`].
     pub(super) fn end(&mut self, number: u64, main: LocalFuture) -> Vec<LocalFuture> {
-        let executor = self.executors.get_mut(&number).expect("its main task ran just now");
+        let executor = self
+            .executors
+            .get_mut(&number)
+            .expect("its main task ran just now");
         executor.accepts_tasks = false;
         executor.ending = Some(main);
         executor.take_tasks()
     }
 
     pub(super) fn is_ending(&self, number: u64) -> bool {
-        self.executors.get(&number).is_some_and(|executor| executor.ending.is_some())
+        self.executors
+            .get(&number)
+            .is_some_and(|executor| executor.ending.is_some())
     }
 
     /// Removes an executor.
@@ -213,27 +251,45 @@ impl Scheduler {
         let mut executor = self.executors.remove(&number)?;
         let mut futures = executor.take_tasks();
         futures.extend(executor.ending);
-        Some(Remains { context: executor.context, futures })
+        Some(Remains {
+            context: executor.context,
+            futures,
+        })
     }
 
     /// Numbers of the executors that `belongs` picks out.
     pub(super) fn numbers(&self, belongs: impl Fn(&Context) -> bool) -> Vec<u64> {
-        let picked = self.executors.iter().filter(|(_, executor)| belongs(&executor.context));
+        let picked = self
+            .executors
+            .iter()
+            .filter(|(_, executor)| belongs(&executor.context));
         picked.map(|(&number, _)| number).collect()
     }
 
-    /// Holds an executor up, or lets it go on.
-    pub(super) fn set_stalled(&mut self, number: u64, stalled: bool) {
-        let Some(executor) = self.executors.get_mut(&number) else { return };
-        executor.stalled = stalled;
-        if !stalled && !executor.listed {
-            executor.listed = true;
+    /// Holds an executor up. What is ready now runs before what is woken meanwhile.
+    pub(super) fn stall(&mut self, number: u64, prng: &mut Prng) {
+        if let Some(executor) = self.executors.get_mut(&number) {
+            executor.stalled = true;
+            executor.extend_round(prng);
+        }
+    }
+
+    /// Lets an executor go on.
+    pub(super) fn resume(&mut self, number: u64) {
+        let Some(executor) = self.executors.get_mut(&number) else {
+            return;
+        };
+        executor.stalled = false;
+        if !std::mem::replace(&mut executor.listed, true) {
             self.runnable.push(number);
         }
     }
 
     pub(super) fn live_tasks(&self, belongs: impl Fn(&Context) -> bool) -> usize {
-        let picked = self.executors.values().filter(|executor| belongs(&executor.context));
+        let picked = self
+            .executors
+            .values()
+            .filter(|executor| belongs(&executor.context));
         picked.map(|executor| executor.tasks.len()).sum()
     }
 
@@ -251,15 +307,22 @@ impl Scheduler {
 impl Executor {
     fn next(&mut self, prng: &mut Prng) -> Option<u64> {
         if self.round.is_empty() {
-            prng.shuffle(&mut self.woken);
-            self.round.extend(self.woken.drain(..));
-            self.round.extend(self.yielded.drain(..));
+            self.extend_round(prng);
         }
         self.round.pop_front()
     }
 
+    fn extend_round(&mut self, prng: &mut Prng) {
+        prng.shuffle(&mut self.woken);
+        self.round.extend(self.woken.drain(..));
+        self.round.extend(self.yielded.drain(..));
+    }
+
     fn take_tasks(&mut self) -> Vec<LocalFuture> {
-        std::mem::take(&mut self.tasks).into_values().filter_map(|task| task.future).collect()
+        std::mem::take(&mut self.tasks)
+            .into_values()
+            .filter_map(|task| task.future)
+            .collect()
     }
 }
 

@@ -15,12 +15,20 @@ use crate::{
 };
 
 fn spec(name: &str) -> ExecutorSpec {
-    ExecutorSpec { name: name.to_owned(), cpu: None }
+    ExecutorSpec {
+        name: name.to_owned(),
+        cpu: None,
+    }
 }
 
 #[test]
 fn time_passes_only_when_nobody_is_ready() {
-    let passed = run(1, || async {
+    let calm = Options {
+        stall_probability: 0.0,
+        ..Options::default()
+    };
+    let world = World::new(1, calm);
+    let passed = world.block_on(world.node("node"), || async {
         let start = now();
         for _ in 0..1000 {
             yield_now().await;
@@ -130,7 +138,10 @@ fn joining_an_executor_waits_for_its_last_disk_operation() {
     run(9, || async {
         let buf = BufMut::zeroed(4096).freeze();
         let path = Path::new("/file");
-        let create = OpenOptions { create: true, ..OpenOptions::default() };
+        let create = OpenOptions {
+            create: true,
+            ..OpenOptions::default()
+        };
         let other = spawn_executor(spec("writer"), move || async move {
             let file = File::open(path, create).await.unwrap();
             let write = spawn(async move { file.write_at(0, buf, Durability::Durable).await });
@@ -210,7 +221,10 @@ fn a_crash_drops_every_task_of_the_node_and_of_no_other() {
 
 #[test]
 fn crashes_strike_at_their_point() {
-    let create = OpenOptions { create: true, ..OpenOptions::default() };
+    let create = OpenOptions {
+        create: true,
+        ..OpenOptions::default()
+    };
     let life = |point| {
         let world = World::new(6, Options::default());
         let node = world.node("node");
@@ -240,7 +254,10 @@ fn busy_world(seed: u64) -> (u64, u64) {
     let addr: SocketAddr = "10.0.0.1:9092".parse().unwrap();
     let serve = move || async move {
         create_dir_all(Path::new("/data")).await.unwrap();
-        let create = OpenOptions { create: true, ..OpenOptions::default() };
+        let create = OpenOptions {
+            create: true,
+            ..OpenOptions::default()
+        };
         let file = File::open(Path::new("/data/log"), create).await.unwrap();
         let listener = Listener::bind(addr).unwrap();
         while let Ok(socket) = listener.accept().await {
@@ -251,7 +268,9 @@ fn busy_world(seed: u64) -> (u64, u64) {
                 while let Ok(1..) = stream.recv(&mut request).await {
                     let buf = BufMut::zeroed(8192).freeze();
                     let pos = (random_u64() % 16) * 4096;
-                    file.write_at(pos, buf.clone(), Durability::Durable).await.unwrap();
+                    file.write_at(pos, buf.clone(), Durability::Durable)
+                        .await
+                        .unwrap();
                     if stream.send(&[Piece::Mem(buf)]).await.is_err() {
                         break;
                     }

@@ -38,7 +38,9 @@ pub struct World {
 
 impl fmt::Debug for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("World").field("seed", &self.kernel.seed).finish_non_exhaustive()
+        f.debug_struct("World")
+            .field("seed", &self.kernel.seed)
+            .finish_non_exhaustive()
     }
 }
 
@@ -46,7 +48,9 @@ impl World {
     /// An empty world.
     pub fn new(seed: u64, options: Options) -> Self {
         let trace = options.trace || std::env::var_os("FLUMEN_SIM_TRACE").is_some();
-        Self { kernel: Kernel::new(seed, Options { trace, ..options }) }
+        Self {
+            kernel: Kernel::new(seed, Options { trace, ..options }),
+        }
     }
 
     /// Adds a machine with an empty disk.
@@ -150,7 +154,10 @@ impl World {
         let limit = kernel.now() + kernel.options.time_limit.as_nanos() as u64;
         while kernel.step(limit) {}
         let waiting = kernel.scheduler.borrow().waiting();
-        assert!(!kernel.step(u64::MAX), "things go on beyond the time limit; waiting:{waiting}");
+        assert!(
+            !kernel.step(u64::MAX),
+            "things go on beyond the time limit; waiting:{waiting}"
+        );
     }
 
     /// Crashes a node now. A node that does not run can still lose its power, and with it what its

@@ -92,8 +92,12 @@ pub(crate) async fn semaphore_is_fair() {
             yield_now().await;
         })
     };
-    let waiters: Vec<_> = [4, 1, 2].map(waiter).into();
-    sleep(Duration::from_millis(1)).await;
+    let mut waiters = Vec::new();
+    for units in [4, 1, 2] {
+        // Each is in the line before the next one comes: tasks begin in any order.
+        waiters.push(waiter(units));
+        yield_now().await;
+    }
     assert!(order.borrow().is_empty(), "nobody overtakes");
     drop(first);
     join_all(waiters).await;

@@ -123,15 +123,18 @@ impl Content {
         self.count += 1;
         let cell = self.cells.entry(index).or_default();
         // One copy in memory where live and durable are the same.
-        cell.durable = if same(&cell.live, &block) { cell.live.clone() } else { block };
+        cell.durable = if same(&cell.live, &block) {
+            cell.live.clone()
+        } else {
+            block
+        };
         cell.durable_at = self.count;
         self.settle(index);
     }
 
     /// Commits the metadata that reading up to `end` needs, as a durable write does.
     pub(super) fn harden_size(&mut self, end: u64) {
-        let cut_below =
-            |change: &SizeChange| matches!(change, SizeChange::Cut(len) if *len < end);
+        let cut_below = |change: &SizeChange| matches!(change, SizeChange::Cut(len) if *len < end);
         if self.sizes.iter().any(cut_below) {
             let all = self.sizes_durable + self.sizes.len() as u64;
             self.commit_sizes(all);
@@ -154,8 +157,11 @@ impl Content {
         }
         self.len = len;
         self.sizes.push_back(SizeChange::Cut(len));
-        let beyond: Vec<_> =
-            self.cells.range(len / BLOCK..).map(|(&index, _)| index).collect();
+        let beyond: Vec<_> = self
+            .cells
+            .range(len / BLOCK..)
+            .map(|(&index, _)| index)
+            .collect();
         for index in beyond {
             let cell = self.cells.entry(index).or_default();
             cell.live = cut_block(&cell.live, index, len);
@@ -223,8 +229,11 @@ impl Content {
 
     fn cut_durable(&mut self, len: u64) {
         self.durable_len = self.durable_len.min(len);
-        let beyond: Vec<_> =
-            self.cells.range(len / BLOCK..).map(|(&index, _)| index).collect();
+        let beyond: Vec<_> = self
+            .cells
+            .range(len / BLOCK..)
+            .map(|(&index, _)| index)
+            .collect();
         for index in beyond {
             let cell = self.cells.entry(index).or_default();
             cell.durable = cut_block(&cell.durable, index, len);
@@ -234,7 +243,9 @@ impl Content {
 
     /// Keeps `dirty` right after a change of a cell, and forgets cells of zeros.
     fn settle(&mut self, index: u64) {
-        let Some(cell) = self.cells.get(&index) else { return };
+        let Some(cell) = self.cells.get(&index) else {
+            return;
+        };
         let clean = match (&cell.live, &cell.durable) {
             (Some(live), Some(durable)) => Rc::ptr_eq(live, durable),
             (live, durable) => live.is_none() && durable.is_none(),
@@ -254,7 +265,11 @@ impl Content {
     /// What a power cut leaves: every cell that was not flushed kept, torn or as it was, the size
     /// changes up to some point.
     pub(super) fn cut(&mut self, prng: &mut Prng, mercy: Mercy) -> usize {
-        let kept = self.sizes.iter().take_while(|_| prng.chance(mercy.keep)).count() as u64;
+        let kept = self
+            .sizes
+            .iter()
+            .take_while(|_| prng.chance(mercy.keep))
+            .count() as u64;
         self.commit_sizes(self.sizes_durable + kept);
         let dirty = std::mem::take(&mut self.dirty);
         for &index in &dirty {

@@ -86,7 +86,10 @@ impl Faults {
         options: &DiskOptions,
         prng: &mut Prng,
     ) -> Option<io::Error> {
-        let scripted = self.scripted.iter_mut().filter(|fault| fault.concerns(op, path));
+        let scripted = self
+            .scripted
+            .iter_mut()
+            .filter(|fault| fault.concerns(op, path));
         // Every script counts the operation, the first one that strikes decides.
         let struck = scripted.filter_map(Fault::strike).collect::<Vec<_>>();
         if let Some(kind) = struck.first() {

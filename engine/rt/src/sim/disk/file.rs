@@ -70,7 +70,8 @@ impl FileNode {
         let mut content = self.content.borrow_mut();
         let before = content.allocated.total();
         content.set_len(len);
-        self.usage.set(self.usage.get() - (before - content.allocated.total()));
+        self.usage
+            .set(self.usage.get() - (before - content.allocated.total()));
     }
 }
 
@@ -83,9 +84,19 @@ pub(crate) struct OpenFile {
 }
 
 impl OpenFile {
-    pub(super) fn new(context: &Rc<Context>, path: &Path, read_only: bool, node: Rc<FileNode>) -> Rc<Self> {
+    pub(super) fn new(
+        context: &Rc<Context>,
+        path: &Path,
+        read_only: bool,
+        node: Rc<FileNode>,
+    ) -> Rc<Self> {
         node.acquire();
-        Rc::new(Self { context: Rc::clone(context), path: path.to_owned(), read_only, node })
+        Rc::new(Self {
+            context: Rc::clone(context),
+            path: path.to_owned(),
+            read_only,
+            node,
+        })
     }
 }
 
@@ -97,6 +108,8 @@ impl Drop for OpenFile {
 
 impl fmt::Debug for OpenFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpenFile").field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("OpenFile")
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }

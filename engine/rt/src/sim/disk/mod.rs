@@ -24,8 +24,8 @@ use std::path::Path;
 use std::rc::Rc;
 
 use content::{BLOCK, Content, Mercy};
-pub use faults::{DiskOp, Fault, FaultKind};
 use faults::Faults;
+pub use faults::{DiskOp, Fault, FaultKind};
 pub(super) use file::{FileNode, OpenFile};
 use file::{LockHolder, Usage};
 use names::{Entry, Names, ROOT};
@@ -75,15 +75,20 @@ impl Disk {
     }
 
     fn with(state: State) -> Self {
-        Self { state: RefCell::new(state), starts: Cell::new(0), ends: Cell::new(0) }
+        Self {
+            state: RefCell::new(state),
+            starts: Cell::new(0),
+            ends: Cell::new(0),
+        }
     }
 
     /// A copy, as a copying tool makes it of what it reads, on another file system.
     pub(super) fn copy(&self, file_system: u64) -> Self {
         let state = self.state.borrow();
         let usage = Usage::default();
-        let names =
-            state.names.copy(|node| FileNode::new(node.content.borrow().copy(), &usage));
+        let names = state
+            .names
+            .copy(|node| FileNode::new(node.content.borrow().copy(), &usage));
         Self::with(State {
             options: state.options.clone(),
             names,
@@ -124,17 +129,30 @@ impl Disk {
         let (context, path) = (Rc::clone(context), path.to_owned());
         context.in_flight.set(context.in_flight.get() + 1);
         self.starts.set(self.starts.get() + 1);
-        state.in_flight.insert(number, InFlight { context, op, path, work, event });
+        state.in_flight.insert(
+            number,
+            InFlight {
+                context,
+                op,
+                path,
+                work,
+                event,
+            },
+        );
     }
 
     fn complete(&self, kernel: &Rc<Kernel>, number: u64) {
         let mut state = self.state.borrow_mut();
-        let Some(operation) = state.in_flight.remove(&number) else { return };
+        let Some(operation) = state.in_flight.remove(&number) else {
+            return;
+        };
         kernel.fold(Decision::DiskEnd, number);
         self.ends.set(self.ends.get() + 1);
         let context = operation.context;
         let prng = &mut *kernel.prng.borrow_mut();
-        let State { faults, options, .. } = &mut *state;
+        let State {
+            faults, options, ..
+        } = &mut *state;
         let fault = faults.draw(operation.op, &operation.path, options, prng);
         if let Some(error) = &fault {
             let (op, path) = (operation.op, operation.path.display());
@@ -235,7 +253,10 @@ impl State {
         self.usage = Usage::default();
         let keep = draw_mercy(prng);
         self.names.cut(prng, keep);
-        let mercy = Mercy { keep: draw_mercy(prng), tear: 0.3 };
+        let mercy = Mercy {
+            keep: draw_mercy(prng),
+            tear: 0.3,
+        };
         let mut exposed = 0;
         self.names.reboot(|node| {
             let mut content = node.content.take();
@@ -292,8 +313,14 @@ impl State {
         len: usize,
         prng: &mut Prng,
     ) -> io::Result<()> {
-        let end = pos + self.read(file, pos, len, prng)?.len() as u64;
-        file.node.content.borrow_mut().resident.insert(&cells_of(pos, end));
+        if self.read(file, pos, len, prng)?.len() < len {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        file.node
+            .content
+            .borrow_mut()
+            .resident
+            .insert(&cells_of(pos, pos + len as u64));
         Ok(())
     }
 
@@ -318,7 +345,11 @@ impl State {
 
     pub(super) fn read_dir(&self, path: &Path) -> io::Result<Vec<String>> {
         let dir = self.names.find_dir(path)?;
-        Ok(self.names.list(dir).map(|(name, _)| name.to_owned()).collect())
+        Ok(self
+            .names
+            .list(dir)
+            .map(|(name, _)| name.to_owned())
+            .collect())
     }
 
     pub(super) fn exists(&self, path: &Path) -> io::Result<bool> {
@@ -350,12 +381,18 @@ impl State {
     pub(super) fn space(&self, path: &Path) -> io::Result<Space> {
         self.names.find(path)?;
         let total = self.options.capacity;
-        Ok(Space { total, available: total.saturating_sub(self.usage.get() * BLOCK) })
+        Ok(Space {
+            total,
+            available: total.saturating_sub(self.usage.get() * BLOCK),
+        })
     }
 
     pub(super) fn place(&self, path: &Path) -> io::Result<Place> {
         let inode = self.names.find_dir(path)?;
-        Ok(Place { inode, file_system: self.file_system })
+        Ok(Place {
+            inode,
+            file_system: self.file_system,
+        })
     }
 
     /// Takes the lock on a file. A holder lets go when its `Lock` is dropped or its life is over,
@@ -365,7 +402,10 @@ impl State {
         if lock.as_ref().is_some_and(|holder| self.is_held(holder)) {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        *lock = Some(LockHolder { life: Rc::clone(&file.context.life), dropped: false });
+        *lock = Some(LockHolder {
+            life: Rc::clone(&file.context.life),
+            dropped: false,
+        });
         Ok(())
     }
 
@@ -375,7 +415,9 @@ impl State {
     }
 
     fn has_operations(&self, life: &Life) -> bool {
-        self.in_flight.values().any(|operation| operation.context.life.number == life.number)
+        self.in_flight
+            .values()
+            .any(|operation| operation.context.life.number == life.number)
     }
 }
 

@@ -41,7 +41,9 @@ impl Names {
     pub(super) fn find(&self, path: &Path) -> io::Result<Entry> {
         let mut at = Entry::Dir(ROOT);
         for name in components(path)? {
-            let Entry::Dir(dir) = at else { return Err(io::ErrorKind::NotADirectory.into()) };
+            let Entry::Dir(dir) = at else {
+                return Err(io::ErrorKind::NotADirectory.into());
+            };
             let found = self.live.get(&(dir, name.to_owned()));
             at = found.cloned().ok_or(io::ErrorKind::NotFound)?;
         }
@@ -76,20 +78,27 @@ impl Names {
     /// The names in a directory, sorted.
     pub(super) fn list(&self, dir: u64) -> impl Iterator<Item = (&str, &Entry)> {
         let first = (dir, String::new());
-        let entries = self.live.range(first..).take_while(move |((inode, _), _)| *inode == dir);
+        let entries = self
+            .live
+            .range(first..)
+            .take_while(move |((inode, _), _)| *inode == dir);
         entries.map(|((_, name), entry)| (name.as_str(), entry))
     }
 
     /// Adds a name that is not there.
     pub(super) fn create(&mut self, name: Name, entry: Entry) {
-        self.apply(Change { sets: vec![(name, Some(entry))] });
+        self.apply(Change {
+            sets: vec![(name, Some(entry))],
+        });
     }
 
     /// Removes the name of a file.
     pub(super) fn remove_file(&mut self, path: &Path) -> io::Result<()> {
         self.find_file(path)?;
         let name = self.place_of(path)?;
-        self.apply(Change { sets: vec![(name, None)] });
+        self.apply(Change {
+            sets: vec![(name, None)],
+        });
         Ok(())
     }
 
@@ -100,7 +109,9 @@ impl Names {
             return Err(io::ErrorKind::DirectoryNotEmpty.into());
         }
         let name = self.place_of(path)?;
-        self.apply(Change { sets: vec![(name, None)] });
+        self.apply(Change {
+            sets: vec![(name, None)],
+        });
         Ok(())
     }
 
@@ -114,7 +125,9 @@ impl Names {
         if let Some(Entry::Dir(_)) = self.get(&to) {
             return Err(io::ErrorKind::IsADirectory.into());
         }
-        self.apply(Change { sets: vec![(from, None), (to, Some(entry))] });
+        self.apply(Change {
+            sets: vec![(from, None), (to, Some(entry))],
+        });
         Ok(())
     }
 
@@ -244,7 +257,9 @@ fn components(path: &Path) -> io::Result<Vec<&str>> {
     for component in path.components() {
         match component {
             Component::RootDir | Component::CurDir => {},
-            Component::Normal(name) => names.push(name.to_str().ok_or(io::ErrorKind::InvalidInput)?),
+            Component::Normal(name) => {
+                names.push(name.to_str().ok_or(io::ErrorKind::InvalidInput)?)
+            },
             Component::ParentDir | Component::Prefix(_) => {
                 return Err(io::ErrorKind::InvalidInput.into());
             },

@@ -6,10 +6,10 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use super::State;
 use super::content::{BLOCK, Block, Snapshot, block_from};
 use super::faults::DiskOp;
 use super::file::{FileNode, OpenFile};
-use super::State;
 use crate::buf::{BLOCK_BYTES, Buf};
 use crate::sim::context::Context;
 use crate::sim::events::EventKey;
@@ -58,7 +58,15 @@ impl WriteOp {
         answer: Answer<io::Result<()>>,
     ) -> Self {
         let (seen, skipped) = (BTreeSet::new(), BTreeSet::new());
-        Self { file: Rc::clone(file), pos, buf, durable, seen, skipped, answer }
+        Self {
+            file: Rc::clone(file),
+            pos,
+            buf,
+            durable,
+            seen,
+            skipped,
+            answer,
+        }
     }
 
     fn cells(&self) -> Range<u64> {
@@ -76,7 +84,10 @@ impl WriteOp {
 
     /// Ends the write as the device and the file system do.
     pub(super) fn end_with(mut self, capacity: u64, prng: &mut Prng, fault: Option<io::Error>) {
-        let reserved = self.file.node.reserve(self.pos, self.buf.len() as u64, capacity);
+        let reserved = self
+            .file
+            .node
+            .reserve(self.pos, self.buf.len() as u64, capacity);
         let result = match (reserved, fault) {
             (Err(full), _) => Err(full),
             (Ok(()), Some(error)) => {
@@ -133,7 +144,10 @@ impl WriteOp {
 
     /// The power fails in the middle of the write. What is written is as volatile as the rest.
     pub(super) fn be_cut(mut self, capacity: u64, prng: &mut Prng) {
-        let reserved = self.file.node.reserve(self.pos, self.buf.len() as u64, capacity);
+        let reserved = self
+            .file
+            .node
+            .reserve(self.pos, self.buf.len() as u64, capacity);
         self.durable = false;
         self.skip_some(prng);
         if reserved.is_ok() {
@@ -145,7 +159,11 @@ impl WriteOp {
 impl SyncOp {
     pub(crate) fn new(file: &Rc<OpenFile>, answer: Answer<io::Result<()>>) -> Self {
         let snapshot = file.node.content.borrow_mut().snapshot();
-        Self { file: Rc::clone(file), snapshot, answer }
+        Self {
+            file: Rc::clone(file),
+            snapshot,
+            answer,
+        }
     }
 
     pub(super) fn end_with(self, prng: &mut Prng, fault: Option<io::Error>) {

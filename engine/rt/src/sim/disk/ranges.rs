@@ -18,7 +18,9 @@ impl Ranges {
 
     /// How many numbers of `range` are in the set.
     pub(super) fn overlap(&self, range: &Range<u64>) -> u64 {
-        self.overlapping(range).map(|(start, end)| end.min(range.end) - start.max(range.start)).sum()
+        self.overlapping(range)
+            .map(|(start, end)| end.min(range.end) - start.max(range.start))
+            .sum()
     }
 
     pub(super) fn contains(&self, range: &Range<u64>) -> bool {
@@ -30,10 +32,13 @@ impl Ranges {
             return;
         }
         let mut merged = range.clone();
-        self.take_overlapping(&(range.start.saturating_sub(1)..range.end + 1), |start, end| {
-            merged.start = merged.start.min(start);
-            merged.end = merged.end.max(end);
-        });
+        self.take_overlapping(
+            &(range.start.saturating_sub(1)..range.end + 1),
+            |start, end| {
+                merged.start = merged.start.min(start);
+                merged.end = merged.end.max(end);
+            },
+        );
         self.add(merged.start, merged.end);
     }
 
@@ -68,10 +73,20 @@ impl Ranges {
     }
 
     fn overlapping(&self, range: &Range<u64>) -> impl Iterator<Item = (u64, u64)> + '_ {
-        let Range { start: from, end: to } = *range;
+        let Range {
+            start: from,
+            end: to,
+        } = *range;
         // The one that begins before the range may reach into it.
-        let first = self.ends.range(..=from).next_back().map_or(from, |(&start, _)| start);
-        let ends = self.ends.range(first..to.max(first)).map(|(&start, &end)| (start, end));
+        let first = self
+            .ends
+            .range(..=from)
+            .next_back()
+            .map_or(from, |(&start, _)| start);
+        let ends = self
+            .ends
+            .range(first..to.max(first))
+            .map(|(&start, &end)| (start, end));
         ends.filter(move |&(_, end)| end > from)
     }
 }
@@ -90,7 +105,10 @@ mod tests {
         for _ in 0..4000 {
             let start = prng.below(200);
             let range = start..start + prng.below(20);
-            let expected = range.clone().filter(|number| model.contains(number)).count() as u64;
+            let expected = range
+                .clone()
+                .filter(|number| model.contains(number))
+                .count() as u64;
             assert_eq!(ranges.overlap(&range), expected, "{range:?} in {ranges:?}");
             assert_eq!(ranges.contains(&range), expected == range.end - range.start);
             if prng.coin() {

@@ -23,7 +23,12 @@ impl DiskView {
     }
 
     fn file(&self, path: &str) -> io::Result<Rc<FileNode>> {
-        self.node.disk.state.borrow().names.find_file(Path::new(path))
+        self.node
+            .disk
+            .state
+            .borrow()
+            .names
+            .find_file(Path::new(path))
     }
 
     /// Paths of all files, sorted.
@@ -51,14 +56,21 @@ impl DiskView {
 
     /// Flips one bit of the byte at `pos`.
     pub fn flip_bit(&self, path: &str, pos: u64, bit: u32) -> io::Result<()> {
-        self.file(path)?.content.borrow_mut().damage(pos, |byte| *byte ^= 1 << (bit % 8));
+        self.file(path)?
+            .content
+            .borrow_mut()
+            .damage(pos, |byte| *byte ^= 1 << (bit % 8));
         Ok(())
     }
 
     /// Copies one block over another, of this or another file: a misdirected or lost write.
     pub fn copy_block(&self, from: (&str, u64), to: (&str, u64)) -> io::Result<()> {
         let start = from.1 / BLOCK * BLOCK;
-        let bytes = self.file(from.0)?.content.borrow().read(start..start + BLOCK);
+        let bytes = self
+            .file(from.0)?
+            .content
+            .borrow()
+            .read(start..start + BLOCK);
         let mut bytes = bytes.ok_or(io::ErrorKind::Other)?.to_vec();
         bytes.resize(BLOCK_BYTES, 0);
         let (file, index) = (self.file(to.0)?, to.1 / BLOCK);

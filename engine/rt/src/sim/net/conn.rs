@@ -104,7 +104,10 @@ impl End {
     }
 
     fn wake(&mut self) {
-        self.readers.drain(..).chain(self.writers.drain(..)).for_each(Waker::wake);
+        self.readers
+            .drain(..)
+            .chain(self.writers.drain(..))
+            .for_each(Waker::wake);
     }
 }
 
@@ -115,7 +118,9 @@ pub(super) struct Conn {
 impl Conn {
     /// A connection between two ends: node, life and address of client and server.
     pub(super) fn new(ends: [(NodeId, u64, SocketAddr); 2]) -> Self {
-        Self { ends: ends.map(End::new) }
+        Self {
+            ends: ends.map(End::new),
+        }
     }
 
     pub(super) fn end(&self, side: Side) -> &End {
@@ -149,7 +154,10 @@ impl Conn {
         }
         let taken = end.received.read(into);
         // The window has room again.
-        self.end_mut(side.other()).writers.drain(..).for_each(Waker::wake);
+        self.end_mut(side.other())
+            .writers
+            .drain(..)
+            .for_each(Waker::wake);
         Some(taken)
     }
 
@@ -214,7 +222,9 @@ impl Conn {
         let sender = self.end_mut(side);
         sender.tries = 0;
         sender.silent_since = None;
-        let Some(segment) = sender.flight.pop_front() else { return Arrival::Taken };
+        let Some(segment) = sender.flight.pop_front() else {
+            return Arrival::Taken;
+        };
         if let Payload::Bytes(bytes) = &segment.payload {
             sender.flight_bytes -= bytes.len();
         }
@@ -222,7 +232,11 @@ impl Conn {
         if end.closed || end.vanished {
             let answered = matches!(segment.payload, Payload::Bytes(_)) || end.vanished;
             let refused = answered && !matches!(segment.payload, Payload::Reset);
-            return if refused { Arrival::Refused } else { Arrival::Taken };
+            return if refused {
+                Arrival::Refused
+            } else {
+                Arrival::Taken
+            };
         }
         match segment.payload {
             Payload::Bytes(bytes) => end.received.extend(bytes),

@@ -92,27 +92,48 @@ impl Net {
         if self.listeners.keys().any(clash) {
             return Err(io::ErrorKind::AddrInUse.into());
         }
-        let bound = Bound { node, life, pending: VecDeque::new(), waiting: Vec::new() };
+        let bound = Bound {
+            node,
+            life,
+            pending: VecDeque::new(),
+            waiting: Vec::new(),
+        };
         self.listeners.insert(addr, bound);
         self.owners.insert(addr, node);
         Ok(addr)
     }
 
     fn unbind(&mut self, kernel: &Kernel, addr: SocketAddr, life: u64) {
-        if self.listeners.get(&addr).is_none_or(|bound| bound.life != life) {
+        if self
+            .listeners
+            .get(&addr)
+            .is_none_or(|bound| bound.life != life)
+        {
             return;
         }
         let bound = self.listeners.remove(&addr).into_iter();
         for conn in bound.flat_map(|bound| bound.pending) {
-            self.close(kernel, EndId { conn, side: Side::Server });
+            self.close(
+                kernel,
+                EndId {
+                    conn,
+                    side: Side::Server,
+                },
+            );
         }
     }
 
     /// The listening address that a connection to `addr` reaches.
     fn listener_for<T>(bound: &BTreeMap<SocketAddr, T>, addr: SocketAddr) -> Option<SocketAddr> {
-        let any: IpAddr = if addr.is_ipv4() { [0_u8; 4].into() } else { [0_u8; 16].into() };
+        let any: IpAddr = if addr.is_ipv4() {
+            [0_u8; 4].into()
+        } else {
+            [0_u8; 16].into()
+        };
         let candidates = [addr, SocketAddr::new(any, addr.port())];
-        candidates.into_iter().find(|candidate| bound.contains_key(candidate))
+        candidates
+            .into_iter()
+            .find(|candidate| bound.contains_key(candidate))
     }
 
     fn is_cut(&self, from: NodeId, to: NodeId) -> bool {
@@ -133,7 +154,10 @@ impl Net {
             return Knock::Refused;
         };
         let conn = self.conns_made;
-        let bound = self.listeners.get_mut(&listening).expect("it was found just now");
+        let bound = self
+            .listeners
+            .get_mut(&listening)
+            .expect("it was found just now");
         if bound.pending.len() >= BACKLOG {
             return Knock::Silence;
         }
@@ -142,14 +166,19 @@ impl Net {
         bound.waiting.drain(..).for_each(Waker::wake);
         let (node, life) = (bound.node, bound.life);
         let client = local_addr(request.to, conn);
-        let ends = [(request.from, request.life, client), (node, life, request.to)];
+        let ends = [
+            (request.from, request.life, client),
+            (node, life, request.to),
+        ];
         self.conns.insert(conn, Conn::new(ends));
         Knock::Accepted(conn)
     }
 
     /// What the application has closed: its end of a connection.
     pub(super) fn close(&mut self, kernel: &Kernel, id: EndId) {
-        let Some(conn) = self.conns.get_mut(&id.conn) else { return };
+        let Some(conn) = self.conns.get_mut(&id.conn) else {
+            return;
+        };
         if let Some(last) = conn.close(id.side) {
             self.send(kernel, id, last);
         }
@@ -158,10 +187,16 @@ impl Net {
 
     /// The process that `life` was is gone.
     pub(super) fn end_life(&mut self, kernel: &Kernel, life: u64, kind: CrashKind) {
-        let bound = self.listeners.iter().filter(|(_, bound)| bound.life == life);
+        let bound = self
+            .listeners
+            .iter()
+            .filter(|(_, bound)| bound.life == life);
         for addr in bound.map(|(&addr, _)| addr).collect::<Vec<_>>() {
             let bound = self.listeners.remove(&addr);
-            bound.into_iter().flat_map(|bound| bound.waiting).for_each(Waker::wake);
+            bound
+                .into_iter()
+                .flat_map(|bound| bound.waiting)
+                .for_each(Waker::wake);
         }
         for (conn, side) in self.ends(|conn, side| conn.end(side).life == life) {
             match kind {
@@ -192,7 +227,9 @@ impl Net {
 
     /// Puts a payload on the wire behind what is there, whatever the window.
     fn send(&mut self, kernel: &Kernel, from: EndId, payload: Payload) {
-        let Some(conn) = self.conns.get_mut(&from.conn) else { return };
+        let Some(conn) = self.conns.get_mut(&from.conn) else {
+            return;
+        };
         let delay = kernel.prng.borrow_mut().nanos(&kernel.options.net.delay);
         conn.push(from.side, kernel.now() + delay, payload);
         self.schedule(kernel, from);
@@ -201,15 +238,23 @@ impl Net {
     /// Sends as many of `bytes` as the window has room for.
     fn send_bytes(&mut self, kernel: &Kernel, from: EndId, bytes: &[u8]) -> io::Result<usize> {
         let net = &kernel.options.net;
-        let Some(conn) = self.conns.get_mut(&from.conn) else { return Err(broken_pipe()) };
+        let Some(conn) = self.conns.get_mut(&from.conn) else {
+            return Err(broken_pipe());
+        };
         conn.check_writable(from.side)?;
-        let room = net.window_bytes.saturating_sub(conn.unread_bytes(from.side));
+        let room = net
+            .window_bytes
+            .saturating_sub(conn.unread_bytes(from.side));
         let mut rest = &bytes[..room.min(bytes.len())];
         let sent = rest.len();
         while !rest.is_empty() {
             let mut prng = kernel.prng.borrow_mut();
             let largest = net.segment_bytes.min(rest.len());
-            let len = if prng.below(4) == 0 { 1 + prng.index(largest) } else { largest };
+            let len = if prng.below(4) == 0 {
+                1 + prng.index(largest)
+            } else {
+                largest
+            };
             let (segment, behind) = rest.split_at(len);
             let at = kernel.now() + prng.nanos(&net.delay);
             conn.push(from.side, at, Payload::Bytes(segment.to_vec()));
@@ -222,7 +267,9 @@ impl Net {
     /// Has the first segment of a direction arrive, unless its arrival is planned already.
     fn schedule(&mut self, kernel: &Kernel, from: EndId) {
         let conn = self.conns.get_mut(&from.conn);
-        let Some(at) = conn.and_then(|conn| conn.plan_arrival(from.side)) else { return };
+        let Some(at) = conn.and_then(|conn| conn.plan_arrival(from.side)) else {
+            return;
+        };
         let nanos = at.saturating_sub(kernel.now());
         kernel.after(nanos, move |kernel| {
             kernel.net.borrow_mut().arrive(kernel, from);
@@ -231,7 +278,9 @@ impl Net {
 
     /// The first segment of a direction is due.
     fn arrive(&mut self, kernel: &Kernel, from: EndId) {
-        let Some(conn) = self.conns.get_mut(&from.conn) else { return };
+        let Some(conn) = self.conns.get_mut(&from.conn) else {
+            return;
+        };
         conn.arrival_happens(from.side);
         let (sender, receiver) = (conn.end(from.side).node, conn.end(from.side.other()).node);
         kernel.fold(Decision::Segment, from.conn);
@@ -243,7 +292,10 @@ impl Net {
         match conn.receive(from.side, powered) {
             Arrival::Taken => {},
             Arrival::Refused => {
-                let peer = EndId { conn: from.conn, side: from.side.other() };
+                let peer = EndId {
+                    conn: from.conn,
+                    side: from.side.other(),
+                };
                 self.send(kernel, peer, Payload::Reset);
             },
             Arrival::Silence => {
@@ -263,9 +315,8 @@ impl Net {
     /// Lets a cut link carry again what was held, after the pause of a retransmission.
     pub(super) fn heal(&mut self, kernel: &Kernel, from: NodeId, to: NodeId) {
         self.cuts.remove(&(from, to));
-        let held = self.ends(|conn, side| {
-            conn.end(side).node == from && conn.end(side.other()).node == to
-        });
+        let held = self
+            .ends(|conn, side| conn.end(side).node == from && conn.end(side.other()).node == to);
         for (number, side) in held {
             let pause = kernel.prng.borrow_mut().below(RETRY_NANOS.start);
             if let Some(conn) = self.conns.get_mut(&number) {

@@ -28,7 +28,10 @@ pub(crate) struct Socket {
 
 impl Socket {
     pub(super) fn new(kernel: &Kernel, conn: u64, side: Side) -> Self {
-        Self { id: EndId { conn, side }, dropped: Arc::clone(&kernel.dropped_sockets) }
+        Self {
+            id: EndId { conn, side },
+            dropped: Arc::clone(&kernel.dropped_sockets),
+        }
     }
 }
 
@@ -40,7 +43,9 @@ impl Drop for Socket {
 
 impl fmt::Debug for Socket {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Socket").field("id", &self.id).finish_non_exhaustive()
+        f.debug_struct("Socket")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -55,7 +60,10 @@ impl Listener {
     pub(crate) fn bind(context: &Rc<Context>, addr: SocketAddr) -> io::Result<Self> {
         let mut net = context.kernel.net.borrow_mut();
         let addr = net.bind(addr, context.node.id, context.life.number)?;
-        Ok(Self { context: Rc::clone(context), addr })
+        Ok(Self {
+            context: Rc::clone(context),
+            addr,
+        })
     }
 
     pub(crate) fn local_addr(&self) -> SocketAddr {
@@ -82,7 +90,10 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         let kernel = &self.context.kernel;
-        kernel.net.borrow_mut().unbind(kernel, self.addr, self.context.life.number);
+        kernel
+            .net
+            .borrow_mut()
+            .unbind(kernel, self.addr, self.context.life.number);
     }
 }
 
@@ -100,7 +111,13 @@ impl Stream {
         let kernel = &context.kernel;
         let (answer, reply) = Reply::new();
         let (from, life) = (context.node.id, context.life.number);
-        let knock = Request { from, life, to: addr, tries: 0, answer };
+        let knock = Request {
+            from,
+            life,
+            to: addr,
+            tries: 0,
+            answer,
+        };
         let delay = kernel.prng.borrow_mut().nanos(&kernel.options.net.delay);
         kernel.after(delay, move |kernel| request(kernel, knock));
         Ok(Self::attach(context, reply.await?))
@@ -115,7 +132,12 @@ impl Stream {
             conn.map_or(SocketAddr::from(([0; 4], 0)), |conn| conn.end(side).addr)
         };
         let (local, peer) = (addr(id.side), addr(id.side.other()));
-        Self { context: Rc::clone(context), socket, local, peer }
+        Self {
+            context: Rc::clone(context),
+            socket,
+            local,
+            peer,
+        }
     }
 
     pub(crate) async fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
@@ -123,10 +145,17 @@ impl Stream {
         let kernel = &self.context.kernel;
         poll_fn(|cx| {
             let mut net = kernel.net.borrow_mut();
-            let Some(conn) = net.conns.get_mut(&number) else { return Poll::Ready(Ok(0)) };
+            let Some(conn) = net.conns.get_mut(&number) else {
+                return Poll::Ready(Ok(0));
+            };
             let some = few(kernel, conn.readable_bytes(side).min(into.len()));
-            let into = if some == 0 { &mut *into } else { &mut into[..some] };
-            conn.take(side, into, cx.waker()).map_or(Poll::Pending, Poll::Ready)
+            let into = if some == 0 {
+                &mut *into
+            } else {
+                &mut into[..some]
+            };
+            conn.take(side, into, cx.waker())
+                .map_or(Poll::Pending, Poll::Ready)
         })
         .await
     }
@@ -136,7 +165,9 @@ impl Stream {
             match piece {
                 Piece::Mem(bytes) => self.send_bytes(bytes).await?,
                 Piece::File { file, pos, len } => {
-                    let file = file.sim().expect("a file belongs to the world that opened it");
+                    let file = file
+                        .sim()
+                        .expect("a file belongs to the world that opened it");
                     for start in (0..*len).step_by(FILE_CHUNK_BYTES) {
                         let chunk = FILE_CHUNK_BYTES.min(len - start);
                         let bytes = file.pages(pos + start as u64, chunk)?;
@@ -189,5 +220,9 @@ impl Stream {
 /// Mostly all of what is there, sometimes less: streams have no boundaries.
 fn few(kernel: &Kernel, available: usize) -> usize {
     let mut prng = kernel.prng.borrow_mut();
-    if available > 1 && prng.below(8) == 0 { 1 + prng.index(available) } else { available }
+    if available > 1 && prng.below(8) == 0 {
+        1 + prng.index(available)
+    } else {
+        available
+    }
 }
