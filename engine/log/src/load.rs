@@ -4,8 +4,8 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use engine_rt::Buf;
 use engine_rt::fs::File;
+use engine_rt::{Buf, Event};
 
 use crate::entry::{BATCH_HEADER_BYTES, SegmentPos};
 use crate::files::SegmentFiles;
@@ -36,6 +36,14 @@ pub async fn load(
     files: &SegmentFiles,
     segment_base: i64,
 ) -> Result<(), ReadError> {
+    let sealing = partition
+        .borrow()
+        .segment(segment_base)
+        .and_then(|segment| segment.sealing.clone());
+    if let Some(sealing) = sealing {
+        sealing.wait().await;
+        return Ok(());
+    }
     let Some(segment) = partition.borrow().unloaded(segment_base) else {
         return Ok(());
     };
@@ -234,18 +242,26 @@ impl Loader<'_> {
                 return Ok(());
             }
             if self.segment.last {
-                let unread = |batch: &&StoredBatch| batch.at.pos >= index.open_pos();
+                let readable = index.whole_ranges_end(self.segment.written);
+                let unread = |batch: &&StoredBatch| batch.at.pos >= readable;
                 for batch in batches.iter().filter(unread).rev() {
                     log.tail.push_front(batch.clone());
                 }
                 log.tail.drop_prefix(base);
             }
             log.segments[at].index = Some(index);
+            if self.segment.last || self.segment.sealed {
+                return Ok(());
+            }
+            log.segments[at].sealing = Some(Rc::new(Event::new()));
         }
-        if self.segment.last || self.segment.sealed {
-            return Ok(());
+        let sealed = self.seal(partition).await;
+        let mut log = partition.borrow_mut();
+        let segment = log.segment_mut(base);
+        if let Some(sealing) = segment.and_then(|segment| segment.sealing.take()) {
+            sealing.notify();
         }
-        self.seal(partition).await
+        sealed
     }
 
     /// Seals a segment that a crash left rolled and open.

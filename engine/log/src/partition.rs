@@ -358,7 +358,7 @@ impl PartitionLog {
             };
             let readable = self
                 .segment(batch.at.segment_base)
-                .is_none_or(|segment| batch.end_pos() <= segment.readable_end());
+                .is_none_or(|segment| batch.end_pos() <= segment.evictable_end());
             if !readable || batch.last_offset >= self.high_watermark {
                 break;
             }

@@ -108,7 +108,7 @@ impl PartitionLog {
             ))));
         }
         let segment = self.segment_of(offset).ok_or(ReadError::OutOfRange)?;
-        let Some(index) = &segment.index else {
+        let Some(index) = segment.index.as_ref().filter(|_| segment.is_loaded()) else {
             return Ok(None);
         };
         Ok(Some(Plan::Segment(segment_plan(

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use engine_rt::Buf;
+use engine_rt::{Buf, BufMut};
 
 use crate::bytes::crc32c;
 use crate::entry::{Entry, Extent, SegmentPos};
@@ -265,7 +265,7 @@ impl PartitionLog {
         segment.written = written;
         segment.allocated = segment.allocated.max(crate::segment::layout::file_pos(end));
         segment.index = None;
-        self.tail.clear();
+        self.keep_as_prefixes(at.segment_base);
         let at = SegmentPos {
             segment_base: at.segment_base,
             pos: written,
@@ -275,6 +275,27 @@ impl PartitionLog {
             bytes: remainder,
         });
         Ok(())
+    }
+
+    /// Empties the tail, which the extent interrupts, but for the unwritten bytes of other segments.
+    fn keep_as_prefixes(&mut self, extent_segment: i64) {
+        for segment in &mut self.segments {
+            let unwritten = segment.durable - segment.written;
+            if segment.base_offset == extent_segment || segment.sealed || unwritten == 0 {
+                continue;
+            }
+            let mut bytes = BufMut::with_capacity(unwritten as usize);
+            self.tail
+                .copy_range(segment.base_offset, segment.written, &mut bytes);
+            let at = SegmentPos {
+                segment_base: segment.base_offset,
+                pos: segment.written,
+            };
+            let bytes = bytes.freeze();
+            self.tail.set_prefix(Prefix { at, bytes });
+            segment.index = None;
+        }
+        self.tail.clear();
     }
 
     /// Gives a batch of the journal its place again; `None` if the checkpoint has it already.

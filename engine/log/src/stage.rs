@@ -86,8 +86,8 @@ impl PartitionLog {
         let rewrites = mutant::is_active(Mutant::RewriteSegmentBlock);
         let submitted = segment.submitted;
         let from = floor(submitted);
-        let to =
-            if rewrites { limit } else { floor(limit) }.min(floor(from + bytes_max.max(BLOCK)));
+        let to = if rewrites { limit } else { floor(limit) }
+            .min(floor(from.saturating_add(bytes_max.max(BLOCK))));
         if to <= submitted {
             return None;
         }
@@ -138,6 +138,9 @@ impl PartitionLog {
             .ok()?;
         let (mut epochs, mut producers) = (self.epochs.clone(), self.producers.clone());
         let segment = &mut self.segments[at];
+        if segment.sealed {
+            return None;
+        }
         epochs.truncate(segment.next_offset);
         producers.truncate(segment.next_offset);
         let (from, len) = (floor(segment.submitted), segment.len);
@@ -160,7 +163,7 @@ impl PartitionLog {
         }
         filler.chunks(index, from, len);
         filler.zeros();
-        let chunks = index.finish_segment(&mut index_block).to_vec();
+        let chunks = index.finish_segment(&mut index_block);
         let footer = Footer {
             base_offset: segment_base,
             next_offset: segment.next_offset,

@@ -42,8 +42,8 @@ pub async fn write(
     let mut log = partition.borrow_mut();
     // The segment may have been deleted meanwhile.
     if let Some(segment) = log.segment_mut(write.segment_base) {
-        segment.flushed(write.from);
         segment.sealed |= write.seals_at.is_some();
+        segment.flushed(write.from);
     }
     if write.seals_at.is_some() {
         log.tail.drop_prefix(write.segment_base);

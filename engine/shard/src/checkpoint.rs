@@ -35,7 +35,7 @@ const CHANGES_MIN_BYTES: u64 = 1 << 20;
 const WRITE_CHUNK_BYTES: usize = 1 << 20;
 
 /// The names of the two copies.
-const NAMES: [&str; 2] = ["checkpoint.a", "checkpoint.b"];
+pub(crate) const NAMES: [&str; 2] = ["checkpoint.a", "checkpoint.b"];
 
 /// Who a checkpoint belongs to.
 #[derive(Clone, Copy, Debug)]
@@ -56,10 +56,10 @@ pub(crate) struct CheckpointContents {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Place {
+pub(crate) struct Place {
     copy: usize,
-    end: u64,
-    sequence: u64,
+    pub end: u64,
+    pub sequence: u64,
     crc: u32,
     full_bytes: u64,
 }
@@ -72,10 +72,10 @@ pub(crate) struct Checkpoint {
     place: RefCell<Option<Place>>,
 }
 
-struct Record {
+pub(crate) struct Record {
     full: bool,
     prev_crc: u32,
-    sequence: u64,
+    pub sequence: u64,
     position: Position,
     body_bytes: u64,
     body_crc: u32,
@@ -300,7 +300,7 @@ impl Checkpoint {
 }
 
 /// Reads one copy: its full record and the changes that link to it.
-async fn load_copy(
+pub(crate) async fn load_copy(
     path: &Path,
     copy: usize,
     owner: CheckpointOwner,
@@ -342,7 +342,7 @@ async fn load_copy(
     Ok(contents.position.is_some().then_some((place, contents)))
 }
 
-async fn read_record(
+pub(crate) async fn read_record(
     file: &File,
     at: u64,
     len: u64,

@@ -12,6 +12,7 @@ mod append;
 mod checkpoint;
 mod fetch;
 mod housekeeping;
+mod inspect;
 mod open;
 mod options;
 mod reshard;
@@ -23,6 +24,8 @@ pub use api::{
     Appended, FetchPart, Fetched, Mail, OffsetQuery, PartitionPosition, ProduceBatch,
     ProduceTicket, ShardError, Shards, TimestampOffset, pieces,
 };
+pub use engine_log::{LogConfig, ProducerError, ProducerStamp, TopicPartition};
+pub use inspect::{CheckpointCopy, Inspection, checkpoint_copies, inspect, shard_dir};
 pub use options::{OpenError, PartitionSpec, ShardOptions, ShardStats};
 pub use reshard::{remove_other_generations, reshard};
 pub use shard::Shard;

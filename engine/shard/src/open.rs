@@ -156,6 +156,7 @@ impl Shard {
         specs: Vec<PartitionSpec>,
     ) -> Result<Rc<Self>, OpenError> {
         make_dirs(&options).await?;
+        tracing::info!(shard = options.index, "recovery started");
         let specs: BTreeMap<_, _> = specs.into_iter().map(|spec| (spec.id, spec)).collect();
         let Found {
             mut partitions,
@@ -172,6 +173,12 @@ impl Shard {
         }
         shard.open_journal(journal);
         shard.begin_life(&truncated).await?;
+        tracing::info!(
+            shard = shard.index(),
+            partitions = specs.len(),
+            truncated = truncated.len(),
+            "recovery finished"
+        );
         spawn(Rc::clone(&shard).background()).detach();
         spawn(Rc::clone(&shard).keep_house()).detach();
         spawn(Rc::clone(&shard).watch_space()).detach();

@@ -96,6 +96,15 @@ impl Shard {
             load(&slot.log, &self.files, base)
                 .await
                 .map_err(io::Error::other)?;
+            // Loading seals what a crash left rolled.
+            if slot
+                .log
+                .borrow()
+                .segment(base)
+                .is_none_or(|segment| segment.sealed)
+            {
+                continue;
+            }
             let staged = {
                 let mut log = slot.log.borrow_mut();
                 match log.stage(disk_id, base, limit, WRITE_BYTES_MAX) {
@@ -114,6 +123,7 @@ impl Shard {
 
     /// Takes a checkpoint: after it, the journal is needed only from where it stands now.
     pub(crate) async fn turn(self: &Rc<Self>) -> io::Result<()> {
+        tracing::info!(shard = self.index(), "checkpoint started");
         let position = self.journal().position();
         let dirty = self.dirty_slots();
         self.carry_all(&dirty).await;
@@ -136,6 +146,12 @@ impl Shard {
         self.checkpoint.write(position, changes, full).await?;
         self.journal().files().release_before(position.generation);
         self.stats.borrow_mut().checkpoints += 1;
+        tracing::info!(
+            shard = self.index(),
+            partitions = dirty.len(),
+            full,
+            "checkpoint finished"
+        );
         Ok(())
     }
 

@@ -362,6 +362,11 @@ impl Journal {
                 .await;
             current.file.file.sync().await?;
         }
+        tracing::info!(
+            shard = self.journal_id,
+            generation,
+            "journal turn-over started"
+        );
         let file = self.files.take(generation).await?;
         let mut state = self.state.borrow_mut();
         state.stats.turns += 1;
@@ -422,6 +427,9 @@ impl Journal {
         state.in_flight -= 1;
         let advanced = state.complete(frame);
         drop(state);
+        if frame.pos == 0 {
+            tracing::info!(shard = self.journal_id, "journal turn-over finished");
+        }
         if let Some(sequence) = advanced {
             if let Some(observer) = self.observer.upgrade() {
                 observer.frames_durable(sequence);

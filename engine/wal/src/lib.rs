@@ -16,10 +16,12 @@
 
 mod files;
 mod frame;
+mod inspect;
 mod journal;
 mod recovery;
 
 pub use files::{JournalFiles, JournalOptions};
 pub use frame::{DiskId, EntryKind, FRAME_BYTES_MAX, Frame, FrameEntry, FrameError, HEADER_BYTES};
+pub use inspect::{Inspected, inspect};
 pub use journal::{ExtentGuard, Journal, JournalObserver, JournalStats, Placed};
 pub use recovery::{JournalError, Position, Recovered, recover};

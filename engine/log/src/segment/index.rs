@@ -1,6 +1,8 @@
 //! The sparse index of one segment: built while batches are laid into the file, read back from the
 //! index blocks.
 
+use std::collections::VecDeque;
+
 use engine_rt::Buf;
 
 use super::layout::{CHUNK_BYTES, RANGE_BYTES, Range, encode_index_block, place_digest};
@@ -36,8 +38,10 @@ pub struct SegmentIndex {
     id: TopicPartition,
     base_offset: i64,
     chunks: Vec<ChunkSummary>,
-    /// Ranges that end in the chunk being written.
+    /// Ranges whose index block is not known to be flushed.
     ranges: Vec<Range>,
+    /// Index blocks that were encoded and are on their way: chunk, number of ranges.
+    finished: VecDeque<(u64, usize)>,
     open: Option<OpenRange>,
     /// Position up to which batches were added.
     end: u64,
@@ -55,12 +59,13 @@ pub enum Lookup {
 impl SegmentIndex {
     /// The index of an empty segment.
     pub fn new(id: TopicPartition, base_offset: i64) -> Self {
-        let (chunks, ranges) = (Vec::new(), Vec::new());
+        let (chunks, ranges, finished) = (Vec::new(), Vec::new(), VecDeque::new());
         Self {
             id,
             base_offset,
             chunks,
             ranges,
+            finished,
             open: None,
             end: 0,
         }
@@ -104,18 +109,38 @@ impl SegmentIndex {
         }
     }
 
-    /// Ends chunk number `chunk`: writes its index block into `block` and keeps a summary.
+    /// Ends chunk number `chunk`: writes its index block into `block`.
     pub(crate) fn finish_chunk(&mut self, chunk: u64, block: &mut [u8]) {
-        encode_index_block(chunk, self.base_offset, &self.ranges, block);
-        let ranges = std::mem::take(&mut self.ranges);
-        self.add_chunk(chunk, &ranges);
+        self.encode_block(chunk, (chunk + 1) * CHUNK_BYTES, block);
     }
 
-    /// Ends the segment: closes the last range and writes the last chunk's block.
-    pub(crate) fn finish_segment(&mut self, block: &mut [u8]) -> &[ChunkSummary] {
+    /// Ends the segment: closes the last range and writes the last chunk's block. Gives the
+    /// summaries of all chunks.
+    pub(crate) fn finish_segment(&mut self, block: &mut [u8]) -> Vec<ChunkSummary> {
         self.close_range();
-        self.finish_chunk(self.end / CHUNK_BYTES, block);
-        &self.chunks
+        self.encode_block(self.end / CHUNK_BYTES, u64::MAX, block);
+        let mut all = self.clone();
+        all.flushed(u64::MAX);
+        all.chunks
+    }
+
+    fn encode_block(&mut self, chunk: u64, end: u64, block: &mut [u8]) {
+        let encoded: usize = self.finished.iter().map(|(_, count)| count).sum();
+        let rest = &self.ranges[encoded..];
+        let count = rest.partition_point(|range| range.end() <= end);
+        encode_index_block(chunk, self.base_offset, &rest[..count], block);
+        self.finished.push_back((chunk, count));
+    }
+
+    /// Everything below `written` is flushed: ranges in flushed index blocks leave memory.
+    pub(crate) fn flushed(&mut self, written: u64) {
+        while let Some((chunk, count)) = self
+            .finished
+            .pop_front_if(|(chunk, _)| (*chunk + 1).saturating_mul(CHUNK_BYTES) <= written)
+        {
+            let ranges: Vec<Range> = self.ranges.drain(..count).collect();
+            self.add_chunk(chunk, &ranges);
+        }
     }
 
     /// Takes a chunk that is on disk already.
@@ -188,9 +213,16 @@ impl SegmentIndex {
         self.open.as_ref().map(|open| open.first_offset)
     }
 
-    /// Ranges that end in the chunk being written.
+    /// Ranges in memory.
     pub(crate) fn ranges(&self) -> &[Range] {
         &self.ranges
+    }
+
+    /// Position after the last range that is wholly below `written`, which is behind every finished
+    /// chunk.
+    pub(crate) fn whole_ranges_end(&self, written: u64) -> u64 {
+        let cut = self.ranges.iter().find(|range| range.end() > written);
+        cut.map_or_else(|| self.open_pos(), |range| range.pos)
     }
 
     /// The position where the range after the last closed one begins.
@@ -249,6 +281,11 @@ mod tests {
         }
         let mut block = [0; 4096];
         index.finish_chunk(0, &mut block);
+        assert!(
+            matches!(index.find_offset(105), Lookup::Range(Some(_))),
+            "not flushed yet"
+        );
+        index.flushed(CHUNK_BYTES);
         add(&mut index, 106, 9000, 50);
         assert_eq!(decode_index_block(0, 100, &block).unwrap().len(), 6);
         assert!(matches!(index.find_offset(105), Lookup::Chunk(chunk) if chunk.chunk == 0));

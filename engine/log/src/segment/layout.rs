@@ -28,9 +28,9 @@ use crate::bytes::{Fields, Take, crc32c};
 use crate::ids::TopicPartition;
 
 /// Granule of everything in the file.
-pub(crate) const BLOCK: u64 = 4096;
+pub const BLOCK: u64 = 4096;
 /// Batch bytes of a chunk.
-pub(crate) const CHUNK_BYTES: u64 = 255 * BLOCK;
+pub const CHUNK_BYTES: u64 = 255 * BLOCK;
 /// A chunk with its index block.
 const CHUNK_FILE_BYTES: u64 = CHUNK_BYTES + BLOCK;
 /// A range closes at the first batch end after this many bytes.
@@ -47,13 +47,13 @@ pub const fn file_pos(pos: u64) -> u64 {
 }
 
 /// The file position of a chunk's index block.
-pub(crate) const fn index_block_pos(chunk: u64) -> u64 {
+pub const fn index_block_pos(chunk: u64) -> u64 {
     BLOCK + chunk * CHUNK_FILE_BYTES + CHUNK_BYTES
 }
 
 /// The file position of the last index block of a sealed segment with `len` bytes of batches. Where
 /// the last chunk is full, it has an index block of its own before this one.
-pub(crate) const fn sealed_index_pos(len: u64) -> u64 {
+pub const fn sealed_index_pos(len: u64) -> u64 {
     if len.is_multiple_of(CHUNK_BYTES) {
         return file_pos(len);
     }
@@ -202,6 +202,13 @@ pub(crate) fn place_digest(id: TopicPartition, segment_base: i64, pos: u64) -> c
     let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
     digest.update(&seed.0);
     digest
+}
+
+/// What the index keeps of a range: the checksum of its bytes and of where they belong.
+pub fn range_crc(id: TopicPartition, segment_base: i64, pos: u64, bytes: &[u8]) -> u32 {
+    let mut digest = place_digest(id, segment_base, pos);
+    digest.update(bytes);
+    digest.finalize() as u32
 }
 
 #[cfg(test)]

@@ -6,6 +6,8 @@ pub mod layout;
 
 use std::rc::Rc;
 
+use engine_rt::Event;
+
 use crate::ids::TopicPartition;
 use index::SegmentIndex;
 
@@ -51,6 +53,9 @@ pub struct Segment {
     pub sealed: bool,
     /// The index, once loaded; always there for segments of this life.
     pub(crate) index: Option<SegmentIndex>,
+    /// Set while a segment that a crash left rolled and open is being sealed: its end can be read
+    /// from nowhere until that is done.
+    pub(crate) sealing: Option<Rc<Event>>,
     /// Writes in flight or finished out of order: from, to, finished.
     in_flight: Vec<(u64, u64, bool)>,
     /// Shared with readers of the file.
@@ -74,15 +79,16 @@ impl Segment {
             created_ms,
             sealed: false,
             index: Some(SegmentIndex::new(id, base_offset)),
+            sealing: None,
             in_flight: Vec::new(),
             pin: Rc::new(()),
             allocated: 0,
         }
     }
 
-    /// Whether the index is in memory.
+    /// Whether the index is in memory and everything can be read.
     pub fn is_loaded(&self) -> bool {
-        self.index.is_some()
+        self.index.is_some() && self.sealing.is_none()
     }
 
     /// Whether nothing of the file has ever been written.
@@ -99,6 +105,14 @@ impl Segment {
     pub(crate) fn readable_end(&self) -> u64 {
         let indexed = self.index.as_ref().map_or(0, SegmentIndex::open_pos);
         self.written.min(indexed)
+    }
+
+    /// Position up to which memory is not needed: every range that begins below it can be read.
+    pub(crate) fn evictable_end(&self) -> u64 {
+        match &self.index {
+            Some(index) => index.whole_ranges_end(self.written),
+            None => 0,
+        }
     }
 
     pub(crate) fn made_durable(&mut self, end: &DurableEnd) {
@@ -124,6 +138,10 @@ impl Segment {
         while let Some((_, to, true)) = self.in_flight.first().copied() {
             self.written = to;
             self.in_flight.remove(0);
+        }
+        let sealed = self.sealed;
+        if let Some(index) = &mut self.index {
+            index.flushed(if sealed { u64::MAX } else { self.written });
         }
     }
 

@@ -1,0 +1,120 @@
+//! A shard at rest, for tools that check a data directory: what a start would find, without a start.
+
+use std::path::{Path, PathBuf};
+
+use engine_log::{RecoveredPartition, TopicPartition};
+use engine_rt::BLOCK_BYTES;
+use engine_rt::fs::{self, File, OpenOptions};
+use engine_wal::Position;
+
+use crate::checkpoint::{CheckpointOwner, NAMES, load_copy, read_record};
+use crate::open::{Found, find, generation_dir, io_error};
+use crate::options::{OpenError, PartitionSpec, ShardOptions};
+
+/// What a start of a shard would find.
+#[derive(Debug)]
+pub struct Inspection {
+    /// Partitions as recovery leaves them.
+    pub partitions: Vec<(TopicPartition, RecoveredPartition)>,
+    /// Where the journal ends.
+    pub end: Position,
+    /// Highest frame that is certified as flushed.
+    pub flushed_mark: u64,
+    /// Whether bytes that were never acknowledged stand behind the end.
+    pub torn: bool,
+}
+
+/// Reads a shard's checkpoint and journal and folds them, as a start does. Nothing is changed;
+/// `specs` are the partitions that the metadata gives to this shard.
+pub async fn inspect(
+    options: &ShardOptions,
+    specs: Vec<PartitionSpec>,
+) -> Result<Inspection, OpenError> {
+    let specs = specs.into_iter().map(|spec| (spec.id, spec)).collect();
+    let Found {
+        partitions,
+        journal,
+        ..
+    } = find(options, &specs).await?;
+    Ok(Inspection {
+        partitions: partitions.into_iter().collect(),
+        end: journal.end,
+        flushed_mark: journal.flushed_mark,
+        torn: journal.torn,
+    })
+}
+
+/// One of the two copies of a checkpoint.
+#[derive(Clone, Debug)]
+pub struct CheckpointCopy {
+    /// Its file.
+    pub path: PathBuf,
+    /// Bytes of its file.
+    pub file_bytes: u64,
+    /// Sequence of its last record that counts; `None` if there is none.
+    pub sequence: Option<u64>,
+    /// Where that record lets the journal begin.
+    pub position: Option<Position>,
+    /// Partitions it describes.
+    pub partitions: usize,
+    /// Where its records end.
+    pub end: u64,
+    /// Where a later record stands all the same: one before it, at `end`, is damaged.
+    pub unreachable: Option<u64>,
+}
+
+/// The copies of a shard's checkpoint that there are.
+pub async fn checkpoint_copies(options: &ShardOptions) -> Result<Vec<CheckpointCopy>, OpenError> {
+    let owner = CheckpointOwner {
+        disk_id: options.disk_id,
+        shard: options.index as u32,
+    };
+    let mut copies = Vec::new();
+    for (copy, name) in NAMES.iter().enumerate() {
+        let path = options.dir().join(name);
+        if fs::exists(&path).await.map_err(io_error(&path))? {
+            copies.push(examine(&path, copy, owner).await.map_err(io_error(&path))?);
+        }
+    }
+    Ok(copies)
+}
+
+async fn examine(
+    path: &Path,
+    copy: usize,
+    owner: CheckpointOwner,
+) -> std::io::Result<CheckpointCopy> {
+    let found = load_copy(path, copy, owner).await?;
+    let (place, contents) = found.map_or((None, None), |(p, c)| (Some(p), Some(c)));
+    let read_only = OpenOptions {
+        read_only: true,
+        ..OpenOptions::default()
+    };
+    let file = File::open(path, read_only).await?;
+    let file_bytes = file.len().await?;
+    let end = place.map_or(0, |place| place.end);
+    let mut unreachable = None;
+    let mut at = end;
+    while at < file_bytes && unreachable.is_none() {
+        if let Some((record, _)) = read_record(&file, at, file_bytes, owner).await?
+            && place.is_none_or(|place| record.sequence > place.sequence)
+        {
+            unreachable = Some(at);
+        }
+        at += BLOCK_BYTES as u64;
+    }
+    Ok(CheckpointCopy {
+        path: path.to_path_buf(),
+        file_bytes,
+        sequence: place.map(|place| place.sequence),
+        position: contents.as_ref().and_then(|contents| contents.position),
+        partitions: contents.map_or(0, |contents| contents.states.len()),
+        end,
+        unreachable,
+    })
+}
+
+/// The directory of a shard's journal and checkpoint.
+pub fn shard_dir(data_dir: &Path, generation: u64, shard: usize) -> PathBuf {
+    generation_dir(data_dir, generation).join(shard.to_string())
+}
