@@ -1,0 +1,388 @@
+//! One client's connection: a task that reads requests and one that writes responses.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use engine_rt::{Event, Instant, Stream, now, sleep, spawn};
+use net_wire::ApiKey;
+use thiserror::Error;
+use tracing::{debug, warn};
+
+use crate::acceptor::{Arrival, Arrivals};
+use crate::broker::Broker;
+use crate::budget::Budget;
+use crate::frame_reader::{FrameReader, ReadError, Source};
+use crate::futures::{First, race};
+use crate::handlers;
+use crate::metrics::Stage;
+use crate::request::{CloseReason, Outcome, Request, Response};
+use crate::responses::{Pending, ResponseQueue, Work, until_started};
+
+/// Responses that are ready leave together up to these numbers.
+const SEND_RESPONSES_MAX: usize = 64;
+const SEND_BYTES_MAX: usize = 256 << 10;
+/// Longest time between two looks for connections that are idle or in the way.
+const REAP_INTERVAL_MAX: Duration = Duration::from_secs(1);
+
+/// A flag that long polls and receives look at: the connection ends.
+#[derive(Debug, Default)]
+pub(crate) struct Ending {
+    set: Cell<bool>,
+    changed: Event,
+}
+
+impl Ending {
+    pub(crate) fn is_set(&self) -> bool {
+        self.set.get()
+    }
+
+    fn set(&self) {
+        self.set.set(true);
+        self.changed.notify();
+    }
+
+    /// Waits until the connection ends.
+    pub(crate) async fn wait(&self) {
+        self.changed.wait_until(|| self.set.get()).await;
+    }
+}
+
+/// What a handler knows of the connection that its request came by.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) broker: Rc<Broker>,
+    /// Index of the listener.
+    pub(crate) listener: usize,
+    pub(crate) ending: Ending,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    context: Rc<Context>,
+    stream: Stream,
+    peer: SocketAddr,
+    queue: ResponseQueue,
+    bytes: Budget,
+    /// When a whole request last came or a response last left.
+    active: Cell<Instant>,
+    /// Since when a request is being received, holding bytes of the shard.
+    receiving_since: Cell<Option<Instant>>,
+    /// Since when responses are being sent, holding bytes of the shard.
+    sending_since: Cell<Option<Instant>>,
+}
+
+/// Why no further request is read.
+#[derive(Debug, Error)]
+enum ReadEnd {
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error(transparent)]
+    Close(#[from] CloseReason),
+}
+
+impl Source for Connection {
+    async fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
+        match race(self.stream.recv(into), self.context.ending.wait()).await {
+            First::Left(received) => received,
+            First::Right(()) => Ok(0),
+        }
+    }
+}
+
+/// Serves the connections that arrive at this shard, until nobody accepts any more.
+pub async fn serve(broker: Rc<Broker>, mut arrivals: Arrivals) {
+    spawn(reap(Rc::clone(&broker))).detach();
+    while let Some(arrival) = arrivals.next().await {
+        if broker.is_stopping() {
+            continue;
+        }
+        let broker = Rc::clone(&broker);
+        spawn(async move { serve_connection(broker, arrival).await }).detach();
+    }
+}
+
+async fn serve_connection(broker: Rc<Broker>, arrival: Arrival) {
+    let Arrival {
+        socket,
+        listener,
+        counted,
+    } = arrival;
+    let stream = match Stream::attach(socket) {
+        Ok(stream) => stream,
+        Err(error) => {
+            warn!(%error, "connection cannot be served");
+            return;
+        },
+    };
+    let connection = Rc::new(Connection {
+        peer: stream.peer_addr(),
+        bytes: Budget::new(broker.config.limits.connection_bytes_queued_max),
+        context: Rc::new(Context {
+            broker: Rc::clone(&broker),
+            listener,
+            ending: Ending::default(),
+        }),
+        stream,
+        queue: ResponseQueue::default(),
+        active: Cell::new(now()),
+        receiving_since: Cell::new(None),
+        sending_since: Cell::new(None),
+    });
+    broker.metrics.connections_accepted.add(1);
+    let number = broker.connections.add(&connection);
+    connection.run().await;
+    broker.connections.remove(number);
+    drop(counted);
+}
+
+impl Connection {
+    async fn run(self: &Rc<Self>) {
+        let writer = {
+            let connection = Rc::clone(self);
+            spawn(async move { connection.write_responses().await })
+        };
+        let end = self.read_requests().await;
+        // What is in flight is answered; a long poll answers with what it has.
+        self.queue.close();
+        let stopped = self.context.ending.is_set();
+        self.context.ending.set();
+        if let Err(end) = end
+            && !stopped
+        {
+            self.report(&end);
+        }
+        writer.await;
+    }
+
+    fn report(&self, end: &ReadEnd) {
+        let peer = self.peer;
+        if let ReadEnd::Read(ReadError::Io(error)) = end {
+            debug!(%peer, %error, "connection lost");
+            return;
+        }
+        self.context.broker.metrics.connections_refused.add(1);
+        warn!(%peer, reason = %end, "connection closed");
+    }
+
+    async fn read_requests(&self) -> Result<(), ReadEnd> {
+        let broker = &self.context.broker;
+        let limits = &broker.config.limits;
+        let mut frames = FrameReader::new();
+        while let Some(len) = frames.next_len(self, limits.request_bytes_max).await? {
+            // Backpressure: what cannot be held is not read.
+            let held = [
+                self.bytes.reserve(len).await,
+                broker.request_bytes.reserve(len).await,
+            ];
+            self.receiving_since.set(Some(now()));
+            let frame = frames.frame(self, len).await?;
+            let received = now();
+            self.receiving_since.set(None);
+            self.active.set(received);
+            let request = Request::decode(frame, received).map_err(CloseReason::Malformed)?;
+            broker.metrics.request(request.api, request.len());
+            let is_serial = request.api != ApiKey::Produce;
+            if !self
+                .queue
+                .admit(is_serial, limits.connection_requests_queued_max)
+                .await
+            {
+                return Ok(());
+            }
+            let work = self.start(request).await;
+            self.queue.push(Pending {
+                work,
+                is_serial,
+                received,
+                _held: held,
+            });
+        }
+        Ok(())
+    }
+
+    /// Starts a produce, so that its records have their place before the next request is read. All
+    /// others start when those before them are computed.
+    async fn start(&self, request: Request) -> Work {
+        let context = Rc::clone(&self.context);
+        if request.api != ApiKey::Produce {
+            return Work::Running(handlers::dispatch(context, request));
+        }
+        let started = Rc::new(Cell::new(false));
+        let work = handlers::produce::handle(context, request, Rc::clone(&started));
+        until_started(Box::pin(work), &started).await
+    }
+
+    async fn write_responses(&self) {
+        while let Some((outcome, received)) = self.queue.next().await {
+            let mut batch = Batch::default();
+            batch.add(outcome, received);
+            while batch.has_room() {
+                let Some((outcome, received)) = self.queue.next_if_ready().await else {
+                    break;
+                };
+                batch.add(outcome, received);
+            }
+            let sent = self.send(&batch).await;
+            self.queue.sent(batch.received.len());
+            if let Err(error) = sent {
+                debug!(peer = %self.peer, %error, "connection lost");
+                break;
+            }
+            if let Some(reason) = batch.end {
+                self.report(&ReadEnd::Close(reason));
+                break;
+            }
+        }
+        self.queue.break_off();
+        self.stream.shutdown();
+    }
+
+    async fn send(&self, batch: &Batch) -> io::Result<()> {
+        let metrics = &self.context.broker.metrics;
+        let ready = now();
+        if !batch.responses.is_empty() {
+            self.sending_since.set(Some(ready));
+            let sent = self.stream.send(&Response::pieces(&batch.responses)).await;
+            self.sending_since.set(None);
+            sent?;
+        }
+        let done = now();
+        self.active.set(done);
+        metrics.bytes_out.add(batch.bytes as u64);
+        for received in &batch.received {
+            metrics.stage(Stage::Send, done - ready);
+            metrics.stage(Stage::Total, done - *received);
+        }
+        Ok(())
+    }
+
+    /// Closes the connection now, whatever it is doing.
+    fn expire(&self, reason: &str) {
+        debug!(peer = %self.peer, reason, "connection closed");
+        self.context.broker.metrics.connections_expired.add(1);
+        self.context.ending.set();
+        self.stream.shutdown();
+    }
+}
+
+/// Responses that leave together.
+#[derive(Debug, Default)]
+struct Batch {
+    responses: Vec<Response>,
+    received: Vec<Instant>,
+    bytes: usize,
+    end: Option<CloseReason>,
+}
+
+impl Batch {
+    fn add(&mut self, outcome: Outcome, received: Instant) {
+        self.received.push(received);
+        match outcome {
+            Ok(Some(response)) => {
+                self.bytes += response.len();
+                self.responses.push(response);
+            },
+            Ok(None) => {},
+            Err(reason) => self.end = Some(reason),
+        }
+    }
+
+    fn has_room(&self) -> bool {
+        self.end.is_none()
+            && self.received.len() < SEND_RESPONSES_MAX
+            && self.bytes < SEND_BYTES_MAX
+    }
+}
+
+/// The open connections of a shard.
+#[derive(Debug, Default)]
+pub(crate) struct Registry {
+    open: RefCell<BTreeMap<u64, Rc<Connection>>>,
+    next_number: Cell<u64>,
+    changed: Event,
+}
+
+impl Registry {
+    fn add(&self, connection: &Rc<Connection>) -> u64 {
+        let number = self.next_number.get();
+        self.next_number.set(number + 1);
+        self.open.borrow_mut().insert(number, Rc::clone(connection));
+        number
+    }
+
+    fn remove(&self, number: u64) {
+        let connection = self.open.borrow_mut().remove(&number);
+        drop(connection);
+        self.changed.notify();
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.open.borrow().len()
+    }
+
+    /// Stops reading everywhere.
+    pub(crate) fn end_all(&self) {
+        for connection in self.open.borrow().values() {
+            connection.context.ending.set();
+        }
+    }
+
+    pub(crate) async fn wait_until_empty(&self) {
+        self.changed
+            .wait_until(|| self.open.borrow().is_empty())
+            .await;
+    }
+
+    fn all(&self) -> Vec<Rc<Connection>> {
+        self.open.borrow().values().cloned().collect()
+    }
+}
+
+/// Closes connections that were idle for too long, and those in the way of others.
+async fn reap(broker: Rc<Broker>) {
+    let limits = &broker.config.limits;
+    let interval = (limits.connection_idle_max.min(limits.contended_patience) / 4)
+        .clamp(Duration::from_millis(10), REAP_INTERVAL_MAX);
+    loop {
+        sleep(interval).await;
+        let at = now();
+        let open = broker.connections.all();
+        for connection in &open {
+            if at.since(connection.active.get()) > limits.connection_idle_max {
+                connection.expire("idle or slow for longer than connections.max.idle.ms");
+            }
+        }
+        if broker.request_bytes.is_contended() {
+            expire_slowest(&open, limits.contended_patience, at, |one| {
+                one.receiving_since.get()
+            });
+        }
+        if broker.response_bytes.is_contended() {
+            expire_slowest(&open, limits.contended_patience, at, |one| {
+                one.sending_since.get()
+            });
+        }
+    }
+}
+
+/// A client that holds bytes others wait for must use them: the one that holds them for longest
+/// goes first, one at a time.
+fn expire_slowest(
+    open: &[Rc<Connection>],
+    patience: Duration,
+    at: Instant,
+    since: impl Fn(&Connection) -> Option<Instant>,
+) {
+    let holding = open.iter().filter_map(|one| Some((since(one)?, one)));
+    let slowest = holding.min_by_key(|(since, _)| *since);
+    if let Some((since, connection)) = slowest
+        && at.since(since) > patience
+    {
+        connection.expire("slow while others wait for its memory");
+    }
+}

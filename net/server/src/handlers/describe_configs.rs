@@ -1,0 +1,291 @@
+//! `DescribeConfigs` (key 32, KIP-133): configurations with their sources.
+//!
+//! Behaviour:
+//! - a topic, or a broker by its number; a broker without name stands for the dynamic defaults of
+//!   all of them;
+//! - `BROKER_LOGGER` answers the level of Flumen's log as that of Kafka's root logger;
+//! - client metrics and groups have no configurations here: an empty answer, as Kafka gives for
+//!   those nobody configured;
+//! - null or no keys asked for means all.
+//!
+//! Version notes:
+//! - 1: sources and synonyms (KIP-226), if asked for; 3: types and documentation, if asked for
+//!   (KIP-569).
+
+use std::borrow::Cow;
+use std::rc::Rc;
+
+use cluster_meta::State;
+use cluster_meta::config::describe::{broker_rows, cluster_default_rows, topic_rows};
+use cluster_meta::config::{ConfigRow, ConfigSource, ConfigType, Synonym};
+use net_wire::ErrorCode;
+use net_wire::messages::ConfigResource;
+use net_wire::messages::describe_configs::{
+    DescribeConfigsRequest, DescribeConfigsResource, DescribeConfigsResourceResult,
+    DescribeConfigsResponse, DescribeConfigsResult, DescribeConfigsSynonym,
+};
+use net_wire::topic_name::check_topic_name;
+use tracing::level_filters::LevelFilter;
+
+use crate::broker::Broker;
+use crate::connection::Context;
+use crate::error_map::Refusal;
+use crate::request::{Outcome, Request};
+
+/// `ConfigSource.DYNAMIC_BROKER_LOGGER_CONFIG`, which only loggers have.
+const DYNAMIC_BROKER_LOGGER: i8 = 6;
+
+pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
+    let broker = &context.broker;
+    let body: DescribeConfigsRequest<'_> = request.body()?;
+    let rows: Vec<_> = body
+        .resources
+        .iter()
+        .map(|resource| broker.with_state(|state| rows(broker, state, resource)))
+        .collect();
+    let shown = Shown {
+        synonyms: body.include_synonyms,
+        documentation: body.include_documentation,
+    };
+    let results: Vec<_> = body
+        .resources
+        .iter()
+        .zip(&rows)
+        .map(|(resource, rows)| result(resource, rows, shown))
+        .collect();
+    for one in &results {
+        broker.metrics.error(one.error_code);
+    }
+    request.respond(&DescribeConfigsResponse {
+        results,
+        ..DescribeConfigsResponse::default()
+    })
+}
+
+/// What of a row the client asked for.
+#[derive(Clone, Copy)]
+struct Shown {
+    synonyms: bool,
+    documentation: bool,
+}
+
+/// A row, and where its value comes from on the wire.
+type Row = (ConfigRow, i8);
+
+fn rows(
+    broker: &Broker,
+    state: &State,
+    resource: &DescribeConfigsResource<'_>,
+) -> Result<Vec<Row>, Refusal> {
+    let fixed = &broker.config.fixed;
+    let name = resource.resource_name;
+    let rows = match resource.resource_type {
+        ConfigResource::TOPIC => {
+            check_topic_name(name).map_err(|error| {
+                let message = format!("Topic name is invalid: {error}");
+                Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, message)
+            })?;
+            let topic = state
+                .topic_by_name(name)
+                .ok_or_else(|| Refusal::of(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?;
+            topic_rows(&state.topic_layers(topic, fixed))
+        },
+        ConfigResource::BROKER if name.is_empty() => {
+            cluster_default_rows(&state.broker_layers(fixed))
+        },
+        ConfigResource::BROKER => {
+            check_broker_name(state, name)?;
+            broker_rows(&state.broker_layers(fixed))
+        },
+        ConfigResource::BROKER_LOGGER => {
+            check_broker_name(state, name)?;
+            return Ok(vec![(logger_row(), DYNAMIC_BROKER_LOGGER)]);
+        },
+        ConfigResource::CLIENT_METRICS | ConfigResource::GROUP if !name.is_empty() => Vec::new(),
+        other => {
+            let message = format!("Unsupported resource type {other} with name '{name}'.");
+            return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+        },
+    };
+    let rows = rows
+        .into_iter()
+        .filter(|row| is_asked_for(resource, row.name));
+    Ok(rows
+        .map(|row| {
+            let source = row.source as i8;
+            (row, source)
+        })
+        .collect())
+}
+
+fn is_asked_for(resource: &DescribeConfigsResource<'_>, name: &str) -> bool {
+    let keys = resource.configuration_keys.as_deref().unwrap_or_default();
+    keys.is_empty() || keys.contains(&name)
+}
+
+fn check_broker_name(state: &State, name: &str) -> Result<(), Refusal> {
+    let invalid = |message| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+    let Ok(number) = name.parse::<i32>() else {
+        return invalid(format!("Broker id must be an integer, but it is: {name}"));
+    };
+    let node = state.cluster().map(|cluster| cluster.node_id.0);
+    if node == Some(number) {
+        return Ok(());
+    }
+    let expected = node.unwrap_or(-1);
+    invalid(format!(
+        "Unexpected broker id, expected {expected} or empty string, but received {name}"
+    ))
+}
+
+fn logger_row() -> ConfigRow {
+    let level = match LevelFilter::current() {
+        LevelFilter::OFF => "FATAL".to_owned(),
+        level => level.to_string().to_ascii_uppercase(),
+    };
+    ConfigRow {
+        name: "root",
+        value: Some(level),
+        read_only: true,
+        source: ConfigSource::StaticBroker,
+        sensitive: false,
+        synonyms: Vec::new(),
+        kind: ConfigType::String,
+        documentation: "Level of the log, set at start.",
+    }
+}
+
+fn result<'a>(
+    resource: &DescribeConfigsResource<'a>,
+    rows: &'a Result<Vec<Row>, Refusal>,
+    shown: Shown,
+) -> DescribeConfigsResult<'a> {
+    let (error_code, error_message, configs) = match rows {
+        Err(refusal) => (refusal.code, Some(refusal.message.clone()), Vec::new()),
+        Ok(rows) => (
+            ErrorCode::NONE,
+            None,
+            rows.iter().map(|row| config(row, shown)).collect(),
+        ),
+    };
+    DescribeConfigsResult {
+        error_code,
+        error_message,
+        resource_type: resource.resource_type,
+        resource_name: resource.resource_name,
+        configs,
+    }
+}
+
+fn config((row, source): &Row, shown: Shown) -> DescribeConfigsResourceResult<'_> {
+    let synonyms = if shown.synonyms {
+        row.synonyms.as_slice()
+    } else {
+        &[]
+    };
+    DescribeConfigsResourceResult {
+        name: row.name,
+        value: row.value.as_deref().map(Cow::Borrowed),
+        read_only: row.read_only,
+        config_source: *source,
+        is_sensitive: row.sensitive,
+        synonyms: synonyms.iter().map(synonym).collect(),
+        config_type: row.kind as i8,
+        documentation: shown
+            .documentation
+            .then_some(Cow::Borrowed(row.documentation)),
+    }
+}
+
+fn synonym(synonym: &Synonym) -> DescribeConfigsSynonym<'_> {
+    DescribeConfigsSynonym {
+        name: &synonym.name,
+        value: synonym.value.as_deref().map(Cow::Borrowed),
+        source: synonym.source as i8,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{broker_with, state_with};
+
+    fn resource<'a>(
+        resource_type: i8,
+        name: &'a str,
+        keys: &[&'a str],
+    ) -> DescribeConfigsResource<'a> {
+        let configuration_keys = Some(keys.to_vec());
+        DescribeConfigsResource {
+            resource_type,
+            resource_name: name,
+            configuration_keys,
+        }
+    }
+
+    fn described(resource: &DescribeConfigsResource<'_>) -> Result<Vec<Row>, Refusal> {
+        let broker = broker_with(state_with(&[("t", 1)]));
+        broker.with_state(|state| rows(&broker, state, resource))
+    }
+
+    fn code(resource_type: i8, name: &str) -> ErrorCode {
+        described(&resource(resource_type, name, &[]))
+            .unwrap_err()
+            .code
+    }
+
+    #[test]
+    fn topics_show_all_keys_or_those_asked_for() {
+        let all = described(&resource(2, "t", &[])).unwrap();
+        assert_eq!(all.len(), 33);
+        let one = described(&resource(2, "t", &["flush.messages"])).unwrap();
+        let [(row, source)] = &one[..] else {
+            panic!("one row")
+        };
+        // Flumen flushes before every acknowledgement unless told otherwise, and says so.
+        assert_eq!((row.value.as_deref(), *source), (Some("1"), 5));
+        assert_eq!(code(2, "gone"), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        assert_eq!(code(2, "a b"), ErrorCode::INVALID_TOPIC_EXCEPTION);
+    }
+
+    #[test]
+    fn brokers_are_named_by_number_or_not_at_all() {
+        assert!(described(&resource(4, "1", &[])).unwrap().len() > 50);
+        assert!(described(&resource(4, "", &[])).unwrap().is_empty());
+        assert_eq!(code(4, "2"), ErrorCode::INVALID_REQUEST);
+        assert_eq!(code(4, "x"), ErrorCode::INVALID_REQUEST);
+    }
+
+    #[test]
+    fn loggers_have_an_answer_and_unknown_types_have_none() {
+        let rows = described(&resource(8, "1", &[])).unwrap();
+        assert_eq!((rows[0].0.name, rows[0].1), ("root", DYNAMIC_BROKER_LOGGER));
+        assert_eq!(code(8, ""), ErrorCode::INVALID_REQUEST);
+        assert!(described(&resource(32, "g", &[])).unwrap().is_empty());
+        assert_eq!(code(99, "x"), ErrorCode::INVALID_REQUEST);
+    }
+
+    #[test]
+    fn synonyms_and_documentation_only_when_asked_for() {
+        let rows = described(&resource(2, "t", &["retention.ms"]));
+        let asked = resource(2, "t", &[]);
+        let bare = result(
+            &asked,
+            &rows,
+            Shown {
+                synonyms: false,
+                documentation: false,
+            },
+        );
+        assert!(bare.configs[0].synonyms.is_empty() && bare.configs[0].documentation.is_none());
+        let full = result(
+            &asked,
+            &rows,
+            Shown {
+                synonyms: true,
+                documentation: true,
+            },
+        );
+        assert!(!full.configs[0].synonyms.is_empty() && full.configs[0].documentation.is_some());
+    }
+}

@@ -1,0 +1,249 @@
+//! `ListOffsets` (key 2): the ends of a partition, or the first record at or after a time.
+//!
+//! Behaviour:
+//! - -1 is the high watermark and, without transactions, also the last stable offset; -2 the log
+//!   start; -3 the record with the largest timestamp (KIP-734);
+//! - -4, the start of what is local (KIP-405), is the log start, and -5, the end of what is tiered
+//!   (KIP-1005), is -1: what Kafka answers for topics without remote storage;
+//! - a time is looked up exactly; -1 if no record is that young;
+//! - a partition named twice is `INVALID_REQUEST` for both.
+//!
+//! Version notes:
+//! - 4: fencing and the leader epoch (KIP-320); 7: -3; 8: -4; 9: -5. A negative time that the
+//!   version does not have is `UNSUPPORTED_VERSION`.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use engine_log::TopicPartition;
+use engine_shard::{OffsetQuery, Shard, ShardError, TimestampOffset};
+use net_wire::ErrorCode;
+use net_wire::messages::list_offsets::{
+    EARLIEST_LOCAL_TIMESTAMP, EARLIEST_TIMESTAMP, LATEST_TIERED_TIMESTAMP, LATEST_TIMESTAMP,
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsTopicResponse, MAX_TIMESTAMP,
+};
+
+use crate::broker::Broker;
+use crate::connection::Context;
+use crate::error_map::shard_code;
+use crate::request::{Outcome, Request};
+use crate::scatter::on_owners;
+
+pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
+    let broker = &context.broker;
+    let body: ListOffsetsRequest<'_> = request.body()?;
+    let plans = plan(broker, &body, request.version);
+    let asked = plans.iter().filter_map(|plan| match plan {
+        Plan::Ask(id, query, epoch) => Some((*id, (*query, *epoch))),
+        Plan::Answer(..) => None,
+    });
+    let look_up = |shard: Rc<Shard>, id, (query, epoch)| async move {
+        shard.offset_for(id, query, epoch).await
+    };
+    let found = on_owners(broker, asked.collect(), look_up).await;
+    let answers = merge(plans, found);
+    for answer in &answers {
+        broker.metrics.error(answer.error_code);
+    }
+    request.respond(&response(&body, answers))
+}
+
+/// What to do for one partition.
+#[derive(Debug, PartialEq, Eq)]
+enum Plan {
+    Ask(TopicPartition, OffsetQuery, i32),
+    Answer(ErrorCode),
+}
+
+fn plan(broker: &Broker, body: &ListOffsetsRequest<'_>, version: i16) -> Vec<Plan> {
+    let twice = named_twice(body);
+    let mut plans = Vec::new();
+    for topic in &body.topics {
+        let view = broker.topic_by_name(topic.name);
+        plans.extend(topic.partitions.iter().map(|one| {
+            if twice.contains(&(topic.name, one.partition_index)) {
+                return Plan::Answer(ErrorCode::INVALID_REQUEST);
+            }
+            let id = view
+                .as_ref()
+                .and_then(|view| view.partition(one.partition_index));
+            plan_one(one, id, version)
+        }));
+    }
+    plans
+}
+
+fn named_twice<'a>(body: &'a ListOffsetsRequest<'a>) -> Vec<(&'a str, i32)> {
+    let mut seen: BTreeMap<(&str, i32), usize> = BTreeMap::new();
+    for topic in &body.topics {
+        for one in &topic.partitions {
+            *seen.entry((topic.name, one.partition_index)).or_default() += 1;
+        }
+    }
+    seen.into_iter()
+        .filter(|(_, count)| *count > 1)
+        .map(|(key, _)| key)
+        .collect()
+}
+
+fn plan_one(one: &ListOffsetsPartition, id: Option<TopicPartition>, version: i16) -> Plan {
+    let Some(query) = query_of(one.timestamp, version) else {
+        return Plan::Answer(ErrorCode::UNSUPPORTED_VERSION);
+    };
+    match (id, query) {
+        (None, _) => Plan::Answer(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+        (Some(_), Query::Nothing) => Plan::Answer(ErrorCode::NONE),
+        (Some(id), Query::Ask(query)) => Plan::Ask(id, query, one.current_leader_epoch),
+    }
+}
+
+/// What a time means.
+enum Query {
+    Ask(OffsetQuery),
+    /// There is no such offset, which is no error.
+    Nothing,
+}
+
+fn query_of(timestamp: i64, version: i16) -> Option<Query> {
+    let (since, query) = match timestamp {
+        LATEST_TIMESTAMP => (1, Query::Ask(OffsetQuery::Latest)),
+        EARLIEST_TIMESTAMP => (1, Query::Ask(OffsetQuery::Earliest)),
+        MAX_TIMESTAMP => (7, Query::Ask(OffsetQuery::MaxTimestamp)),
+        EARLIEST_LOCAL_TIMESTAMP => (8, Query::Ask(OffsetQuery::Earliest)),
+        LATEST_TIERED_TIMESTAMP => (9, Query::Nothing),
+        0.. => (1, Query::Ask(OffsetQuery::Timestamp(timestamp))),
+        _ => return None,
+    };
+    (version >= since).then_some(query)
+}
+
+fn merge(
+    plans: Vec<Plan>,
+    found: Vec<Result<TimestampOffset, ShardError>>,
+) -> Vec<ListOffsetsPartitionResponse> {
+    let mut found = found.into_iter();
+    let mut answer = |plan| match plan {
+        Plan::Answer(error_code) => ListOffsetsPartitionResponse {
+            error_code,
+            ..Default::default()
+        },
+        Plan::Ask(..) => match found.next().unwrap_or(Err(ShardError::Stopping)) {
+            Ok(found) => ListOffsetsPartitionResponse {
+                timestamp: found.timestamp,
+                offset: found.offset,
+                leader_epoch: found.leader_epoch,
+                ..Default::default()
+            },
+            Err(error) => ListOffsetsPartitionResponse {
+                error_code: shard_code(&error),
+                ..Default::default()
+            },
+        },
+    };
+    plans.into_iter().map(&mut answer).collect()
+}
+
+fn response<'a>(
+    body: &ListOffsetsRequest<'a>,
+    answers: Vec<ListOffsetsPartitionResponse>,
+) -> ListOffsetsResponse<'a> {
+    let mut answers = answers.into_iter();
+    let topics = body.topics.iter().map(|topic| ListOffsetsTopicResponse {
+        name: topic.name,
+        partitions: topic
+            .partitions
+            .iter()
+            .zip(answers.by_ref())
+            .map(|(one, answer)| ListOffsetsPartitionResponse {
+                partition_index: one.partition_index,
+                ..answer
+            })
+            .collect(),
+    });
+    ListOffsetsResponse {
+        topics: topics.collect(),
+        ..ListOffsetsResponse::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::topic_view;
+    use net_wire::messages::list_offsets::ListOffsetsTopic;
+
+    fn planned(timestamp: i64, version: i16) -> Plan {
+        let one = ListOffsetsPartition {
+            timestamp,
+            ..ListOffsetsPartition::default()
+        };
+        plan_one(&one, topic_view(&[]).partition(0), version)
+    }
+
+    #[test]
+    fn negative_times_belong_to_versions() {
+        for (timestamp, since) in [(-1, 1), (-2, 1), (-3, 7), (-4, 8), (-5, 9)] {
+            let unsupported = Plan::Answer(ErrorCode::UNSUPPORTED_VERSION);
+            assert_eq!(planned(timestamp, since - 1), unsupported, "{timestamp}");
+            assert_ne!(planned(timestamp, since), unsupported, "{timestamp}");
+        }
+        assert_eq!(planned(-6, 9), Plan::Answer(ErrorCode::UNSUPPORTED_VERSION));
+    }
+
+    #[test]
+    fn without_tiering_the_local_start_is_the_log_start_and_nothing_is_tiered() {
+        assert!(matches!(
+            planned(-4, 8),
+            Plan::Ask(_, OffsetQuery::Earliest, -1)
+        ));
+        assert_eq!(planned(-5, 9), Plan::Answer(ErrorCode::NONE));
+        assert!(matches!(
+            planned(0, 1),
+            Plan::Ask(_, OffsetQuery::Timestamp(0), -1)
+        ));
+        let answers = merge(vec![planned(-5, 9)], Vec::new());
+        assert_eq!((answers[0].offset, answers[0].timestamp), (-1, -1));
+    }
+
+    #[test]
+    fn partitions_named_twice_are_found() {
+        let one = |partition_index| ListOffsetsPartition {
+            partition_index,
+            ..Default::default()
+        };
+        let topic = |name, partitions| ListOffsetsTopic { name, partitions };
+        let body = ListOffsetsRequest {
+            topics: vec![
+                topic("a", vec![one(0), one(1)]),
+                topic("a", vec![one(1)]),
+                topic("b", vec![one(0)]),
+            ],
+            ..ListOffsetsRequest::default()
+        };
+        assert_eq!(named_twice(&body), [("a", 1)]);
+    }
+
+    #[test]
+    fn answers_find_their_partitions() {
+        let found = TimestampOffset {
+            timestamp: 5,
+            offset: 6,
+            leader_epoch: 7,
+        };
+        let plans = vec![Plan::Answer(ErrorCode::INVALID_REQUEST), planned(-1, 4)];
+        let answers = merge(plans, vec![Ok(found)]);
+        assert_eq!(
+            (answers[0].error_code, answers[0].offset),
+            (ErrorCode::INVALID_REQUEST, -1)
+        );
+        assert_eq!(
+            (
+                answers[1].timestamp,
+                answers[1].offset,
+                answers[1].leader_epoch
+            ),
+            (5, 6, 7)
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! One file per API, named as in Kafka; each opens with what it does and what its versions changed.
+//!
+//! A handler takes a request and gives the response. Where there is something to decide, a pure
+//! function decides and the handler awaits around it.
+
+mod alter_configs;
+mod api_versions;
+mod config_resource;
+mod create_partitions;
+mod create_topics;
+mod delete_records;
+mod delete_topics;
+mod describe_cluster;
+mod describe_configs;
+mod describe_log_dirs;
+mod fetch;
+mod fetch_read;
+mod incremental_alter_configs;
+mod init_producer_id;
+mod list_offsets;
+mod metadata;
+mod offset_for_leader_epoch;
+pub(crate) mod produce;
+mod produce_check;
+
+use std::cell::Cell;
+use std::rc::Rc;
+
+use net_wire::ApiKey;
+
+use crate::connection::Context;
+use crate::metrics::Stage;
+use crate::propose::LocalFuture;
+use crate::request::{Outcome, Request};
+
+/// The handler of a request, not started yet.
+pub(crate) fn dispatch(context: Rc<Context>, request: Request) -> LocalFuture<Outcome> {
+    let api = request.api;
+    let clock = Rc::clone(&context);
+    let received = request.received;
+    let work: LocalFuture<Outcome> = match api {
+        ApiKey::Produce => Box::pin(produce::handle(context, request, Rc::new(Cell::new(false)))),
+        ApiKey::Fetch => Box::pin(fetch::handle(context, request)),
+        ApiKey::ListOffsets => Box::pin(list_offsets::handle(context, request)),
+        ApiKey::Metadata => Box::pin(metadata::handle(context, request)),
+        ApiKey::ApiVersions => Box::pin(api_versions::handle(request)),
+        ApiKey::CreateTopics => Box::pin(create_topics::handle(context, request)),
+        ApiKey::DeleteTopics => Box::pin(delete_topics::handle(context, request)),
+        ApiKey::DeleteRecords => Box::pin(delete_records::handle(context, request)),
+        ApiKey::InitProducerId => Box::pin(init_producer_id::handle(context, request)),
+        ApiKey::OffsetForLeaderEpoch => Box::pin(offset_for_leader_epoch::handle(context, request)),
+        ApiKey::DescribeConfigs => Box::pin(describe_configs::handle(context, request)),
+        ApiKey::AlterConfigs => Box::pin(alter_configs::handle(context, request)),
+        ApiKey::DescribeLogDirs => Box::pin(describe_log_dirs::handle(context, request)),
+        ApiKey::CreatePartitions => Box::pin(create_partitions::handle(context, request)),
+        ApiKey::IncrementalAlterConfigs => {
+            Box::pin(incremental_alter_configs::handle(context, request))
+        },
+        ApiKey::DescribeCluster => Box::pin(describe_cluster::handle(context, request)),
+    };
+    Box::pin(async move {
+        clock
+            .broker
+            .metrics
+            .stage(Stage::Queue, engine_rt::now() - received);
+        work.await
+    })
+}
