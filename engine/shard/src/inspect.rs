@@ -59,8 +59,9 @@ pub struct CheckpointCopy {
     pub partitions: usize,
     /// Where its records end.
     pub end: u64,
-    /// Where a later record stands all the same: one before it, at `end`, is damaged.
-    pub unreachable: Option<u64>,
+    /// The highest sequence of a whole record behind that end. Higher than that of both copies, it
+    /// means that a record before it is damaged.
+    pub stranded_sequence: Option<u64>,
 }
 
 /// The copies of a shard's checkpoint that there are.
@@ -93,15 +94,10 @@ async fn examine(
     let file = File::open(path, read_only).await?;
     let file_bytes = file.len().await?;
     let end = place.map_or(0, |place| place.end);
-    let mut unreachable = None;
-    let mut at = end;
-    while at < file_bytes && unreachable.is_none() {
-        if let Some((record, _)) = read_record(&file, at, file_bytes, owner).await?
-            && place.is_none_or(|place| record.sequence > place.sequence)
-        {
-            unreachable = Some(at);
-        }
-        at += BLOCK_BYTES as u64;
+    let mut stranded_sequence = None;
+    for at in (end..file_bytes).step_by(BLOCK_BYTES) {
+        let record = read_record(&file, at, file_bytes, owner).await?;
+        stranded_sequence = stranded_sequence.max(record.map(|(record, _)| record.sequence));
     }
     Ok(CheckpointCopy {
         path: path.to_path_buf(),
@@ -110,7 +106,7 @@ async fn examine(
         position: contents.as_ref().and_then(|contents| contents.position),
         partitions: contents.map_or(0, |contents| contents.states.len()),
         end,
-        unreachable,
+        stranded_sequence,
     })
 }
 
