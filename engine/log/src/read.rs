@@ -102,7 +102,7 @@ impl PartitionLog {
             .first_offset()
             .is_some_and(|first| first <= offset)
         {
-            let batches = self.tail.from_offset(offset);
+            let batches = self.tail.batches_at(offset);
             return Ok(Some(Plan::Memory(take_batches(
                 batches, bytes_max, min_one, bound,
             ))));

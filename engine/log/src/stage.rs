@@ -29,6 +29,7 @@ pub struct SegmentWrite {
     /// The file's final size, if this write seals the segment.
     pub seals_at: Option<u64>,
     /// Keeps the file's name until the write is done.
+    #[expect(dead_code, reason = "held for its drop")]
     pub(crate) pin: SegmentPin,
 }
 
@@ -238,7 +239,7 @@ impl Filler<'_> {
 
     /// Adds the batches that end by `until` to the index.
     fn index_batches(&self, index: &mut SegmentIndex, until: u64) {
-        for batch in self.tail.from_pos(self.segment_base, index.end()) {
+        for batch in self.tail.batches_behind(self.segment_base, index.end()) {
             if batch.end_pos() > until {
                 break;
             }

@@ -48,11 +48,11 @@ impl PartitionLog {
             .i64(segment.max_timestamp_offset);
         fields.i64(segment.created_ms).u8(u8::from(segment.sealed));
         let mut unwritten = vec![0; (segment.durable - written) as usize];
-        if !segment.sealed {
+        if segment.sealed {
+            unwritten.clear();
+        } else {
             self.tail
                 .copy_range(segment.base_offset, written, &mut unwritten);
-        } else {
-            unwritten.clear();
         }
         fields.u32(unwritten.len() as u32).raw(&unwritten);
     }

@@ -150,7 +150,7 @@ impl Tail {
     }
 
     /// The batch with `offset` and those after it.
-    pub(crate) fn from_offset(&self, offset: i64) -> impl Iterator<Item = &StoredBatch> {
+    pub(crate) fn batches_at(&self, offset: i64) -> impl Iterator<Item = &StoredBatch> {
         let at = self
             .batches
             .partition_point(|batch| batch.last_offset < offset);
@@ -158,7 +158,7 @@ impl Tail {
     }
 
     /// The batches of a segment that end behind position `pos`.
-    pub(crate) fn from_pos(
+    pub(crate) fn batches_behind(
         &self,
         segment_base: i64,
         pos: u64,
@@ -188,7 +188,7 @@ impl Tail {
             copied = source.len().min(into.len());
             into[..copied].copy_from_slice(&source[..copied]);
         }
-        for batch in self.from_pos(segment_base, at(copied)) {
+        for batch in self.batches_behind(segment_base, at(copied)) {
             if copied == into.len() {
                 break;
             }

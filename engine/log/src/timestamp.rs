@@ -111,7 +111,9 @@ async fn candidate(
         Lookup::Range(None) => {
             let log = partition.borrow();
             let index = log.segment(base).and_then(|segment| segment.index.as_ref());
-            index.and_then(|index| index.open_offset()).unwrap_or(base)
+            index
+                .and_then(super::segment::index::SegmentIndex::open_offset)
+                .unwrap_or(base)
         },
         Lookup::Chunk(chunk) => {
             let ranges = read_chunk_ranges(partition, files, base, &chunk).await?;

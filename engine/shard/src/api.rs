@@ -155,13 +155,13 @@ pub enum OffsetQuery {
     Timestamp(i64),
 }
 
+/// What a shard says about the batches that it got.
+type Outcomes = OneshotReceiver<Vec<Result<Appended, ShardError>>>;
+
 /// Appends that were put in order and are on their way to the disk.
 #[derive(Debug)]
 pub struct ProduceTicket {
-    pub(crate) parts: Vec<(
-        Vec<usize>,
-        OneshotReceiver<Vec<Result<Appended, ShardError>>>,
-    )>,
+    pub(crate) parts: Vec<(Vec<usize>, Outcomes)>,
     pub(crate) count: usize,
 }
 
@@ -185,7 +185,7 @@ impl ProduceTicket {
 #[derive(Clone, Debug)]
 pub struct Shards {
     pub(crate) local: Rc<Shard>,
-    pub(crate) senders: Rc<Vec<MailSender<Mail>>>,
+    pub(crate) senders: Rc<[MailSender<Mail>]>,
 }
 
 impl Shards {
@@ -193,7 +193,7 @@ impl Shards {
     pub fn new(local: Rc<Shard>, senders: Vec<MailSender<Mail>>) -> Self {
         Self {
             local,
-            senders: Rc::new(senders),
+            senders: senders.into(),
         }
     }
 

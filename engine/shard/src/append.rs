@@ -39,13 +39,13 @@ impl Shard {
     ) -> Vec<Result<Appended, ShardError>> {
         let mut begun = Vec::with_capacity(batches.len());
         if self.gate_queue.get() == 0 && batches.iter().all(|batch| self.is_ready(batch)) {
-            begun.extend(batches.into_iter().map(|batch| self.begin(batch)));
+            begun.extend(batches.into_iter().map(|batch| self.begin(&batch)));
         } else {
             self.gate_queue.set(self.gate_queue.get() + 1);
             let turn = self.gate.acquire(1).await;
             for batch in batches {
                 let ready = self.make_ready(&batch).await;
-                begun.push(ready.and_then(|()| self.begin(batch)));
+                begun.push(ready.and_then(|()| self.begin(&batch)));
             }
             drop(turn);
             self.gate_queue.set(self.gate_queue.get() - 1);
@@ -107,7 +107,7 @@ impl Shard {
     }
 
     /// Gives the batch its offsets and sends it on its way to the disk.
-    fn begin(self: &Rc<Self>, batch: ProduceBatch) -> Result<Begun, ShardError> {
+    fn begin(self: &Rc<Self>, batch: &ProduceBatch) -> Result<Begun, ShardError> {
         let slot = self.slot(batch.id)?;
         self.refuse_if_unfit(&slot)?;
         let now_ms = wall_clock_ms();
@@ -138,7 +138,7 @@ impl Shard {
                 leader_epoch,
                 at,
             } => {
-                self.store(&slot, &batch, base_offset, leader_epoch, at);
+                self.store(&slot, batch, base_offset, leader_epoch, at);
                 Ok(Begun {
                     slot,
                     base_offset,
@@ -291,12 +291,12 @@ impl Shard {
                 guard.flushed();
                 slot.advance(self.durable_frame.get());
             },
-            Err(error) => self.fence(&slot, &error),
+            Err(error) => Self::fence(&slot, &error),
         }
     }
 
     /// A segment write failed: the partition takes nothing more in this life.
-    pub(crate) fn fence(&self, slot: &Slot, error: &std::io::Error) {
+    pub(crate) fn fence(slot: &Slot, error: &std::io::Error) {
         let id = slot.log.borrow().id();
         tracing::error!(partition = %id, %error, "FL2002: segment write failed; the partition is fenced until restart");
         slot.fail(format!("segment: {error}"));
@@ -355,7 +355,7 @@ impl Slot {
             && log
                 .segments()
                 .last()
-                .is_none_or(|active| active.is_loaded())
+                .is_none_or(engine_log::segment::Segment::is_loaded)
     }
 }
 

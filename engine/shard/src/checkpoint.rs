@@ -194,8 +194,8 @@ impl Checkpoint {
         owner: CheckpointOwner,
     ) -> io::Result<(Self, CheckpointContents)> {
         let mut best: Option<(Place, CheckpointContents)> = None;
-        for copy in 0..NAMES.len() {
-            let found = load_copy(&dir.join(NAMES[copy]), copy, owner).await?;
+        for (copy, name) in NAMES.iter().enumerate() {
+            let found = load_copy(&dir.join(name), copy, owner).await?;
             if let Some((place, _)) = &found
                 && best
                     .as_ref()
@@ -204,8 +204,10 @@ impl Checkpoint {
                 best = found;
             }
         }
-        let (place, contents) =
-            best.map_or((None, CheckpointContents::default()), |(p, c)| (Some(p), c));
+        let (place, contents) = best.map_or_else(
+            || (None, CheckpointContents::default()),
+            |(place, contents)| (Some(place), contents),
+        );
         Ok((
             Self {
                 dir: dir.to_path_buf(),

@@ -57,13 +57,13 @@ impl Shard {
         );
         fetched.records = records
             .await
-            .map_err(|error| self.read_error(&slot, &part, error))?;
+            .map_err(|error| self.read_error(&slot, &part, &error))?;
         // A batch may have become unreadable while it was read: the log start moved past it.
         fetched.log_start_offset = slot.log.borrow().log_start();
         Ok(fetched)
     }
 
-    fn read_error(&self, slot: &Slot, part: &FetchPart, error: ReadError) -> ShardError {
+    fn read_error(&self, slot: &Slot, part: &FetchPart, error: &ReadError) -> ShardError {
         let (log_start_offset, high_watermark) = {
             let log = slot.log.borrow();
             (log.log_start(), log.high_watermark())

@@ -84,7 +84,7 @@ impl Shard {
             return;
         }
         if let Err(error) = self.carry(slot).await {
-            self.fence(slot, &error);
+            Self::fence(slot, &error);
         }
         slot.writing.set(false);
         slot.changed.notify();

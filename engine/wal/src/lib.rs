@@ -16,8 +16,10 @@
 
 mod files;
 mod frame;
+mod group;
 mod inspect;
 mod journal;
+mod pipeline;
 mod recovery;
 
 pub use files::{JournalFiles, JournalOptions};
