@@ -102,7 +102,7 @@ mod tests {
         assert_eq!(limits.connection_idle_max, Duration::MAX);
         assert_eq!(limits.fetch_sessions_max, 3);
         let defaults = Limits::new(&StaticConfig::default(), 1, 1 << 20);
-        assert_eq!(defaults.connection_idle_max, Duration::from_secs(600));
+        assert_eq!(defaults.connection_idle_max, Duration::from_mins(10));
         assert_eq!(defaults.fetch_bytes_max, 57_671_680);
     }
 }

@@ -208,13 +208,15 @@ impl Connection {
     /// Starts a produce, so that its records have their place before the next request is read. All
     /// others start when those before them are computed.
     async fn start(&self, request: Request) -> Work {
-        let context = Rc::clone(&self.context);
-        if request.api != ApiKey::Produce {
-            return Work::Running(handlers::dispatch(context, request));
-        }
+        let is_produce = request.api == ApiKey::Produce;
         let started = Rc::new(Cell::new(false));
-        let work = handlers::produce::handle(context, request, Rc::clone(&started));
-        until_started(Box::pin(work), &started).await
+        let context = Rc::clone(&self.context);
+        let work = Box::pin(handlers::dispatch(context, request, Rc::clone(&started)));
+        if is_produce {
+            until_started(work, &started).await
+        } else {
+            Work::Running(work)
+        }
     }
 
     async fn write_responses(&self) {

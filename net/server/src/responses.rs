@@ -168,7 +168,7 @@ mod tests {
     use crate::budget::Budget;
     use crate::request::CloseReason;
 
-    fn poll<F: Future>(future: Pin<&mut F>) -> Poll<F::Output> {
+    fn poll<F: Future + ?Sized>(future: Pin<&mut F>) -> Poll<F::Output> {
         future.poll(&mut Context::from_waker(Waker::noop()))
     }
 

@@ -9,6 +9,9 @@ use engine_shard::{Shard, ShardError};
 
 use crate::broker::Broker;
 
+/// Items of one shard, each with its place in the request.
+type Group<I> = (Vec<usize>, Vec<(TopicPartition, I)>);
+
 /// Runs `ask` for every partition on the shard that owns it; answers in the order of `items`. Items
 /// of one shard are asked one after the other, shards at the same time.
 pub(crate) async fn on_owners<I, T, F, A>(
@@ -23,7 +26,7 @@ where
     A: Fn(Rc<Shard>, TopicPartition, I) -> F + Clone + Send + 'static,
 {
     let mut results: Vec<_> = items.iter().map(|_| Err(ShardError::Stopping)).collect();
-    let mut by_owner: BTreeMap<usize, (Vec<usize>, Vec<(TopicPartition, I)>)> = BTreeMap::new();
+    let mut by_owner: BTreeMap<usize, Group<I>> = BTreeMap::new();
     for (place, item) in items.into_iter().enumerate() {
         let owner = broker.owner(item.0) % broker.shards.count();
         let group = by_owner.entry(owner).or_default();

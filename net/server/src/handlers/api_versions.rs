@@ -15,7 +15,7 @@ use net_wire::{ApiKey, ErrorCode};
 
 use crate::request::{Outcome, Request};
 
-pub(crate) async fn handle(request: Request) -> Outcome {
+pub(crate) fn handle(request: &Request) -> Outcome {
     if !request.api.serves(request.version) {
         return request.respond_in(0, &unsupported(), Vec::new());
     }

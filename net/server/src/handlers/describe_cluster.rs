@@ -8,8 +8,6 @@
 //! - 1: endpoint types (KIP-919): this is a broker, controllers have no endpoint here; 2: fenced
 //!   brokers (KIP-1073), of which there are none.
 
-use std::rc::Rc;
-
 use net_wire::ErrorCode;
 use net_wire::messages::describe_cluster::{
     DescribeClusterBroker, DescribeClusterRequest, DescribeClusterResponse,
@@ -23,7 +21,7 @@ use crate::request::{Outcome, Request};
 const BROKERS: i8 = 1;
 const CONTROLLERS: i8 = 2;
 
-pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
+pub(crate) fn handle(context: &Context, request: &Request) -> Outcome {
     let broker = &context.broker;
     let body: DescribeClusterRequest = request.body()?;
     if let Err(refusal) = check_endpoint_type(body.endpoint_type) {

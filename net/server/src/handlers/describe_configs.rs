@@ -13,11 +13,10 @@
 //!   (KIP-569).
 
 use std::borrow::Cow;
-use std::rc::Rc;
 
 use cluster_meta::State;
 use cluster_meta::config::describe::{broker_rows, cluster_default_rows, topic_rows};
-use cluster_meta::config::{ConfigRow, ConfigSource, ConfigType, Synonym};
+use cluster_meta::config::{ConfigRow, ConfigSource, ConfigType, StaticConfig, Synonym};
 use net_wire::ErrorCode;
 use net_wire::messages::ConfigResource;
 use net_wire::messages::describe_configs::{
@@ -27,7 +26,6 @@ use net_wire::messages::describe_configs::{
 use net_wire::topic_name::check_topic_name;
 use tracing::level_filters::LevelFilter;
 
-use crate::broker::Broker;
 use crate::connection::Context;
 use crate::error_map::Refusal;
 use crate::request::{Outcome, Request};
@@ -35,13 +33,13 @@ use crate::request::{Outcome, Request};
 /// `ConfigSource.DYNAMIC_BROKER_LOGGER_CONFIG`, which only loggers have.
 const DYNAMIC_BROKER_LOGGER: i8 = 6;
 
-pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
+pub(crate) fn handle(context: &Context, request: &Request) -> Outcome {
     let broker = &context.broker;
     let body: DescribeConfigsRequest<'_> = request.body()?;
     let rows: Vec<_> = body
         .resources
         .iter()
-        .map(|resource| broker.with_state(|state| rows(broker, state, resource)))
+        .map(|resource| broker.with_state(|state| rows(&broker.config.fixed, state, resource)))
         .collect();
     let shown = Shown {
         synonyms: body.include_synonyms,
@@ -73,11 +71,10 @@ struct Shown {
 type Row = (ConfigRow, i8);
 
 fn rows(
-    broker: &Broker,
+    fixed: &StaticConfig,
     state: &State,
     resource: &DescribeConfigsResource<'_>,
 ) -> Result<Vec<Row>, Refusal> {
-    let fixed = &broker.config.fixed;
     let name = resource.resource_name;
     let rows = match resource.resource_type {
         ConfigResource::TOPIC => {
@@ -208,7 +205,7 @@ fn synonym(synonym: &Synonym) -> DescribeConfigsSynonym<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{broker_with, state_with};
+    use crate::testing::state_with;
 
     fn resource<'a>(
         resource_type: i8,
@@ -224,8 +221,7 @@ mod tests {
     }
 
     fn described(resource: &DescribeConfigsResource<'_>) -> Result<Vec<Row>, Refusal> {
-        let broker = broker_with(state_with(&[("t", 1)]));
-        broker.with_state(|state| rows(&broker, state, resource))
+        rows(&StaticConfig::default(), &state_with(&[("t", 1)]), resource)
     }
 
     fn code(resource_type: i8, name: &str) -> ErrorCode {
@@ -267,7 +263,7 @@ mod tests {
 
     #[test]
     fn synonyms_and_documentation_only_when_asked_for() {
-        let rows = described(&resource(2, "t", &["retention.ms"]));
+        let rows = described(&resource(2, "t", &["max.message.bytes"]));
         let asked = resource(2, "t", &[]);
         let bare = result(
             &asked,

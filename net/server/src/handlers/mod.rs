@@ -20,7 +20,7 @@ mod init_producer_id;
 mod list_offsets;
 mod metadata;
 mod offset_for_leader_epoch;
-pub(crate) mod produce;
+mod produce;
 mod produce_check;
 
 use std::cell::Cell;
@@ -30,39 +30,40 @@ use net_wire::ApiKey;
 
 use crate::connection::Context;
 use crate::metrics::Stage;
-use crate::propose::LocalFuture;
 use crate::request::{Outcome, Request};
 
-/// The handler of a request, not started yet.
-pub(crate) fn dispatch(context: Rc<Context>, request: Request) -> LocalFuture<Outcome> {
-    let api = request.api;
-    let clock = Rc::clone(&context);
-    let received = request.received;
-    let work: LocalFuture<Outcome> = match api {
-        ApiKey::Produce => Box::pin(produce::handle(context, request, Rc::new(Cell::new(false)))),
-        ApiKey::Fetch => Box::pin(fetch::handle(context, request)),
-        ApiKey::ListOffsets => Box::pin(list_offsets::handle(context, request)),
-        ApiKey::Metadata => Box::pin(metadata::handle(context, request)),
-        ApiKey::ApiVersions => Box::pin(api_versions::handle(request)),
-        ApiKey::CreateTopics => Box::pin(create_topics::handle(context, request)),
-        ApiKey::DeleteTopics => Box::pin(delete_topics::handle(context, request)),
-        ApiKey::DeleteRecords => Box::pin(delete_records::handle(context, request)),
-        ApiKey::InitProducerId => Box::pin(init_producer_id::handle(context, request)),
-        ApiKey::OffsetForLeaderEpoch => Box::pin(offset_for_leader_epoch::handle(context, request)),
-        ApiKey::DescribeConfigs => Box::pin(describe_configs::handle(context, request)),
-        ApiKey::AlterConfigs => Box::pin(alter_configs::handle(context, request)),
-        ApiKey::DescribeLogDirs => Box::pin(describe_log_dirs::handle(context, request)),
-        ApiKey::CreatePartitions => Box::pin(create_partitions::handle(context, request)),
-        ApiKey::IncrementalAlterConfigs => {
-            Box::pin(incremental_alter_configs::handle(context, request))
+/// Answers a request. Handlers that wait are boxed, so that each takes its own size and not that of
+/// the largest.
+///
+/// `started` is set when what follows on the connection may start although this is not answered:
+/// by a produce whose records have their place.
+pub(crate) async fn dispatch(
+    context: Rc<Context>,
+    request: Request,
+    started: Rc<Cell<bool>>,
+) -> Outcome {
+    let waited = engine_rt::now() - request.received;
+    context.broker.metrics.stage(Stage::Queue, waited);
+    match request.api {
+        ApiKey::Produce => Box::pin(produce::handle(context, request, started)).await,
+        ApiKey::Fetch => Box::pin(fetch::handle(context, request)).await,
+        ApiKey::ListOffsets => Box::pin(list_offsets::handle(context, request)).await,
+        ApiKey::Metadata => Box::pin(metadata::handle(context, request)).await,
+        ApiKey::ApiVersions => api_versions::handle(&request),
+        ApiKey::CreateTopics => Box::pin(create_topics::handle(context, request)).await,
+        ApiKey::DeleteTopics => Box::pin(delete_topics::handle(context, request)).await,
+        ApiKey::DeleteRecords => Box::pin(delete_records::handle(context, request)).await,
+        ApiKey::InitProducerId => Box::pin(init_producer_id::handle(context, request)).await,
+        ApiKey::OffsetForLeaderEpoch => {
+            Box::pin(offset_for_leader_epoch::handle(context, request)).await
         },
-        ApiKey::DescribeCluster => Box::pin(describe_cluster::handle(context, request)),
-    };
-    Box::pin(async move {
-        clock
-            .broker
-            .metrics
-            .stage(Stage::Queue, engine_rt::now() - received);
-        work.await
-    })
+        ApiKey::DescribeConfigs => describe_configs::handle(&context, &request),
+        ApiKey::AlterConfigs => Box::pin(alter_configs::handle(context, request)).await,
+        ApiKey::DescribeLogDirs => Box::pin(describe_log_dirs::handle(context, request)).await,
+        ApiKey::CreatePartitions => Box::pin(create_partitions::handle(context, request)).await,
+        ApiKey::IncrementalAlterConfigs => {
+            Box::pin(incremental_alter_configs::handle(context, request)).await
+        },
+        ApiKey::DescribeCluster => describe_cluster::handle(&context, &request),
+    }
 }

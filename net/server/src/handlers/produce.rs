@@ -56,7 +56,6 @@ pub(crate) async fn handle(
     started: Rc<Cell<bool>>,
 ) -> Outcome {
     let broker = &context.broker;
-    broker.metrics.stage(Stage::Queue, now() - request.received);
     let body: ProduceRequest<'_> = request.body()?;
     let (parts, batches) = judge(broker, &request, &body).await;
     let records: i64 = batches.iter().map(|batch| i64::from(batch.records)).sum();

@@ -360,20 +360,15 @@ mod tests {
 
     #[test]
     fn a_topics_own_codec_is_applied_to_what_has_another() {
-        let rules = rules(&[("compression.type", "zstd")]);
+        let zstd = rules(&[("compression.type", "zstd")]);
         let plain = batch(BatchBuilder::new(), &[NOW]);
-        let out = checked(&plain, &rules).unwrap();
+        let out = checked(&plain, &zstd).unwrap();
         let (view, _) = BatchView::split(&out.bytes).unwrap();
         assert_eq!(view.header().attributes.codec(), Some(Codec::Zstd));
         assert!(view.is_intact());
         let already = batch(BatchBuilder::new().codec(Codec::Zstd), &[NOW]);
-        assert!(
-            checked(&already, &rules)
-                .unwrap()
-                .bytes
-                .same_block(&already)
-        );
-        let plain_topic = super::tests::rules(&[("compression.type", "uncompressed")]);
+        assert!(checked(&already, &zstd).unwrap().bytes.same_block(&already));
+        let plain_topic = rules(&[("compression.type", "uncompressed")]);
         let out = checked(&already, &plain_topic).unwrap();
         let (view, _) = BatchView::split(&out.bytes).unwrap();
         assert_eq!(view.header().attributes, Attributes(0));
