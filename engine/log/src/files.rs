@@ -4,9 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use engine_rt::fs::{self, File, OpenOptions};
 
+use crate::chunks::Chunks;
 use crate::ids::TopicPartition;
 use crate::segment::layout::segment_file_name;
 
@@ -26,16 +28,19 @@ pub struct SegmentFiles {
     disk_id: u128,
     open_max: usize,
     cache: RefCell<Cache>,
+    pub(crate) chunks: Rc<Chunks>,
 }
 
 impl SegmentFiles {
-    /// Segment files below `root`, at most `open_max` of them open.
-    pub fn new(root: &Path, disk_id: u128, open_max: usize) -> Self {
+    /// Segment files below `root`, at most `open_max` of them open; readers of old data share at
+    /// most `chunks_max` chunks of 1 MiB in memory.
+    pub fn new(root: &Path, disk_id: u128, open_max: usize, chunks_max: usize) -> Self {
         Self {
             root: root.to_path_buf(),
             disk_id,
             open_max,
             cache: RefCell::default(),
+            chunks: Chunks::new(chunks_max),
         }
     }
 
@@ -90,6 +95,7 @@ impl SegmentFiles {
     /// Closes a segment and removes its name.
     pub async fn remove(&self, id: TopicPartition, base: i64) -> io::Result<()> {
         self.forget(&(id, base));
+        self.chunks.forget(id, base);
         match fs::remove_file(&self.path(id, base)).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,

@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod bytes;
+mod chunks;
 pub mod entry;
 mod epochs;
 mod files;

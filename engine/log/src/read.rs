@@ -51,8 +51,8 @@ struct SegmentPlan {
     lookup: Lookup,
     /// Ranges behind `lookup` that are in memory.
     readable_end: u64,
+    written: u64,
     len: u64,
-    sealed: bool,
     _pin: SegmentPin,
 }
 
@@ -195,8 +195,8 @@ fn segment_plan(segment: &Segment, lookup: Lookup) -> SegmentPlan {
         segment_base: segment.base_offset,
         lookup,
         readable_end: segment.readable_end(),
+        written: segment.written,
         len: segment.len,
-        sealed: segment.sealed,
         _pin: segment.pin.clone(),
     }
 }
@@ -248,44 +248,74 @@ impl SegmentReader<'_> {
         Ok(taken)
     }
 
+    /// Whether a chunk and its index block are flushed: nothing in it ever changes.
+    fn is_whole(&self, chunk: u64) -> bool {
+        (chunk + 1) * CHUNK_BYTES <= self.plan.written
+    }
+
+    async fn whole_chunk(&self, chunk: u64) -> Result<Buf, ReadError> {
+        let key = (self.id, self.plan.segment_base, chunk);
+        let bytes = self.files.chunks.get(key, &self.file).await;
+        bytes.map_err(|error| ReadError::Io(error.to_string()))
+    }
+
     /// The ranges in a chunk's index block.
     async fn chunk_ranges(&self, chunk: &ChunkSummary) -> Result<Vec<Range>, ReadError> {
-        let last = self.plan.len / CHUNK_BYTES;
-        let pos = if self.plan.sealed && chunk.chunk == last {
-            sealed_index_pos(self.plan.len)
+        let number = chunk.chunk;
+        let (block, pos) = if self.is_whole(number) {
+            let bytes = self.whole_chunk(number).await?;
+            let at = bytes.len().saturating_sub(BLOCK as usize);
+            (bytes.slice(at..), index_block_pos(number))
         } else {
-            index_block_pos(chunk.chunk)
+            let pos = sealed_index_pos(self.plan.len);
+            (self.read_at(pos, BLOCK as usize).await?, pos)
         };
-        let block = self.read_at(pos, BLOCK as usize).await?;
-        decode_index_block(chunk.chunk, self.plan.segment_base, &block)
+        decode_index_block(number, self.plan.segment_base, &block)
             .ok_or_else(|| self.corrupt("index block", pos))
     }
 
     /// The bytes of consecutive ranges, checked.
     async fn read_ranges(&self, ranges: &[Range]) -> Result<Vec<Buf>, ReadError> {
         let (from, to) = (ranges[0].pos, ranges[ranges.len() - 1].end());
-        let start = file_pos(from) - file_pos(from) % BLOCK;
-        let end = (file_pos(to - 1) + 1).next_multiple_of(BLOCK);
-        let block = self.read_at(start, (end - start) as usize).await?;
-        let slice = |from: u64, to: u64| -> Result<Buf, ReadError> {
-            let (from, to) = (
-                (file_pos(from) - start) as usize,
-                (file_pos(to - 1) + 1 - start) as usize,
-            );
-            if to > block.len() {
-                return Err(self.corrupt("a range cut short", start));
-            }
-            Ok(block.slice(from..to))
-        };
         let mut parts = Vec::new();
         let mut pos = from;
         while pos < to {
-            let until = to.min((pos / CHUNK_BYTES + 1) * CHUNK_BYTES);
-            parts.push(slice(pos, until)?);
+            let chunk = pos / CHUNK_BYTES;
+            let until = to.min((chunk + 1) * CHUNK_BYTES);
+            parts.push(self.read_part(chunk, pos, until).await?);
             pos = until;
         }
+        self.read_ahead(to);
         self.check(ranges, &parts)?;
         Ok(parts)
+    }
+
+    /// The bytes from `pos` to `until`, which lie in one chunk.
+    async fn read_part(&self, chunk: u64, pos: u64, until: u64) -> Result<Buf, ReadError> {
+        let (start, bytes) = if self.is_whole(chunk) {
+            (
+                file_pos(chunk * CHUNK_BYTES),
+                self.whole_chunk(chunk).await?,
+            )
+        } else {
+            let start = file_pos(pos) - file_pos(pos) % BLOCK;
+            let end = (file_pos(until - 1) + 1).next_multiple_of(BLOCK);
+            (start, self.read_at(start, (end - start) as usize).await?)
+        };
+        let (from, to) = (file_pos(pos) - start, file_pos(until - 1) + 1 - start);
+        if to > bytes.len() as u64 {
+            return Err(self.corrupt("a range cut short", start));
+        }
+        Ok(bytes.slice(from as usize..to as usize))
+    }
+
+    /// Somebody who has read most of a chunk will want the next one.
+    fn read_ahead(&self, read_to: u64) {
+        let next = read_to / CHUNK_BYTES + 1;
+        if read_to % CHUNK_BYTES > CHUNK_BYTES / 2 && self.is_whole(next) {
+            let key = (self.id, self.plan.segment_base, next);
+            self.files.chunks.read_ahead(key, &self.file);
+        }
     }
 
     /// Compares each range with its checksum.

@@ -50,7 +50,12 @@ impl ShardOptions {
     }
 
     pub(crate) fn segment_files(&self) -> SegmentFiles {
-        SegmentFiles::new(&self.topics_dir(), self.disk_id, self.open_files_max)
+        SegmentFiles::new(
+            &self.topics_dir(),
+            self.disk_id,
+            self.open_files_max,
+            self.read_chunks_max,
+        )
     }
 }
 

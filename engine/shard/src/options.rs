@@ -36,6 +36,8 @@ pub struct ShardOptions {
     pub journal_files_max: usize,
     /// Bytes of batches that memory may hold.
     pub tail_bytes_max: u64,
+    /// Chunks of 1 MiB that readers of old data share, at most.
+    pub read_chunks_max: usize,
     /// Open segment files at most.
     pub open_files_max: usize,
     /// Appends of at least this many bytes go to their segment directly.

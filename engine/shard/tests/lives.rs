@@ -40,6 +40,7 @@ fn options(dir: &Path) -> ShardOptions {
         journal_first_file_bytes: 2 << 20,
         journal_files_max: 4,
         tail_bytes_max: 8 << 20,
+        read_chunks_max: 4,
         open_files_max: 64,
         bypass_bytes: 256 << 10,
         retention_check_ms: 300_000,

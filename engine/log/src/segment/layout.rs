@@ -32,7 +32,7 @@ pub const BLOCK: u64 = 4096;
 /// Batch bytes of a chunk.
 pub const CHUNK_BYTES: u64 = 255 * BLOCK;
 /// A chunk with its index block.
-const CHUNK_FILE_BYTES: u64 = CHUNK_BYTES + BLOCK;
+pub(crate) const CHUNK_FILE_BYTES: u64 = CHUNK_BYTES + BLOCK;
 /// A range closes at the first batch end after this many bytes.
 pub(crate) const RANGE_BYTES: u32 = 8 << 10;
 

@@ -1,0 +1,283 @@
+//! A node of one or more shards with a control of its own: the metadata in memory, changes applied
+//! to every shard before they are answered.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use cluster_meta::command::{change_ownership, create_cluster};
+use cluster_meta::config::StaticConfig;
+use cluster_meta::{NodeId, Record, State};
+use engine_log::{LogConfig, TopicPartition};
+use engine_rt::{
+    ExecutorSpec, Listener, MailReceiver, MailSender, OneshotSender, Task, mailbox, oneshot, sim,
+    spawn, spawn_executor,
+};
+use engine_shard::{Mail, PartitionSpec, Shard, ShardOptions, Shards};
+use net_server::{
+    AdvertisedListener, Arrivals, Broker, BrokerConfig, Change, Door, Limits, MetricsSnapshot,
+    Propose, ProposeError, accept, door, serve,
+};
+
+use crate::client::Client;
+
+pub(crate) const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qk";
+pub(crate) const HOST: &str = "broker.test";
+
+type Verdict = Result<Vec<Record>, ProposeError>;
+type Proposal = (Change, OneshotSender<Verdict>);
+
+/// What a shard's executor is told.
+enum Order {
+    Apply(Vec<Record>, OneshotSender<()>),
+    Metrics(OneshotSender<MetricsSnapshot>),
+    Stop(OneshotSender<()>),
+}
+
+/// How a node is set up.
+#[derive(Clone)]
+pub(crate) struct Setup {
+    pub(crate) shards: usize,
+    pub(crate) settings: Vec<(&'static str, &'static str)>,
+    pub(crate) limits: fn(Limits) -> Limits,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self { shards: 1, settings: Vec::new(), limits: |limits| limits }
+    }
+}
+
+/// A running node.
+pub(crate) struct Node {
+    pub(crate) addr: SocketAddr,
+    orders: Rc<Vec<MailSender<Order>>>,
+    accepting: Task<()>,
+}
+
+/// Runs `test` against a fresh node, in a world of its own for each of a few seeds: each has
+/// another order of events.
+pub(crate) fn with_node<F>(setup: &Setup, test: impl Fn(Node) -> F + Clone + 'static)
+where
+    F: Future<Output = ()> + 'static,
+{
+    for seed in 1..=3 {
+        let (setup, test) = (setup.clone(), test.clone());
+        sim::run(seed, move || async move { test(Node::start(setup).await).await });
+    }
+}
+
+impl Node {
+    async fn start(setup: Setup) -> Self {
+        let fixed = StaticConfig::from_settings(setup.settings.iter().copied()).unwrap();
+        let mut state = State::default();
+        let records = vec![create_cluster(CLUSTER_ID, NodeId(1))];
+        records.iter().for_each(|record| state.apply(record));
+        let ownership = change_ownership(&state, setup.shards as u32).unwrap();
+        state.apply(&ownership);
+        let records = [records, vec![ownership]].concat();
+
+        let (proposals, incoming) = mailbox::<Proposal>(1_000);
+        let (mails, inboxes): (Vec<_>, Vec<_>) =
+            (0..setup.shards).map(|_| mailbox::<Mail>(1_000)).unzip();
+        let (doors, arrivals): (Vec<Door>, Vec<Arrivals>) =
+            (0..setup.shards).map(|_| door()).unzip();
+        let mut orders = Vec::new();
+        for (index, (inbox, arrivals)) in inboxes.into_iter().zip(arrivals).enumerate() {
+            let (order, told) = mailbox(100);
+            orders.push(order);
+            let start = ShardStart {
+                index,
+                fixed: fixed.clone(),
+                limits: (setup.limits)(Limits::new(&fixed, setup.shards, 64 << 20)),
+                records: records.clone(),
+                proposals: proposals.clone(),
+                mails: mails.clone(),
+                inbox,
+                arrivals,
+                told,
+            };
+            let spec = ExecutorSpec { name: format!("shard-{index}"), cpu: None };
+            let executor = spawn_executor(spec, move || start.run()).unwrap();
+            drop(executor);
+        }
+        let orders = Rc::new(orders);
+        spawn(control(state, fixed, incoming, Rc::clone(&orders))).detach();
+        let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let addr = listener.local_addr();
+        let accepting = spawn(accept(listener, 0, doors));
+        Self { addr, orders, accepting }
+    }
+
+    pub(crate) async fn connect(&self) -> Client {
+        Client::connect(self.addr).await
+    }
+
+    /// The counters of all shards added up where tests look at them.
+    pub(crate) async fn metrics(&self) -> Vec<MetricsSnapshot> {
+        let mut all = Vec::new();
+        for order in self.orders.iter() {
+            let (done, snapshot) = oneshot();
+            assert!(order.send(Order::Metrics(done)).await.is_ok());
+            all.push(snapshot.await.unwrap());
+        }
+        all
+    }
+
+    /// Stops accepting, then every broker; ends when all connections are closed.
+    pub(crate) async fn stop(self) {
+        self.accepting.cancel();
+        for order in self.orders.iter() {
+            let (done, stopped) = oneshot();
+            assert!(order.send(Order::Stop(done)).await.is_ok());
+            stopped.await.unwrap();
+        }
+    }
+}
+
+/// Judges changes in order, and answers when every shard has them.
+async fn control(
+    mut state: State,
+    fixed: StaticConfig,
+    mut incoming: MailReceiver<Proposal>,
+    orders: Rc<Vec<MailSender<Order>>>,
+) {
+    while let Some((change, answer)) = incoming.receive().await {
+        let verdict = change(&state, &fixed).map_err(ProposeError::Refused);
+        if let Ok(records) = &verdict {
+            records.iter().for_each(|record| state.apply(record));
+            for order in orders.iter() {
+                let (done, applied) = oneshot();
+                assert!(order.send(Order::Apply(records.clone(), done)).await.is_ok());
+                applied.await.unwrap();
+            }
+        }
+        answer.send(verdict);
+    }
+}
+
+/// What a shard's executor starts with.
+struct ShardStart {
+    index: usize,
+    fixed: StaticConfig,
+    limits: Limits,
+    records: Vec<Record>,
+    proposals: MailSender<Proposal>,
+    mails: Vec<MailSender<Mail>>,
+    inbox: MailReceiver<Mail>,
+    arrivals: Arrivals,
+    told: MailReceiver<Order>,
+}
+
+impl ShardStart {
+    async fn run(self) {
+        let data_dir = PathBuf::from("/data");
+        engine_rt::fs::create_dir_all(&data_dir).await.unwrap();
+        let shard = Shard::open(shard_options(self.index, data_dir), Vec::new()).await.unwrap();
+        spawn(Rc::clone(&shard).serve_mail(self.inbox)).detach();
+        let state = Rc::new(RefCell::new(State::default()));
+        self.records.iter().for_each(|record| state.borrow_mut().apply(record));
+        let config = BrokerConfig {
+            fixed: self.fixed,
+            listeners: vec![AdvertisedListener {
+                name: "PLAINTEXT".to_owned(),
+                host: HOST.to_owned(),
+                port: 9092,
+            }],
+            log_dir: "/data".to_owned(),
+            limits: self.limits,
+        };
+        let shards = Shards::new(Rc::clone(&shard), self.mails);
+        let broker = Broker::new(config, shards, Rc::clone(&state), propose(self.proposals));
+        spawn(serve(Rc::clone(&broker), self.arrivals)).detach();
+        let mut told = self.told;
+        while let Some(order) = told.receive().await {
+            match order {
+                Order::Apply(records, done) => {
+                    for record in &records {
+                        apply(&shard, &state, record).await;
+                    }
+                    done.send(());
+                },
+                Order::Metrics(done) => done.send(broker.metrics()),
+                Order::Stop(done) => {
+                    broker.stop().await;
+                    shard.stop().await.unwrap();
+                    done.send(());
+                },
+            }
+        }
+    }
+}
+
+fn propose(proposals: MailSender<Proposal>) -> Propose {
+    Rc::new(move |change| {
+        let (answer, verdict) = oneshot();
+        // In the order of the calls: the mail is sent here, not in the future.
+        assert!(proposals.try_send((change, answer)).is_ok(), "the control reads its mail");
+        Box::pin(async move {
+            let stopped = || Err(ProposeError::Unavailable("control has stopped".to_owned()));
+            verdict.await.unwrap_or_else(stopped)
+        })
+    })
+}
+
+async fn apply(shard: &Rc<Shard>, state: &RefCell<State>, record: &Record) {
+    let before = record_topic(&state.borrow(), record);
+    state.borrow_mut().apply(record);
+    let after = record_topic(&state.borrow(), record);
+    let index = shard.index();
+    for (id, owner) in after.iter().filter(|(id, _)| !before.iter().any(|(known, _)| known == id)) {
+        if *owner == index {
+            let config = LogConfig { segment_bytes: 1 << 20, ..LogConfig::default() };
+            shard.create_partition(PartitionSpec { id: *id, leader_epoch: 0, config });
+        }
+    }
+    for (id, owner) in before.iter().filter(|(id, _)| !after.iter().any(|(left, _)| left == id)) {
+        if *owner == index {
+            shard.delete_partition(*id).await;
+        }
+    }
+}
+
+/// The partitions of the topic that a record is about, and their shards.
+fn record_topic(state: &State, record: &Record) -> Vec<(TopicPartition, usize)> {
+    let topic = match record {
+        Record::TopicCreated { topic_id, .. }
+        | Record::PartitionsAdded { topic_id, .. }
+        | Record::TopicDeleted { topic_id } => state.topic(*topic_id),
+        _ => None,
+    };
+    let Some(topic) = topic else { return Vec::new() };
+    let partitions = 0..topic.partitions.len() as u32;
+    partitions
+        .map(|partition| {
+            let id = TopicPartition { topic_id: topic.topic_id, partition };
+            (id, state.owner(topic.number, partition as i32).0 as usize)
+        })
+        .collect()
+}
+
+fn shard_options(index: usize, data_dir: PathBuf) -> ShardOptions {
+    ShardOptions {
+        index,
+        data_dir,
+        disk_id: 77,
+        generation: 1,
+        journal_file_bytes: 4 << 20,
+        journal_first_file_bytes: 4 << 20,
+        journal_files_max: 4,
+        tail_bytes_max: 16 << 20,
+        read_chunks_max: 4,
+        open_files_max: 64,
+        bypass_bytes: 256 << 10,
+        retention_check_ms: 300_000,
+        producer_expiration_ms: 86_400_000,
+        space_reserve_bytes: 0,
+    }
+}
+
+/// A wait that no test should ever need.
+pub(crate) const LONG: Duration = Duration::from_mins(5);
