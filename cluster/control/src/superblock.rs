@@ -1,0 +1,216 @@
+//! The superblock: what a data directory says of itself, in two copies.
+//!
+//! ```text
+//!  0        8        12       16         24        40          56           72
+//! +--------+--------+--------+----------+---------+-----------+------------+
+//! | "FLUMENDD" |ver | node id| sequence | disk id | origin id | cluster id |
+//! +--------+--------+--------+----------+---------+-----------+------------+
+//! | inode  | file system | zeros … | CRC32C of all before, at byte 4092     |
+//! +--------+-------------+---------+----------------------------------------+
+//!  72       80            88
+//! ```
+//!
+//! Numbers are little-endian. A later version keeps magic, version and the checksum's place, so that
+//! it is told from damage.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use cluster_meta::NodeId;
+use engine_rt::fs::{self, Place};
+use net_wire::Uuid;
+
+use crate::block;
+
+/// Version of the data directory's layout.
+pub const FORMAT_VERSION: u32 = 1;
+
+const MAGIC: [u8; 8] = *b"FLUMENDD";
+const NAMES: [&str; 2] = ["superblock.a", "superblock.b"];
+
+/// What a data directory says of itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Superblock {
+    /// The node that it belongs to.
+    pub node_id: NodeId,
+    /// Counts the changes: the newer of two copies wins.
+    pub sequence: u64,
+    /// The directory's identity; a copy of the directory gets another one.
+    pub disk_id: Uuid,
+    /// The identity that the directory had when its journals and segments were begun, which stands
+    /// in every frame of them: a copy keeps it.
+    pub origin_id: Uuid,
+    /// The cluster that it belongs to.
+    pub cluster_id: Uuid,
+    /// Where the directory was, to recognise a copy.
+    pub place: Place,
+}
+
+/// What the copies of a superblock say together.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Found {
+    /// No copy can be read.
+    Nothing,
+    /// A whole one; the other copy may need to be written again.
+    Whole {
+        superblock: Superblock,
+        repair: bool,
+    },
+    /// A whole one of another version.
+    OtherVersion(u32),
+}
+
+impl Superblock {
+    fn encode(&self) -> Vec<u8> {
+        let mut fields = MAGIC.to_vec();
+        fields.extend(FORMAT_VERSION.to_le_bytes());
+        fields.extend(self.node_id.0.to_le_bytes());
+        fields.extend(self.sequence.to_le_bytes());
+        for id in [self.disk_id, self.origin_id, self.cluster_id] {
+            fields.extend(id.as_bytes());
+        }
+        fields.extend(self.place.inode.to_le_bytes());
+        fields.extend(self.place.file_system.to_le_bytes());
+        fields
+    }
+
+    fn decode(fields: &[u8]) -> Option<Self> {
+        Some(Self {
+            node_id: NodeId(i32::from_le_bytes(at(fields, 12)?)),
+            sequence: u64::from_le_bytes(at(fields, 16)?),
+            disk_id: Uuid::from_bytes(at(fields, 24)?),
+            origin_id: Uuid::from_bytes(at(fields, 40)?),
+            cluster_id: Uuid::from_bytes(at(fields, 56)?),
+            place: Place {
+                inode: u64::from_le_bytes(at(fields, 72)?),
+                file_system: u64::from_le_bytes(at(fields, 80)?),
+            },
+        })
+    }
+
+    /// Writes both copies, durably.
+    pub(crate) async fn write(&self, dir: &Path) -> io::Result<()> {
+        let block = block::seal(&self.encode());
+        // One after the other: at any moment one of them is whole.
+        for path in paths(dir) {
+            block::replace(&path, block.clone()).await?;
+            fs::sync_dir(dir).await?;
+        }
+        Ok(())
+    }
+
+    /// Reads both copies.
+    pub(crate) async fn read(dir: &Path) -> io::Result<Found> {
+        let mut copies = Vec::new();
+        for path in paths(dir) {
+            let block = block::read(&path).await?;
+            copies.push(block.as_deref().map_or(Found::Nothing, judge));
+        }
+        Ok(choose(&copies))
+    }
+}
+
+fn at<const N: usize>(fields: &[u8], from: usize) -> Option<[u8; N]> {
+    fields.get(from..from + N)?.try_into().ok()
+}
+
+fn paths(dir: &Path) -> [PathBuf; 2] {
+    NAMES.map(|name| dir.join(name))
+}
+
+fn judge(block: &[u8]) -> Found {
+    let Some(fields) = block::unseal(block).filter(|fields| fields.starts_with(&MAGIC)) else {
+        return Found::Nothing;
+    };
+    match at(fields, MAGIC.len()).map(u32::from_le_bytes) {
+        Some(FORMAT_VERSION) => {
+            Superblock::decode(fields).map_or(Found::Nothing, |superblock| Found::Whole {
+                superblock,
+                repair: false,
+            })
+        },
+        Some(version) => Found::OtherVersion(version),
+        None => Found::Nothing,
+    }
+}
+
+/// The newest of the copies; any that differs wants to be written again.
+fn choose(copies: &[Found]) -> Found {
+    let mut newest: Option<Superblock> = None;
+    for copy in copies {
+        match copy {
+            Found::OtherVersion(version) => return Found::OtherVersion(*version),
+            Found::Whole { superblock, .. }
+                if newest.is_none_or(|known| known.sequence < superblock.sequence) =>
+            {
+                newest = Some(*superblock);
+            },
+            _ => {},
+        }
+    }
+    newest.map_or(Found::Nothing, |superblock| {
+        let same = Found::Whole {
+            superblock,
+            repair: false,
+        };
+        let repair = copies.iter().any(|copy| *copy != same);
+        Found::Whole { superblock, repair }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn superblock(sequence: u64) -> Superblock {
+        Superblock {
+            node_id: NodeId(3),
+            sequence,
+            disk_id: Uuid::from_bytes([1; 16]),
+            origin_id: Uuid::from_bytes([2; 16]),
+            cluster_id: Uuid::from_bytes([3; 16]),
+            place: Place {
+                inode: 4,
+                file_system: 5,
+            },
+        }
+    }
+
+    fn whole(sequence: u64) -> Found {
+        judge(&block::seal(&superblock(sequence).encode()))
+    }
+
+    #[test]
+    fn a_superblock_reads_back() {
+        let expected = Found::Whole {
+            superblock: superblock(7),
+            repair: false,
+        };
+        assert_eq!(whole(7), expected);
+        assert_eq!(judge(&block::seal(b"")), Found::Nothing);
+        assert_eq!(judge(&[0; 4096]), Found::Nothing);
+    }
+
+    #[test]
+    fn the_newer_copy_wins_and_the_other_is_repaired() {
+        let expected = Found::Whole {
+            superblock: superblock(2),
+            repair: true,
+        };
+        assert_eq!(choose(&[whole(1), whole(2)]), expected);
+        assert_eq!(choose(&[whole(2), Found::Nothing]), expected);
+        assert_eq!(choose(&[whole(2), whole(2)]), whole(2));
+        assert_eq!(choose(&[Found::Nothing, Found::Nothing]), Found::Nothing);
+    }
+
+    #[test]
+    fn another_version_is_told_from_damage() {
+        let mut fields = superblock(1).encode();
+        fields[8] = 9;
+        assert_eq!(judge(&block::seal(&fields)), Found::OtherVersion(9));
+        assert_eq!(
+            choose(&[whole(1), Found::OtherVersion(9)]),
+            Found::OtherVersion(9)
+        );
+    }
+}
