@@ -1,0 +1,15 @@
+//! What the one binary is made of, for the binary itself and for the simulation.
+//!
+//! [`broker`] starts and stops a node in whatever world its executor belongs to; [`client`] is a
+//! small Kafka client over the same seam; [`demo`] shows the two to a newcomer.
+//!
+//! What it is not: the command line, its texts and exit codes stand beside `main.rs` and are no
+//! part of this library.
+//!
+//! First file to read: `broker/start.rs`, the order of a start.
+
+#![forbid(unsafe_code)]
+
+pub mod broker;
+pub mod client;
+pub mod demo;
