@@ -9,11 +9,13 @@ use super::kernel::Kernel;
 /// Time in nanoseconds, then the order of scheduling.
 pub(super) type EventKey = (u64, u64);
 
+type Call = Box<dyn FnOnce(&Rc<Kernel>)>;
+
 pub(super) enum Event {
     /// A timer of a task.
     Timer(Waker),
     /// Anything else: the end of a disk operation, the arrival of a segment, a crash.
-    Call(Box<dyn FnOnce(&Rc<Kernel>)>),
+    Call(Call),
 }
 
 /// A tree and not a heap: most timers are taken back.

@@ -199,7 +199,7 @@ impl Kernel {
         self.fold(Decision::Stall, nanos);
         self.scheduler.borrow_mut().stall(executor, &mut prng);
         self.after(nanos, move |kernel| {
-            kernel.scheduler.borrow_mut().resume(executor)
+            kernel.scheduler.borrow_mut().resume(executor);
         });
     }
 

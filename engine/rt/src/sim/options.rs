@@ -67,7 +67,7 @@ impl Default for Options {
             net: NetOptions::default(),
             stall_probability: 0.002,
             stall: Duration::from_micros(5)..Duration::from_millis(2),
-            time_limit: Duration::from_secs(3600),
+            time_limit: Duration::from_hours(1),
             trace: false,
         }
     }
@@ -95,7 +95,7 @@ impl Default for NetOptions {
             delay: Duration::from_micros(20)..Duration::from_millis(1),
             window_bytes: 256 << 10,
             segment_bytes: 64 << 10,
-            give_up: Duration::from_secs(60),
+            give_up: Duration::from_mins(1),
         }
     }
 }

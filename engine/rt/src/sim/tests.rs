@@ -34,11 +34,11 @@ fn time_passes_only_when_nobody_is_ready() {
             yield_now().await;
         }
         let busy = now().since(start);
-        sleep(Duration::from_secs(600)).await;
+        sleep(Duration::from_mins(10)).await;
         (busy, now().since(start))
     });
     assert_eq!(passed.0, Duration::ZERO);
-    assert!(passed.1 >= Duration::from_secs(600));
+    assert!(passed.1 >= Duration::from_mins(10));
     assert!(passed.1 < Duration::from_secs(601));
 }
 
@@ -46,14 +46,13 @@ fn time_passes_only_when_nobody_is_ready() {
 fn a_dropped_timer_does_not_let_time_pass() {
     let world = World::new(1, Options::default());
     let node = world.node("node");
-    let before = world.time();
     world.start(node, || async {
         let far = spawn(sleep(Duration::from_secs(1_000_000)));
         yield_now().await;
         far.cancel();
     });
     world.run_until_idle();
-    assert!(world.time() - before < Duration::from_secs(1));
+    assert!(world.time() < Duration::from_secs(1));
 }
 
 /// Order in which three executors with two tasks each come to run.

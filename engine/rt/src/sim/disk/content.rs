@@ -38,6 +38,9 @@ struct Cell {
     durable: Block,
     /// When `durable` was set, by the content's own count.
     durable_at: u64,
+    /// The number of the size change that dropped what was here. As long as that is not durable,
+    /// nothing written here since is: the size change decides which blocks the file has.
+    cut_by: Option<u64>,
     /// A flush that should have covered it failed: later ones do not, until it is written again.
     lost: bool,
     /// The medium cannot read it, until it is written again.
@@ -156,6 +159,7 @@ impl Content {
             return self.grow(len);
         }
         self.len = len;
+        let number = self.sizes_durable + self.sizes.len() as u64;
         self.sizes.push_back(SizeChange::Cut(len));
         let beyond: Vec<_> = self
             .cells
@@ -165,6 +169,9 @@ impl Content {
         for index in beyond {
             let cell = self.cells.entry(index).or_default();
             cell.live = cut_block(&cell.live, index, len);
+            if index * BLOCK >= len {
+                cell.cut_by = Some(number);
+            }
             self.settle(index);
         }
         self.allocated.remove(&(len.div_ceil(BLOCK)..u64::MAX));
@@ -196,7 +203,7 @@ impl Content {
     /// A flush failed: some of what it covers is durable, the rest is lost to later flushes.
     pub(super) fn fail(&mut self, snapshot: Snapshot, prng: &mut Prng) {
         for (index, block) in snapshot.cells {
-            if prng.coin() {
+            if prng.coin() && !self.is_cut_pending(index) {
                 self.commit_cell(index, block, snapshot.at);
             } else if let Some(cell) = self.cells.get_mut(&index) {
                 cell.lost |= same(&cell.live, &block);
@@ -241,6 +248,12 @@ impl Content {
         }
     }
 
+    /// Whether the cell was dropped by a size change that is not durable yet.
+    fn is_cut_pending(&self, index: u64) -> bool {
+        let cut_by = self.cells.get(&index).and_then(|cell| cell.cut_by);
+        cut_by.is_some_and(|number| number >= self.sizes_durable)
+    }
+
     /// Keeps `dirty` right after a change of a cell, and forgets cells of zeros.
     fn settle(&mut self, index: u64) {
         let Some(cell) = self.cells.get(&index) else {
@@ -273,6 +286,9 @@ impl Content {
         self.commit_sizes(self.sizes_durable + kept);
         let dirty = std::mem::take(&mut self.dirty);
         for &index in &dirty {
+            if self.is_cut_pending(index) {
+                continue;
+            }
             let cell = self.cells.get_mut(&index).expect("dirty cells exist");
             cell.durable = after_cut(cell, prng, mercy);
         }
@@ -282,6 +298,7 @@ impl Content {
         for cell in self.cells.values_mut() {
             cell.live = cell.durable.clone();
             cell.durable_at = 0;
+            cell.cut_by = None;
             cell.lost = false;
         }
         self.cells.retain(|_, cell| cell.live.is_some() || cell.bad);

@@ -179,7 +179,9 @@ impl Disk {
         };
         drop(state);
         let mut events = kernel.events.borrow_mut();
-        lost.into_iter().for_each(|event| events.remove(event));
+        for event in lost {
+            events.remove(event);
+        }
     }
 
     /// Drops what is in flight, at the end of the world.
@@ -324,7 +326,7 @@ impl State {
         Ok(())
     }
 
-    pub(super) fn allocate(&mut self, file: &OpenFile, pos: u64, len: u64) -> io::Result<()> {
+    pub(super) fn allocate(&self, file: &OpenFile, pos: u64, len: u64) -> io::Result<()> {
         file.node.reserve(pos, len, self.options.capacity)?;
         file.node.content.borrow_mut().grow(pos + len);
         Ok(())

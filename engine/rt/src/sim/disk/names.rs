@@ -126,7 +126,8 @@ impl Names {
             return Err(io::ErrorKind::IsADirectory.into());
         }
         self.apply(Change {
-            sets: vec![(from, None), (to, Some(entry))],
+            // The new name first: a file without any gives its space back.
+            sets: vec![(to, Some(entry)), (from, None)],
         });
         Ok(())
     }
@@ -258,7 +259,7 @@ fn components(path: &Path) -> io::Result<Vec<&str>> {
         match component {
             Component::RootDir | Component::CurDir => {},
             Component::Normal(name) => {
-                names.push(name.to_str().ok_or(io::ErrorKind::InvalidInput)?)
+                names.push(name.to_str().ok_or(io::ErrorKind::InvalidInput)?);
             },
             Component::ParentDir | Component::Prefix(_) => {
                 return Err(io::ErrorKind::InvalidInput.into());

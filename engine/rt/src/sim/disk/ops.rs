@@ -24,11 +24,14 @@ pub(super) struct InFlight {
     pub(super) event: EventKey,
 }
 
+/// What happens at the end of an operation, unless it fails as given.
+type Call = Box<dyn FnOnce(&mut State, &mut Prng, Option<io::Error>)>;
+
 pub(crate) enum Work {
     Write(WriteOp),
     Sync(SyncOp),
     /// Everything else happens at once when it ends, or fails as given.
-    Call(Box<dyn FnOnce(&mut State, &mut Prng, Option<io::Error>)>),
+    Call(Call),
 }
 
 pub(crate) struct WriteOp {
@@ -168,15 +171,12 @@ impl SyncOp {
 
     pub(super) fn end_with(self, prng: &mut Prng, fault: Option<io::Error>) {
         let mut content = self.file.node.content.borrow_mut();
-        let result = match fault {
-            Some(error) => {
-                content.fail(self.snapshot, prng);
-                Err(error)
-            },
-            None => {
-                content.commit(self.snapshot);
-                Ok(())
-            },
+        let result = if let Some(error) = fault {
+            content.fail(self.snapshot, prng);
+            Err(error)
+        } else {
+            content.commit(self.snapshot);
+            Ok(())
         };
         self.answer.send(result);
     }

@@ -47,6 +47,15 @@ struct Segment {
     payload: Payload,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Open,
+    /// The application has closed or shut down this end.
+    Closed,
+    /// The machine lost its power: it knows nothing of this connection.
+    Vanished,
+}
+
 /// One end of a connection.
 pub(super) struct End {
     pub(super) node: NodeId,
@@ -57,10 +66,7 @@ pub(super) struct End {
     fin_received: bool,
     /// The connection failed: what every further call answers.
     error: Option<io::ErrorKind>,
-    /// The application has closed or shut down this end.
-    closed: bool,
-    /// The machine lost its power: it knows nothing of this connection.
-    vanished: bool,
+    state: State,
     readers: Vec<Waker>,
     writers: Vec<Waker>,
     /// On the way to the other end.
@@ -80,8 +86,7 @@ impl End {
             received: VecDeque::new(),
             fin_received: false,
             error: None,
-            closed: false,
-            vanished: false,
+            state: State::Open,
             readers: Vec::new(),
             writers: Vec::new(),
             flight: VecDeque::new(),
@@ -139,7 +144,7 @@ impl Conn {
         waker: &Waker,
     ) -> Option<io::Result<usize>> {
         let end = self.end_mut(side);
-        if end.closed || into.is_empty() {
+        if end.state != State::Open || into.is_empty() {
             return Some(Ok(0));
         }
         if end.received.is_empty() {
@@ -169,7 +174,7 @@ impl Conn {
     pub(super) fn check_writable(&self, side: Side) -> io::Result<()> {
         let end = self.end(side);
         match end.error {
-            _ if end.closed => Err(broken_pipe()),
+            _ if end.state != State::Open => Err(broken_pipe()),
             Some(error) => Err(error.into()),
             None => Ok(()),
         }
@@ -216,7 +221,8 @@ impl Conn {
     /// Hands the first segment from `side` to the other end.
     pub(super) fn receive(&mut self, side: Side, powered: bool) -> Arrival {
         let other = side.other();
-        if self.end(other).vanished && !powered {
+        let vanished = self.end(other).state == State::Vanished;
+        if vanished && !powered {
             return Arrival::Silence;
         }
         let sender = self.end_mut(side);
@@ -229,8 +235,8 @@ impl Conn {
             sender.flight_bytes -= bytes.len();
         }
         let end = self.end_mut(other);
-        if end.closed || end.vanished {
-            let answered = matches!(segment.payload, Payload::Bytes(_)) || end.vanished;
+        if end.state != State::Open {
+            let answered = matches!(segment.payload, Payload::Bytes(_)) || vanished;
             let refused = answered && !matches!(segment.payload, Payload::Reset);
             return if refused {
                 Arrival::Refused
@@ -268,10 +274,10 @@ impl Conn {
     /// Unread bytes make it a reset (RFC 2525, section 2.17).
     pub(super) fn close(&mut self, side: Side) -> Option<Payload> {
         let end = self.end_mut(side);
-        if end.closed || end.vanished {
+        if end.state != State::Open {
             return None;
         }
-        end.closed = true;
+        end.state = State::Closed;
         let unread = !end.received.is_empty();
         end.received.clear();
         end.wake();
@@ -288,7 +294,7 @@ impl Conn {
     /// The machine of `side` lost its power.
     pub(super) fn vanish(&mut self, side: Side) {
         let end = self.end_mut(side);
-        end.vanished = true;
+        end.state = State::Vanished;
         end.received.clear();
         end.drop_flight();
     }
@@ -302,8 +308,8 @@ impl Conn {
 
     /// Whether nobody will ever hear of it again.
     pub(super) fn is_over(&self) -> bool {
-        let silent = |end: &End| end.flight.is_empty();
-        let left = |end: &End| end.closed || end.vanished;
-        self.ends.iter().all(|end| left(end) && silent(end))
+        self.ends
+            .iter()
+            .all(|end| end.state != State::Open && end.flight.is_empty())
     }
 }

@@ -63,6 +63,7 @@ struct Request {
     life: u64,
     to: SocketAddr,
     tries: u32,
+    give_up_at: u64,
     answer: Answer<io::Result<Socket>>,
 }
 
@@ -343,7 +344,7 @@ impl Net {
 }
 
 /// Carries a connection request to its listener, again and again if nobody answers.
-fn request(kernel: &Rc<Kernel>, mut request: Request) {
+fn request(kernel: &Rc<Kernel>, request: Request) {
     if request.answer.is_orphan() {
         return;
     }
@@ -358,17 +359,19 @@ fn request(kernel: &Rc<Kernel>, mut request: Request) {
             let refused = io::ErrorKind::ConnectionRefused.into();
             kernel.after(delay, move |_| request.answer.send(Err(refused)));
         },
-        Knock::Silence => {
-            let pause = retry_pause(request.tries);
-            request.tries += 1;
-            let give_up = kernel.options.net.give_up.as_nanos() as u64;
-            if pause * 2 > give_up {
-                let timed_out = io::ErrorKind::TimedOut.into();
-                kernel.after(pause, move |_| request.answer.send(Err(timed_out)));
-            } else {
-                kernel.after(pause, move |kernel| self::request(kernel, request));
-            }
-        },
+        Knock::Silence => try_again(kernel, request),
+    }
+}
+
+fn try_again(kernel: &Rc<Kernel>, mut request: Request) {
+    let pause = retry_pause(request.tries);
+    request.tries += 1;
+    if kernel.now() + pause < request.give_up_at {
+        kernel.after(pause, move |kernel| self::request(kernel, request));
+    } else {
+        let rest = request.give_up_at.saturating_sub(kernel.now());
+        let timed_out = io::ErrorKind::TimedOut.into();
+        kernel.after(rest, move |_| request.answer.send(Err(timed_out)));
     }
 }
 

@@ -20,6 +20,10 @@ use crate::sim::reply::Reply;
 /// So many bytes of a file are looked at when there is room for them.
 const FILE_CHUNK_BYTES: usize = 64 << 10;
 
+/// The address of what is not there any more.
+const NOWHERE: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
+
 /// A connection that is closed when this is dropped, wherever that is: it may change executors.
 pub(crate) struct Socket {
     id: EndId,
@@ -111,11 +115,14 @@ impl Stream {
         let kernel = &context.kernel;
         let (answer, reply) = Reply::new();
         let (from, life) = (context.node.id, context.life.number);
+        let patience = kernel.options.net.give_up.as_nanos() as u64;
+        let give_up_at = kernel.now().saturating_add(patience);
         let knock = Request {
             from,
             life,
             to: addr,
             tries: 0,
+            give_up_at,
             answer,
         };
         let delay = kernel.prng.borrow_mut().nanos(&kernel.options.net.delay);
@@ -129,7 +136,7 @@ impl Stream {
         let addr = |side| {
             let conn = net.conns.get(&id.conn);
             // A connection that is over has no addresses left; every call on it fails.
-            conn.map_or(SocketAddr::from(([0; 4], 0)), |conn| conn.end(side).addr)
+            conn.map_or(NOWHERE, |conn| conn.end(side).addr)
         };
         let (local, peer) = (addr(id.side), addr(id.side.other()));
         Self {
