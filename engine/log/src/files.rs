@@ -10,6 +10,7 @@ use engine_rt::fs::{self, File, OpenOptions};
 
 use crate::chunks::Chunks;
 use crate::ids::TopicPartition;
+use crate::resident::{ReadPath, Residents};
 use crate::segment::layout::segment_file_name;
 
 type Key = (TopicPartition, i64);
@@ -29,18 +30,26 @@ pub struct SegmentFiles {
     open_max: usize,
     cache: RefCell<Cache>,
     pub(crate) chunks: Rc<Chunks>,
+    pub(crate) residents: Rc<Residents>,
 }
 
 impl SegmentFiles {
     /// Segment files below `root`, at most `open_max` of them open; readers of old data share at
     /// most `chunks_max` chunks of 1 MiB in memory.
-    pub fn new(root: &Path, disk_id: u128, open_max: usize, chunks_max: usize) -> Self {
+    pub fn new(
+        root: &Path,
+        disk_id: u128,
+        open_max: usize,
+        chunks_max: usize,
+        read_path: ReadPath,
+    ) -> Self {
         Self {
             root: root.to_path_buf(),
             disk_id,
             open_max,
             cache: RefCell::default(),
             chunks: Chunks::new(chunks_max),
+            residents: Residents::new(read_path),
         }
     }
 
@@ -96,6 +105,7 @@ impl SegmentFiles {
     pub async fn remove(&self, id: TopicPartition, base: i64) -> io::Result<()> {
         self.forget(&(id, base));
         self.chunks.forget(id, base);
+        self.residents.forget(id, base);
         match fs::remove_file(&self.path(id, base)).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,

@@ -9,7 +9,9 @@ use thiserror::Error;
 
 use crate::files::SegmentFiles;
 use crate::header::{SPAN_BYTES, Span};
+use crate::load::load;
 use crate::partition::PartitionLog;
+use crate::resident::{Candidate, ResidentRange};
 use crate::segment::index::{ChunkSummary, Lookup};
 use crate::segment::layout::{
     BLOCK, CHUNK_BYTES, Range, decode_index_block, file_pos, index_block_pos, place_digest,
@@ -53,48 +55,95 @@ struct SegmentPlan {
     readable_end: u64,
     written: u64,
     len: u64,
-    _pin: SegmentPin,
+    /// Bytes below the high watermark.
+    durable: u64,
+    pin: SegmentPin,
 }
 
-/// Whole batches from `offset` on, below `bound`: at most `bytes_max`, but one batch at least if
-/// `min_one`. Empty at the end of the log.
+/// What a reader wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadAt {
+    /// Offset of the first record.
+    pub offset: i64,
+    /// Bytes at most.
+    pub bytes_max: usize,
+    /// Whether one batch comes even if it is larger than that.
+    pub min_one: bool,
+    /// Offset behind the last record that may be read.
+    pub bound: i64,
+}
+
+/// Whole batches for a reader.
+#[derive(Clone, Debug)]
+pub enum Stored {
+    /// In memory.
+    Memory(Vec<Buf>),
+    /// In resident pages of a file.
+    Resident(Vec<ResidentRange>),
+}
+
+/// Whole batches as `at` wants them; none at the end of the log.
 pub async fn read(
     partition: &Rc<RefCell<PartitionLog>>,
     files: &SegmentFiles,
-    offset: i64,
-    bytes_max: usize,
-    min_one: bool,
-    bound: i64,
-) -> Result<Vec<Buf>, ReadError> {
+    at: ReadAt,
+) -> Result<Stored, ReadError> {
     loop {
-        let plan = partition.borrow().plan(offset, bytes_max, min_one, bound)?;
+        let plan = partition.borrow().plan(at)?;
         match plan {
-            Some(Plan::Memory(records)) => return Ok(records),
+            Some(Plan::Memory(records)) => return Ok(Stored::Memory(records)),
             Some(Plan::Segment(plan)) => {
-                return read_segment(partition, files, plan, offset, bytes_max, min_one, bound)
-                    .await;
+                let reader = SegmentReader::open(partition, files, &plan).await?;
+                return reader.read(partition, at).await;
             },
-            None => {
-                let base = partition.borrow().segment_of(offset).map(|s| s.base_offset);
-                crate::load::load(partition, files, base.ok_or(ReadError::OutOfRange)?).await?;
-            },
+            None => load_for(partition, files, at.offset).await?,
         }
     }
 }
 
+/// As [`read`], but always into memory.
+pub async fn read_memory(
+    partition: &Rc<RefCell<PartitionLog>>,
+    files: &SegmentFiles,
+    at: ReadAt,
+) -> Result<Vec<Buf>, ReadError> {
+    loop {
+        let plan = partition.borrow().plan(at)?;
+        match plan {
+            Some(Plan::Memory(records)) => return Ok(records),
+            Some(Plan::Segment(plan)) => {
+                let reader = SegmentReader::open(partition, files, &plan).await?;
+                let ranges = reader
+                    .ranges_from(partition, at.offset, at.bytes_max)
+                    .await?;
+                return reader.read_bytes(&ranges, at).await;
+            },
+            None => load_for(partition, files, at.offset).await?,
+        }
+    }
+}
+
+/// Loads the segment that holds `offset`.
+async fn load_for(
+    partition: &Rc<RefCell<PartitionLog>>,
+    files: &SegmentFiles,
+    offset: i64,
+) -> Result<(), ReadError> {
+    let base = partition
+        .borrow()
+        .segment_of(offset)
+        .map(|segment| segment.base_offset);
+    load(partition, files, base.ok_or(ReadError::OutOfRange)?).await
+}
+
 impl PartitionLog {
-    /// How to read from `offset`; `None` if the segment must be loaded first.
-    fn plan(
-        &self,
-        offset: i64,
-        bytes_max: usize,
-        min_one: bool,
-        bound: i64,
-    ) -> Result<Option<Plan>, ReadError> {
+    /// How to read; `None` if the segment must be loaded first.
+    fn plan(&self, at: ReadAt) -> Result<Option<Plan>, ReadError> {
+        let offset = at.offset;
         if offset < self.log_start || offset > self.high_watermark {
             return Err(ReadError::OutOfRange);
         }
-        if offset >= bound {
+        if offset >= at.bound {
             return Ok(Some(Plan::Memory(Vec::new())));
         }
         if self
@@ -103,9 +152,7 @@ impl PartitionLog {
             .is_some_and(|first| first <= offset)
         {
             let batches = self.tail.batches_at(offset);
-            return Ok(Some(Plan::Memory(take_batches(
-                batches, bytes_max, min_one, bound,
-            ))));
+            return Ok(Some(Plan::Memory(take_batches(batches, at))));
         }
         let segment = self.segment_of(offset).ok_or(ReadError::OutOfRange)?;
         let Some(index) = segment.index.as_ref().filter(|_| segment.is_loaded()) else {
@@ -119,48 +166,18 @@ impl PartitionLog {
 }
 
 /// Slices of batches in memory.
-fn take_batches<'a>(
-    batches: impl Iterator<Item = &'a StoredBatch>,
-    bytes_max: usize,
-    min_one: bool,
-    bound: i64,
-) -> Vec<Buf> {
+fn take_batches<'a>(batches: impl Iterator<Item = &'a StoredBatch>, at: ReadAt) -> Vec<Buf> {
     let mut records = Vec::new();
     let mut bytes = 0;
-    for batch in batches.take_while(|batch| batch.last_offset < bound) {
-        let first = min_one && records.is_empty();
+    for batch in batches.take_while(|batch| batch.last_offset < at.bound) {
+        let first = at.min_one && records.is_empty();
         bytes += batch.bytes() as usize;
-        if bytes > bytes_max && !first {
+        if bytes > at.bytes_max && !first {
             break;
         }
         records.extend(batch.parts.iter().filter(|part| !part.is_empty()).cloned());
     }
     records
-}
-
-async fn read_segment(
-    partition: &Rc<RefCell<PartitionLog>>,
-    files: &SegmentFiles,
-    plan: SegmentPlan,
-    offset: i64,
-    bytes_max: usize,
-    min_one: bool,
-    bound: i64,
-) -> Result<Vec<Buf>, ReadError> {
-    let id = partition.borrow().id();
-    let file = files
-        .open(id, plan.segment_base)
-        .await
-        .map_err(|e| ReadError::Io(e.to_string()))?;
-    let reader = SegmentReader {
-        files,
-        file,
-        plan: &plan,
-        id,
-    };
-    let ranges = reader.ranges_from(partition, offset, bytes_max).await?;
-    let bytes = reader.read_ranges(&ranges).await?;
-    Ok(trim(&bytes, offset, bytes_max, min_one, bound))
 }
 
 /// The ranges that end in a chunk whose index block is on disk.
@@ -170,24 +187,13 @@ pub(crate) async fn read_chunk_ranges(
     segment_base: i64,
     chunk: &ChunkSummary,
 ) -> Result<Vec<Range>, ReadError> {
-    let (id, plan) = {
+    let plan = {
         let log = partition.borrow();
         let segment = log.segment(segment_base).ok_or(ReadError::OutOfRange)?;
-        let plan = segment_plan(segment, Lookup::Chunk(*chunk));
-        (log.id(), plan)
+        segment_plan(segment, Lookup::Chunk(*chunk))
     };
-    let file = files
-        .open(id, segment_base)
-        .await
-        .map_err(|e| ReadError::Io(e.to_string()))?;
-    SegmentReader {
-        files,
-        file,
-        plan: &plan,
-        id,
-    }
-    .chunk_ranges(chunk)
-    .await
+    let reader = SegmentReader::open(partition, files, &plan).await?;
+    reader.chunk_ranges(chunk).await
 }
 
 fn segment_plan(segment: &Segment, lookup: Lookup) -> SegmentPlan {
@@ -197,7 +203,8 @@ fn segment_plan(segment: &Segment, lookup: Lookup) -> SegmentPlan {
         readable_end: segment.readable_end(),
         written: segment.written,
         len: segment.len,
-        _pin: segment.pin.clone(),
+        durable: segment.durable,
+        pin: segment.pin.clone(),
     }
 }
 
@@ -209,7 +216,59 @@ struct SegmentReader<'a> {
     id: crate::ids::TopicPartition,
 }
 
-impl SegmentReader<'_> {
+impl<'a> SegmentReader<'a> {
+    async fn open(
+        partition: &Rc<RefCell<PartitionLog>>,
+        files: &'a SegmentFiles,
+        plan: &'a SegmentPlan,
+    ) -> Result<Self, ReadError> {
+        let id = partition.borrow().id();
+        let file = files.open(id, plan.segment_base).await;
+        let file = file.map_err(|error| ReadError::Io(error.to_string()))?;
+        Ok(Self {
+            files,
+            file,
+            plan,
+            id,
+        })
+    }
+
+    /// Resident ranges if they serve the reader, else bytes.
+    async fn read(
+        &self,
+        partition: &Rc<RefCell<PartitionLog>>,
+        at: ReadAt,
+    ) -> Result<Stored, ReadError> {
+        let ranges = self.ranges_from(partition, at.offset, at.bytes_max).await?;
+        let place = Candidate {
+            id: self.id,
+            segment_base: self.plan.segment_base,
+            file: &self.file,
+            pin: &self.plan.pin,
+        };
+        let residents = &self.files.residents;
+        // Ranges are sent as they are: the first batch may begin a little before the offset, but
+        // never before the log start, and the last one never ends behind the high watermark.
+        let serves = ranges[0].first_offset >= partition.borrow().log_start()
+            && ranges[ranges.len() - 1].end() <= self.plan.durable
+            && ranges
+                .iter()
+                .map(|range| range.bytes as usize)
+                .sum::<usize>()
+                <= at.bytes_max;
+        if serves && let Some(pieces) = residents.pieces(&place, &ranges) {
+            return Ok(Stored::Resident(pieces));
+        }
+        let bytes = self.read_bytes(&ranges, at).await?;
+        residents.warm(&place, &ranges, |chunk| self.is_whole(chunk));
+        Ok(Stored::Memory(bytes))
+    }
+
+    async fn read_bytes(&self, ranges: &[Range], at: ReadAt) -> Result<Vec<Buf>, ReadError> {
+        let bytes = self.read_ranges(ranges).await?;
+        Ok(trim(&bytes, at))
+    }
+
     /// Consecutive ranges from the one with `offset` on, about `bytes_max` bytes, never beyond what
     /// is flushed.
     async fn ranges_from(
@@ -396,17 +455,18 @@ pub(crate) fn header_at<const N: usize>(parts: &[Buf], mut at: usize) -> Option<
 }
 
 /// Cuts whole batches out of checked ranges: from the one with `offset` to `bytes_max` or `bound`.
-fn trim(parts: &[Buf], offset: i64, bytes_max: usize, min_one: bool, bound: i64) -> Vec<Buf> {
+fn trim(parts: &[Buf], limits: ReadAt) -> Vec<Buf> {
+    let (wanted, bytes_max) = (limits.offset, limits.bytes_max);
     let total: usize = parts.iter().map(|part| part.len()).sum();
     let (mut start, mut end, mut at) = (None, 0, 0);
     while let Some(span) = header_at::<SPAN_BYTES>(parts, at).and_then(|h| Span::decode(&h)) {
         let next = at + span.bytes;
-        if next > total || span.last_offset >= bound {
+        if next > total || span.last_offset >= limits.bound {
             break;
         }
-        if span.last_offset >= offset {
+        if span.last_offset >= wanted {
             let from = *start.get_or_insert(at);
-            let first = min_one && end == 0;
+            let first = limits.min_one && end == 0;
             if next - from > bytes_max && !first {
                 break;
             }

@@ -9,7 +9,7 @@ use net_wire::codec::Codecs;
 use crate::files::SegmentFiles;
 use crate::load::load;
 use crate::partition::PartitionLog;
-use crate::read::{ReadError, read, read_chunk_ranges};
+use crate::read::{ReadAt, ReadError, read_chunk_ranges, read_memory};
 use crate::segment::index::Lookup;
 
 /// A record's place by time.
@@ -61,7 +61,13 @@ pub async fn find_timestamp(
             return Ok(None);
         };
         from = start.max(from);
-        let records = read(partition, files, from, STEP_BYTES, true, bound).await?;
+        let at = ReadAt {
+            offset: from,
+            bytes_max: STEP_BYTES,
+            min_one: true,
+            bound,
+        };
+        let records = read_memory(partition, files, at).await?;
         if records.is_empty() {
             return Ok(None);
         }

@@ -7,7 +7,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::rc::Rc;
 
-use engine_log::{ProducerError, ProducerStamp, TopicPartition};
+use engine_log::{ProducerError, ProducerStamp, ResidentRange, TopicPartition};
 use engine_rt::{Buf, Instant, MailSender, OneshotReceiver, Piece, oneshot};
 use thiserror::Error;
 
@@ -103,11 +103,14 @@ pub struct FetchPart {
     pub last_fetched_epoch: i32,
 }
 
-/// What a read found. `Piece::File` never leaves the owning shard: pieces here are memory.
+/// What a read found.
 #[derive(Clone, Debug, Default)]
 pub struct Fetched {
     /// Whole batches, back to back.
     pub records: Vec<Buf>,
+    /// Instead of `records`: whole batches in resident pages, to be sent from the file
+    /// ([`Shard::open_resident`]).
+    pub resident: Vec<ResidentRange>,
     /// End of what is durable and may be read.
     pub high_watermark: i64,
     /// First offset there is.

@@ -2,8 +2,10 @@
 
 use std::rc::Rc;
 
-use engine_log::{ReadError, TopicPartition, find_timestamp, max_timestamp, read};
-use engine_rt::{Event, Instant, timeout};
+use engine_log::{
+    ReadAt, ReadError, ResidentRange, Stored, TopicPartition, find_timestamp, max_timestamp, read,
+};
+use engine_rt::{Event, Instant, Piece, timeout};
 
 use crate::api::{FetchPart, Fetched, OffsetQuery, ShardError, TimestampOffset};
 use crate::shard::Shard;
@@ -21,7 +23,7 @@ impl Shard {
         for part in parts {
             let result = self.fetch_one(part, left).await;
             if let Ok(fetched) = &result {
-                let bytes: usize = fetched.records.iter().map(|buf| buf.len()).sum();
+                let bytes = fetched.bytes();
                 left = left.saturating_sub(bytes);
                 self.stats.borrow_mut().fetched_bytes += bytes as u64;
             }
@@ -46,21 +48,30 @@ impl Shard {
             fetched.diverging_epoch = Some(diverging);
             return Ok(fetched);
         }
-        let bytes_max = part.max_bytes.min(left);
-        let records = read(
-            &slot.log,
-            &self.files,
-            part.offset,
-            bytes_max,
-            part.min_one,
-            high_watermark,
-        );
-        fetched.records = records
-            .await
-            .map_err(|error| self.read_error(&slot, &part, &error))?;
+        let at = ReadAt {
+            offset: part.offset,
+            bytes_max: part.max_bytes.min(left),
+            min_one: part.min_one,
+            bound: high_watermark,
+        };
+        let stored = read(&slot.log, &self.files, at).await;
+        match stored.map_err(|error| self.read_error(&slot, &part, &error))? {
+            Stored::Memory(records) => fetched.records = records,
+            Stored::Resident(ranges) => fetched.resident = ranges,
+        }
         // A batch may have become unreadable while it was read: the log start moved past it.
         fetched.log_start_offset = slot.log.borrow().log_start();
         Ok(fetched)
+    }
+
+    /// The file piece of a resident range, on the shard whose connection sends it.
+    pub async fn open_resident(&self, range: &ResidentRange) -> std::io::Result<Piece> {
+        let file = self.files.open(range.id, range.segment_base).await?;
+        Ok(Piece::File {
+            file,
+            pos: range.file_pos,
+            len: range.len,
+        })
     }
 
     fn read_error(&self, slot: &Slot, part: &FetchPart, error: &ReadError) -> ShardError {
@@ -150,6 +161,14 @@ impl Shard {
             .epochs()
             .end_offset_for(epoch, log.high_watermark())
             .unwrap_or((-1, -1)))
+    }
+}
+
+impl Fetched {
+    /// Bytes of batches.
+    pub fn bytes(&self) -> usize {
+        let memory: usize = self.records.iter().map(|records| records.len()).sum();
+        memory + self.resident.iter().map(|range| range.len).sum::<usize>()
     }
 }
 

@@ -8,8 +8,44 @@ use engine_rt::fs::{self, File, OpenOptions};
 use engine_wal::Position;
 
 use crate::checkpoint::{CheckpointOwner, NAMES, load_copy, read_record};
-use crate::open::{Found, find, generation_dir, io_error};
+use crate::open::{Found, find, io_error};
 use crate::options::{OpenError, PartitionSpec, ShardOptions};
+
+/// Where a shard at rest is.
+#[derive(Clone, Debug)]
+pub struct ShardPlace {
+    /// The data directory.
+    pub data_dir: PathBuf,
+    /// The identity that its journals and segments carry.
+    pub disk_id: u128,
+    /// Generation of the ownership table.
+    pub generation: u64,
+    /// Number of the shard.
+    pub index: usize,
+}
+
+impl ShardPlace {
+    /// What reading needs to know; the rest is for writing, which nothing here does.
+    fn options(&self) -> ShardOptions {
+        ShardOptions {
+            index: self.index,
+            data_dir: self.data_dir.clone(),
+            disk_id: self.disk_id,
+            generation: self.generation,
+            journal_file_bytes: 0,
+            journal_first_file_bytes: 0,
+            journal_files_max: 2,
+            tail_bytes_max: 0,
+            open_files_max: 16,
+            read_chunks_max: 1,
+            read_path: engine_log::ReadPath::Direct,
+            bypass_bytes: 0,
+            retention_check_ms: 0,
+            producer_expiration_ms: 0,
+            space_reserve_bytes: 0,
+        }
+    }
+}
 
 /// What a start of a shard would find.
 #[derive(Debug)]
@@ -27,7 +63,7 @@ pub struct Inspection {
 /// Reads a shard's checkpoint and journal and folds them, as a start does. Nothing is changed;
 /// `specs` are the partitions that the metadata gives to this shard.
 pub async fn inspect(
-    options: &ShardOptions,
+    place: &ShardPlace,
     specs: Vec<PartitionSpec>,
 ) -> Result<Inspection, OpenError> {
     let specs = specs.into_iter().map(|spec| (spec.id, spec)).collect();
@@ -35,7 +71,7 @@ pub async fn inspect(
         partitions,
         journal,
         ..
-    } = find(options, &specs).await?;
+    } = find(&place.options(), &specs).await?;
     Ok(Inspection {
         partitions: partitions.into_iter().collect(),
         end: journal.end,
@@ -65,7 +101,8 @@ pub struct CheckpointCopy {
 }
 
 /// The copies of a shard's checkpoint that there are.
-pub async fn checkpoint_copies(options: &ShardOptions) -> Result<Vec<CheckpointCopy>, OpenError> {
+pub async fn checkpoint_copies(place: &ShardPlace) -> Result<Vec<CheckpointCopy>, OpenError> {
+    let options = place.options();
     let owner = CheckpointOwner {
         disk_id: options.disk_id,
         shard: options.index as u32,
@@ -108,9 +145,4 @@ async fn examine(
         end,
         stranded_sequence,
     })
-}
-
-/// The directory of a shard's journal and checkpoint.
-pub fn shard_dir(data_dir: &Path, generation: u64, shard: usize) -> PathBuf {
-    generation_dir(data_dir, generation).join(shard.to_string())
 }

@@ -24,8 +24,10 @@ pub use api::{
     Appended, FetchPart, Fetched, Mail, OffsetQuery, PartitionPosition, ProduceBatch,
     ProduceTicket, ShardError, Shards, TimestampOffset, pieces,
 };
-pub use engine_log::{LogConfig, ProducerError, ProducerStamp, TopicPartition};
-pub use inspect::{CheckpointCopy, Inspection, checkpoint_copies, inspect, shard_dir};
+pub use engine_log::{
+    LogConfig, ProducerError, ProducerStamp, ReadPath, ResidentRange, TopicPartition,
+};
+pub use inspect::{CheckpointCopy, Inspection, ShardPlace, checkpoint_copies, inspect};
 pub use options::{OpenError, PartitionSpec, ShardOptions, ShardStats};
 pub use reshard::{remove_other_generations, reshard};
 pub use shard::Shard;

@@ -55,6 +55,7 @@ impl ShardOptions {
             self.disk_id,
             self.open_files_max,
             self.read_chunks_max,
+            self.read_path,
         )
     }
 }

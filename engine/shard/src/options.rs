@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use engine_log::{FoldError, LogConfig, TopicPartition};
+use engine_log::{FoldError, LogConfig, ReadPath, TopicPartition};
 use engine_wal::{JournalError, JournalStats};
 use thiserror::Error;
 
@@ -38,6 +38,8 @@ pub struct ShardOptions {
     pub tail_bytes_max: u64,
     /// Chunks of 1 MiB that readers of old data share, at most.
     pub read_chunks_max: usize,
+    /// How old data is read (`fetch.read.path`).
+    pub read_path: ReadPath,
     /// Open segment files at most.
     pub open_files_max: usize,
     /// Appends of at least this many bytes go to their segment directly.

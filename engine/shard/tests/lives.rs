@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use engine_log::{LogConfig, ProducerStamp, TopicPartition};
+use engine_log::{LogConfig, ProducerStamp, ReadPath, TopicPartition};
 use engine_rt::{Buf, ExecutorSpec, ring};
 use engine_shard::{
     FetchPart, OffsetQuery, PartitionSpec, ProduceBatch, Shard, ShardOptions,
@@ -41,6 +41,7 @@ fn options(dir: &Path) -> ShardOptions {
         journal_files_max: 4,
         tail_bytes_max: 8 << 20,
         read_chunks_max: 4,
+        read_path: ReadPath::Auto,
         open_files_max: 64,
         bypass_bytes: 256 << 10,
         retention_check_ms: 300_000,

@@ -5,6 +5,7 @@ pub mod index;
 pub mod layout;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use engine_rt::Event;
 
@@ -12,7 +13,7 @@ use crate::ids::TopicPartition;
 use index::SegmentIndex;
 
 /// Keeps a segment's file from being unlinked while a read plan refers to it (rule 12).
-pub(crate) type SegmentPin = Rc<()>;
+pub(crate) type SegmentPin = Arc<()>;
 
 /// What one more durable append says about its segment.
 #[derive(Clone, Copy, Debug)]
@@ -81,7 +82,7 @@ impl Segment {
             index: Some(SegmentIndex::new(id, base_offset)),
             sealing: None,
             in_flight: Vec::new(),
-            pin: Rc::new(()),
+            pin: Arc::new(()),
             allocated: 0,
         }
     }
@@ -98,7 +99,7 @@ impl Segment {
 
     /// Whether a read plan still refers to the file.
     pub fn is_pinned(&self) -> bool {
-        Rc::strong_count(&self.pin) > 1
+        Arc::strong_count(&self.pin) > 1
     }
 
     /// Position up to which the file can be read range by range.

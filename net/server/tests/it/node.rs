@@ -46,7 +46,11 @@ pub(crate) struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { shards: 1, settings: Vec::new(), limits: |limits| limits }
+        Self {
+            shards: 1,
+            settings: Vec::new(),
+            limits: |limits| limits,
+        }
     }
 }
 
@@ -65,7 +69,10 @@ where
 {
     for seed in 1..=3 {
         let (setup, test) = (setup.clone(), test.clone());
-        sim::run(seed, move || async move { test(Node::start(setup).await).await });
+        sim::run(
+            seed,
+            move || async move { test(Node::start(setup).await).await },
+        );
     }
 }
 
@@ -99,7 +106,10 @@ impl Node {
                 arrivals,
                 told,
             };
-            let spec = ExecutorSpec { name: format!("shard-{index}"), cpu: None };
+            let spec = ExecutorSpec {
+                name: format!("shard-{index}"),
+                cpu: None,
+            };
             let executor = spawn_executor(spec, move || start.run()).unwrap();
             drop(executor);
         }
@@ -108,7 +118,11 @@ impl Node {
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let addr = listener.local_addr();
         let accepting = spawn(accept(listener, 0, doors));
-        Self { addr, orders, accepting }
+        Self {
+            addr,
+            orders,
+            accepting,
+        }
     }
 
     pub(crate) async fn connect(&self) -> Client {
@@ -150,7 +164,12 @@ async fn control(
             records.iter().for_each(|record| state.apply(record));
             for order in orders.iter() {
                 let (done, applied) = oneshot();
-                assert!(order.send(Order::Apply(records.clone(), done)).await.is_ok());
+                assert!(
+                    order
+                        .send(Order::Apply(records.clone(), done))
+                        .await
+                        .is_ok()
+                );
                 applied.await.unwrap();
             }
         }
@@ -175,10 +194,14 @@ impl ShardStart {
     async fn run(self) {
         let data_dir = PathBuf::from("/data");
         engine_rt::fs::create_dir_all(&data_dir).await.unwrap();
-        let shard = Shard::open(shard_options(self.index, data_dir), Vec::new()).await.unwrap();
+        let shard = Shard::open(shard_options(self.index, data_dir), Vec::new())
+            .await
+            .unwrap();
         spawn(Rc::clone(&shard).serve_mail(self.inbox)).detach();
         let state = Rc::new(RefCell::new(State::default()));
-        self.records.iter().for_each(|record| state.borrow_mut().apply(record));
+        self.records
+            .iter()
+            .for_each(|record| state.borrow_mut().apply(record));
         let config = BrokerConfig {
             fixed: self.fixed,
             listeners: vec![AdvertisedListener {
@@ -216,7 +239,10 @@ fn propose(proposals: MailSender<Proposal>) -> Propose {
     Rc::new(move |change| {
         let (answer, verdict) = oneshot();
         // In the order of the calls: the mail is sent here, not in the future.
-        assert!(proposals.try_send((change, answer)).is_ok(), "the control reads its mail");
+        assert!(
+            proposals.try_send((change, answer)).is_ok(),
+            "the control reads its mail"
+        );
         Box::pin(async move {
             let stopped = || Err(ProposeError::Unavailable("control has stopped".to_owned()));
             verdict.await.unwrap_or_else(stopped)
@@ -229,13 +255,26 @@ async fn apply(shard: &Rc<Shard>, state: &RefCell<State>, record: &Record) {
     state.borrow_mut().apply(record);
     let after = record_topic(&state.borrow(), record);
     let index = shard.index();
-    for (id, owner) in after.iter().filter(|(id, _)| !before.iter().any(|(known, _)| known == id)) {
+    for (id, owner) in after
+        .iter()
+        .filter(|(id, _)| !before.iter().any(|(known, _)| known == id))
+    {
         if *owner == index {
-            let config = LogConfig { segment_bytes: 1 << 20, ..LogConfig::default() };
-            shard.create_partition(PartitionSpec { id: *id, leader_epoch: 0, config });
+            let config = LogConfig {
+                segment_bytes: 1 << 20,
+                ..LogConfig::default()
+            };
+            shard.create_partition(PartitionSpec {
+                id: *id,
+                leader_epoch: 0,
+                config,
+            });
         }
     }
-    for (id, owner) in before.iter().filter(|(id, _)| !after.iter().any(|(left, _)| left == id)) {
+    for (id, owner) in before
+        .iter()
+        .filter(|(id, _)| !after.iter().any(|(left, _)| left == id))
+    {
         if *owner == index {
             shard.delete_partition(*id).await;
         }
@@ -250,11 +289,16 @@ fn record_topic(state: &State, record: &Record) -> Vec<(TopicPartition, usize)> 
         | Record::TopicDeleted { topic_id } => state.topic(*topic_id),
         _ => None,
     };
-    let Some(topic) = topic else { return Vec::new() };
+    let Some(topic) = topic else {
+        return Vec::new();
+    };
     let partitions = 0..topic.partitions.len() as u32;
     partitions
         .map(|partition| {
-            let id = TopicPartition { topic_id: topic.topic_id, partition };
+            let id = TopicPartition {
+                topic_id: topic.topic_id,
+                partition,
+            };
             (id, state.owner(topic.number, partition as i32).0 as usize)
         })
         .collect()
@@ -271,6 +315,7 @@ fn shard_options(index: usize, data_dir: PathBuf) -> ShardOptions {
         journal_files_max: 4,
         tail_bytes_max: 16 << 20,
         read_chunks_max: 4,
+        read_path: engine_shard::ReadPath::Auto,
         open_files_max: 64,
         bypass_bytes: 256 << 10,
         retention_check_ms: 300_000,
