@@ -62,7 +62,7 @@ impl Shard {
 
     fn has_memory_for(&self, bytes: u64) -> bool {
         let held = self.tail_bytes.get();
-        held == 0 || held + bytes <= self.options.tail_bytes_max
+        held == 0 || held + bytes <= self.tail_limit()
     }
 
     fn is_bypass(&self, batch: &ProduceBatch) -> bool {
@@ -351,11 +351,10 @@ impl Slot {
     /// flushed or has a reference of its own.
     fn takes_bypass(&self) -> bool {
         let log = self.log.borrow();
-        !self.writing.get()
-            && log
-                .segments()
-                .last()
-                .is_none_or(engine_log::segment::Segment::is_loaded)
+        let carried = self.carrying.get();
+        log.segments()
+            .last()
+            .is_none_or(|active| active.is_loaded() && carried != Some(active.base_offset))
     }
 }
 

@@ -141,12 +141,14 @@ impl Shard {
             let entry = encode_change(id, &Entry::LogStart(start));
             let fields = &entry.fields;
             slot.dirty.set(true);
+            slot.changing.set(slot.changing.get() + 1);
             let placed = self
                 .journal()
                 .append(EntryKind(entry.kind), fields.len(), true, |into| {
                     into.copy_from_slice(fields);
                 });
             let flushed = self.journal().wait_durable(placed.frame).await;
+            slot.changing.set(slot.changing.get() - 1);
             flushed.map_err(|error| ShardError::Storage(error.to_string()))?;
         }
         let before = slot.log.borrow().tail_bytes();

@@ -210,6 +210,7 @@ impl Shard {
             removed: RefCell::default(),
             space_low: Cell::new(false),
             stopping: Cell::new(false),
+            turning: Semaphore::new(1),
             flush_timer: Cell::new(false),
             codecs: RefCell::new(Codecs::new()),
             stats: RefCell::new(ShardStats::default()),

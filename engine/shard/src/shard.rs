@@ -45,6 +45,8 @@ pub struct Shard {
     pub(crate) removed: RefCell<Vec<TopicPartition>>,
     pub(crate) space_low: Cell<bool>,
     pub(crate) stopping: Cell<bool>,
+    /// One checkpoint at a time.
+    pub(crate) turning: Semaphore,
     pub(crate) flush_timer: Cell<bool>,
     pub(crate) codecs: RefCell<Codecs>,
     pub(crate) stats: RefCell<ShardStats>,
@@ -191,6 +193,7 @@ impl Shard {
     pub async fn stop(self: &Rc<Self>) -> io::Result<()> {
         self.stopping.set(true);
         self.pressure.notify();
+        self.relieved.notify();
         let turned = self.turn().await;
         let stopped = self.journal().stop().await;
         turned.and(stopped)

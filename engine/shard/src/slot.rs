@@ -20,8 +20,11 @@ pub(crate) struct Slot {
     pub deleted: Cell<bool>,
     /// Whether the journal holds entries of it that no checkpoint covers.
     pub dirty: Cell<bool>,
-    /// Whether write-behind is carrying its bytes.
+    /// Whether write-behind is carrying its bytes, and those of which segment.
     pub writing: Cell<bool>,
+    pub carrying: Cell<Option<i64>>,
+    /// Changes other than appends that are in the journal but not in force yet.
+    pub changing: Cell<usize>,
     /// Long polls.
     watchers: RefCell<Vec<Weak<Event>>>,
 }
@@ -35,6 +38,8 @@ impl Slot {
             deleted: Cell::new(false),
             dirty: Cell::new(false),
             writing: Cell::new(false),
+            carrying: Cell::new(None),
+            changing: Cell::new(0),
             watchers: RefCell::new(Vec::new()),
         })
     }

@@ -18,13 +18,23 @@ const WRITE_BYTES_MAX: u64 = 1 << 20;
 const CARRIED_AT_ONCE: usize = 4;
 /// A checkpoint is taken when this share of the journal's files is in use.
 const TURN_AT_SHARE: f64 = 0.5;
+/// How long to wait before looking again for memory to free.
+const RELIEF_PAUSE: Duration = Duration::from_millis(5);
+/// Memory that a partition may need for bytes that fill no block and no index range yet.
+const PARTITION_MEMORY: u64 = 16 << 10;
 /// The background looks around at least this often.
 const TURN_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Shard {
     /// Whether memory is filling up faster than it should.
     pub(crate) fn wants_relief(&self) -> bool {
-        self.tail_bytes.get() > self.options.tail_bytes_max / 4 * 3
+        self.tail_bytes.get() > self.tail_limit() / 4 * 3
+    }
+
+    /// Bytes of batches that memory may hold: the budget, but never less than what cannot be freed.
+    pub(crate) fn tail_limit(&self) -> u64 {
+        let least = self.slots.borrow().len() as u64 * PARTITION_MEMORY;
+        self.options.tail_bytes_max.max(least)
     }
 
     fn wants_turn(&self) -> bool {
@@ -43,6 +53,10 @@ impl Shard {
             }
             if self.wants_relief() {
                 self.relieve().await;
+                if self.wants_relief() {
+                    // What is left is not durable yet: give it time.
+                    engine_rt::sleep(RELIEF_PAUSE).await;
+                }
             }
             if self.wants_turn()
                 && let Err(error) = self.turn().await
@@ -55,7 +69,7 @@ impl Shard {
 
     /// Writes behind the oldest bytes and lets go of them until memory is half free.
     async fn relieve(self: &Rc<Self>) {
-        let goal = self.options.tail_bytes_max / 2;
+        let goal = self.tail_limit() / 2;
         let mut rounds = self.tail_order.borrow().len();
         while self.tail_bytes.get() > goal && rounds > 0 && !self.stopping.get() {
             rounds -= 1;
@@ -87,6 +101,7 @@ impl Shard {
             Self::fence(slot, &error);
         }
         slot.writing.set(false);
+        slot.carrying.set(None);
         slot.changed.notify();
     }
 
@@ -105,6 +120,7 @@ impl Shard {
             {
                 continue;
             }
+            slot.carrying.set(Some(base));
             let staged = {
                 let mut log = slot.log.borrow_mut();
                 match log.stage(disk_id, base, limit, WRITE_BYTES_MAX) {
@@ -123,6 +139,7 @@ impl Shard {
 
     /// Takes a checkpoint: after it, the journal is needed only from where it stands now.
     pub(crate) async fn turn(self: &Rc<Self>) -> io::Result<()> {
+        let _alone = self.turning.acquire(1).await;
         tracing::info!(shard = self.index(), "checkpoint started");
         let position = self.journal().position();
         let dirty = self.dirty_slots();
@@ -136,10 +153,6 @@ impl Shard {
                     || slot.log.borrow().high_watermark() >= target
             };
             slot.changed.wait_until(settled).await;
-            if slot.failed.borrow().is_some() {
-                // Its entries stay where they are: the journal is not released (rule 3).
-                return Err(io::Error::other("a partition of this shard is fenced"));
-            }
         }
         let full = self.checkpoint.wants_full();
         let changes = self.capture(&dirty, full);
@@ -185,8 +198,7 @@ impl Shard {
         let removed = self.removed.take();
         if full {
             for slot in self.slots.borrow().values() {
-                slot.dirty.set(false);
-                changes.changed(&slot.log.borrow().encode_state());
+                slot.capture(&mut changes);
             }
             return changes;
         }
@@ -194,14 +206,21 @@ impl Shard {
             changes.removed(id);
         }
         for slot in dirty.iter().filter(|slot| !slot.deleted.get()) {
-            slot.dirty.set(false);
-            changes.changed(&slot.log.borrow().encode_state());
+            slot.capture(&mut changes);
         }
         changes
     }
 }
 
 impl Slot {
+    /// Adds the state as of the high watermark. What the journal holds beyond it keeps the slot
+    /// dirty. A fenced partition's unwritten bytes go along, so that it never pins the journal.
+    fn capture(&self, changes: &mut Changes) {
+        let log = self.log.borrow();
+        self.dirty.set(log.has_pending() || self.changing.get() > 0);
+        changes.changed(&log.encode_state());
+    }
+
     /// The next segment with something to carry: its name, up to where, and whether it is to be
     /// sealed.
     fn next_to_carry(&self) -> Option<(i64, u64, bool)> {
