@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use engine_rt::fs::{self, Durability, OpenOptions};
 use engine_rt::{
-    BLOCK_BYTES, Buf, BufMut, Event, ExecutorSpec, Listener, Piece, Stream, mailbox, memory_used,
-    now, ring, sleep, spawn, spawn_executor, stats, timeout, yield_now,
+    BLOCK_BYTES, Buf, BufMut, ExecutorSpec, Listener, Piece, Stream, mailbox, memory_used, now,
+    ring, sleep, spawn, spawn_executor, stats, timeout, yield_now,
 };
 
 const MIB: usize = 1 << 20;
@@ -406,7 +406,8 @@ fn a_busy_connection_leaves_room_for_others() {
     });
 }
 
-/// Connections come and go without leaving descriptors or polls behind.
+/// Connections come and go without leaving descriptors or polls behind, also when a poll has been
+/// triggered just before.
 #[test]
 fn closed_connections_leave_nothing() {
     let dir = fresh_dir("connections");
@@ -420,28 +421,40 @@ fn closed_connections_leave_nothing() {
 fn connects_and_counts() {
     let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
     run(move || async move {
-        let listener = Rc::new(Listener::bind(([127, 0, 0, 1], 0).into()).unwrap());
-        let addr = listener.local_addr();
-        let served = Rc::new(Event::new());
-        let accepting = spawn(async move {
-            loop {
-                let stream = Stream::attach(listener.accept().await.unwrap()).unwrap();
-                spawn(async move { while !matches!(stream.recv(&mut [0; 8]).await, Ok(0) | Err(_)) {} })
-                    .detach();
-                served.notify();
-            }
-        });
-        sleep(Duration::from_millis(1)).await;
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into()).unwrap();
         let before = open();
         for _ in 0..500 {
-            let client = Stream::connect(addr).await.unwrap();
-            client.send(&[Piece::Mem(filled(1, 8))]).await.unwrap();
+            let client = Stream::connect(listener.local_addr()).await.unwrap();
+            let server = Stream::attach(listener.accept().await.unwrap()).unwrap();
             let soon = now() + Duration::from_micros(10);
-            assert!(timeout(soon, client.recv(&mut [0; 8])).await.is_err());
+            assert!(
+                timeout(soon, server.recv(&mut [0; 8])).await.is_err(),
+                "the poll is armed"
+            );
+            client.send(&[Piece::Mem(filled(1, 8))]).await.unwrap();
         }
         sleep(Duration::from_millis(20)).await;
         assert_eq!(open(), before);
-        accepting.cancel();
         println!("even");
+    });
+}
+
+/// A file system without direct I/O, of which `/proc` is the one that every machine has.
+#[test]
+fn files_without_direct_io_are_read() {
+    run(|| async {
+        let options = OpenOptions {
+            read_only: true,
+            ..OpenOptions::default()
+        };
+        let file = fs::File::open(Path::new("/proc/version"), options)
+            .await
+            .unwrap();
+        assert!(!file.is_direct());
+        let text = file.read_at(0, BLOCK_BYTES).await.unwrap();
+        assert!(text.starts_with(b"Linux version"));
+        let here = create(&fresh_dir("direct").join("data")).await;
+        let storage = ring::probe_storage(Path::new(env!("CARGO_TARGET_TMPDIR"))).unwrap();
+        assert_eq!(here.is_direct(), storage.direct.is_some());
     });
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use crossbeam::channel::bounded;
 
 use super::reactor::Reactor;
-use super::sys;
+use super::{helpers, sys};
 use crate::executor::{ExecutorSpec, MainFn};
 
 /// What all executors of a process have in common.
@@ -39,7 +39,11 @@ pub fn run<F>(
 where
     F: Future + 'static,
 {
-    pin(&spec)?;
+    affinity();
+    if spec.cpu.is_some() {
+        pin(&spec)?;
+    }
+    helpers::start_threads()?;
     let reactor = Rc::new(Reactor::new(spec.name, options)?);
     let output = Rc::new(Cell::new(None));
     let place = Rc::clone(&output);
@@ -52,7 +56,8 @@ where
         .expect("an executor ends after its main future"))
 }
 
-/// Starts an executor on a thread of its own and returns when it has its ring.
+/// Starts an executor on a thread of its own and returns when it has its ring. Without a CPU of its
+/// own it may run on any of the process's, wherever the thread that starts it is pinned.
 pub(super) fn start_thread(spec: ExecutorSpec, options: Options, main: MainFn) -> io::Result<()> {
     affinity();
     let (report, started) = bounded(1);

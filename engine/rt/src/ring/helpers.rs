@@ -1,5 +1,6 @@
 //! A few threads for calls that may block: opening, allocating, renaming, reading cold pages.
 
+use std::io;
 use std::sync::OnceLock;
 use std::thread::Builder;
 
@@ -10,29 +11,36 @@ use crate::oneshot;
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// The queue to the helper threads, which are started by the first call. They live as long as the
-/// process and run on any of its CPUs, unlike the executors that start them.
-fn queue() -> &'static Sender<Work> {
-    static QUEUE: OnceLock<Sender<Work>> = OnceLock::new();
-    QUEUE.get_or_init(|| {
-        let (queue, work) = unbounded::<Work>();
-        for number in 0..executor::affinity().len().clamp(2, 4) {
-            let work = work.clone();
-            let help = move || {
+static QUEUE: OnceLock<Sender<Work>> = OnceLock::new();
+
+/// Starts the helper threads, unless they run already. They live as long as the process and run on
+/// any of its CPUs, unlike the executor whose thread starts them.
+pub(super) fn start_threads() -> io::Result<()> {
+    if QUEUE.get().is_some() {
+        return Ok(());
+    }
+    let (queue, work) = unbounded::<Work>();
+    for number in 0..executor::affinity().len().clamp(2, 4) {
+        let work = work.clone();
+        Builder::new()
+            .name(format!("helper-{number}"))
+            .spawn(move || {
                 // A helper that stays on its creator's CPU is slower, not wrong.
                 let _unpinned = sys::set_thread_affinity(executor::affinity());
                 work.into_iter().for_each(|work| work());
-            };
-            let started = Builder::new().name(format!("helper-{number}")).spawn(help);
-            started.expect("threads can be started");
-        }
-        queue
-    })
+            })?;
+    }
+    // If another thread was faster, this queue is dropped and its helpers end.
+    let _first = QUEUE.set(queue);
+    Ok(())
 }
 
 /// Hands `work` over without waiting for it.
 pub(super) fn start(work: impl FnOnce() + Send + 'static) {
-    queue()
+    let queue = QUEUE
+        .get()
+        .expect("the first executor has started the helpers");
+    queue
         .send(Box::new(work))
         .expect("helpers live as long as the process");
 }

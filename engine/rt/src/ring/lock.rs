@@ -5,6 +5,9 @@
 //! has ended, also when the process was killed with writes on their way to the disk. The descriptor
 //! alone does not do: with the disk slowed down to 4 MiB/s, a killed process was gone and its lock
 //! free after 20 ms, while 16 MiB of its writes went on landing for 4 s.
+//!
+//! The kernel closes a ring in the background: the lock of a process that has ended in order, too,
+//! may be held for some milliseconds more. Whoever starts next tries for a while.
 
 use std::fs::{File, TryLockError};
 use std::io;

@@ -21,6 +21,7 @@ const SLICES_MAX: usize = 1024;
 const SENDFILE_BYTES_MAX: usize = 256 * 1024;
 
 pub(crate) struct Listener {
+    reactor: Rc<Reactor>,
     socket: Rc<TcpListener>,
     readiness: Readiness,
     local_addr: SocketAddr,
@@ -65,10 +66,12 @@ impl Listener {
         socket.set_nonblocking(true)?;
         sys::set_backlog(&*socket, BACKLOG)?;
         let readiness = Readiness::new(reactor, Rc::<TcpListener>::clone(&socket));
+        let local_addr = socket.local_addr()?;
         Ok(Self {
-            local_addr: socket.local_addr()?,
+            reactor: Rc::clone(reactor),
             socket,
             readiness,
+            local_addr,
         })
     }
 
@@ -84,7 +87,10 @@ impl Listener {
         loop {
             ready!(self.readiness.poll_read(cx));
             match self.socket.accept() {
-                Ok((stream, peer_addr)) => return Poll::Ready(Socket::new(stream, peer_addr)),
+                Ok((stream, peer_addr)) => {
+                    self.reactor.spend(0);
+                    return Poll::Ready(Socket::new(stream, peer_addr));
+                },
                 Err(error) if error.kind() == ErrorKind::WouldBlock => self.readiness.clear_read(),
                 Err(error) => return Poll::Ready(Err(error)),
             }

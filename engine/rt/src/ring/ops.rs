@@ -179,6 +179,13 @@ impl Ops {
         self.files
     }
 
+    /// The polls that are still armed.
+    pub(super) fn armed_polls(&mut self) -> Vec<Key> {
+        let mut keys = self.flights.keys();
+        keys.retain(|&key| matches!(self.flights.get_mut(key), Some(Flight::Poll { .. })));
+        keys
+    }
+
     /// Notes a completion. What it returns is dropped or woken by the caller, who then no longer
     /// borrows the table.
     pub(super) fn complete(&mut self, completion: Completion) -> Completed {

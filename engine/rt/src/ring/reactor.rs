@@ -208,9 +208,9 @@ impl Reactor {
         )
     }
 
-    pub(super) fn remove_poll(&self, key: Key) {
+    pub(super) fn cancel_poll(&self, key: Key) {
         if let Some(ring) = self.ring.borrow_mut().as_mut() {
-            ring.remove_poll(key.to_bits());
+            ring.cancel_poll(key.to_bits());
         }
     }
 

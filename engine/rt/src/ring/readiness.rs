@@ -132,7 +132,7 @@ impl Drop for Readiness {
         if self.state.armed.get()
             && let Some(key) = self.key.get()
         {
-            self.reactor.remove_poll(key);
+            self.reactor.cancel_poll(key);
         }
     }
 }

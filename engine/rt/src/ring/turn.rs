@@ -27,7 +27,8 @@ impl Reactor {
     /// other tasks are dropped, all I/O is reaped and the ring is closed.
     pub(super) fn run(self: Rc<Self>, main: impl FnOnce() -> LocalFuture) {
         let _member = registry::join(&self.remote);
-        CURRENT.with(|current| *current.borrow_mut() = Some(Rc::clone(&self)));
+        let before = CURRENT.with(|current| current.replace(Some(Rc::clone(&self))));
+        assert!(before.is_none(), "one executor per thread");
         // Its drop ends everything in order, also when a task of a test panics.
         let running = Running(Rc::clone(&self));
         let done = world::enter(World::Ring(Rc::clone(&self)), || {
@@ -238,8 +239,10 @@ impl Reactor {
     /// Waits until the kernel has let go of all memory. Closing a ring does not: its disk writes
     /// would go on, from memory that is somebody else's by then.
     fn reap_all(&self) {
-        if let Some(ring) = self.ring.borrow_mut().as_mut() {
-            ring.cancel_all();
+        // Polls of sockets that no task owned. What a disk has begun ends by itself.
+        let polls = self.ops.borrow_mut().armed_polls();
+        for poll in polls {
+            self.cancel_poll(poll);
         }
         while self.ops.borrow().in_flight() > 0 {
             self.visit_kernel(Wait::Completion);

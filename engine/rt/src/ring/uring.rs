@@ -178,21 +178,16 @@ impl Uring {
         self.push_plain(poll, user_data);
     }
 
-    /// Ends a poll; its last completion comes then.
-    pub(super) fn remove_poll(&mut self, user_data: u64) {
-        self.push_plain(opcode::PollRemove::new(user_data).build(), IGNORED);
+    /// Ends a poll; its last completion comes then. Not by `POLL_REMOVE`, which leaves alone a poll
+    /// that has just been triggered (`EALREADY`).
+    pub(super) fn cancel_poll(&mut self, user_data: u64) {
+        self.push_plain(opcode::AsyncCancel::new(user_data).build(), IGNORED);
     }
 
     /// Wakes the thread of another ring. Only a failure completes here, as `user_data`.
     pub(super) fn message(&mut self, ring: RawFd, user_data: u64) {
         let message = opcode::MsgRingData::new(types::Fd(ring), 0, IGNORED, None).build();
         self.push_plain(message.flags(squeue::Flags::SKIP_SUCCESS), user_data);
-    }
-
-    /// Asks for the end of everything in flight. What a disk has begun ends by itself.
-    pub(super) fn cancel_all(&mut self) {
-        let all = types::CancelBuilder::any();
-        self.push_plain(opcode::AsyncCancel2::new(all).build(), IGNORED);
     }
 
     /// Hands in what is queued, and waits.
