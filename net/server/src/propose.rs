@@ -16,8 +16,8 @@ pub type LocalFuture<T> = Pin<Box<dyn Future<Output = T>>>;
 pub type Change =
     Box<dyn FnOnce(&State, &StaticConfig) -> Result<Vec<Record>, MetaError> + Send + 'static>;
 
-/// Asks for a change. Changes are judged in the order of the calls, not of the polls, and the
-/// future resolves to the records when they are durable and every shard has applied them: what the
+/// Asks for a change. Changes are judged in the order in which their futures are first polled, and
+/// each resolves to its records when they are durable and every shard has applied them: what the
 /// client asks next finds the change wherever it asks. A change without records changes nothing.
 pub type Propose = Rc<dyn Fn(Change) -> LocalFuture<Result<Vec<Record>, ProposeError>>>;
 

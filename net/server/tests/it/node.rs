@@ -41,7 +41,7 @@ enum Order {
 pub(crate) struct Setup {
     pub(crate) shards: usize,
     pub(crate) settings: Vec<(&'static str, &'static str)>,
-    pub(crate) limits: fn(Limits) -> Limits,
+    pub(crate) limits: fn(&mut Limits),
 }
 
 impl Default for Setup {
@@ -49,7 +49,7 @@ impl Default for Setup {
         Self {
             shards: 1,
             settings: Vec::new(),
-            limits: |limits| limits,
+            limits: |_| {},
         }
     }
 }
@@ -57,7 +57,7 @@ impl Default for Setup {
 /// A running node.
 pub(crate) struct Node {
     pub(crate) addr: SocketAddr,
-    orders: Rc<Vec<MailSender<Order>>>,
+    orders: Rc<[MailSender<Order>]>,
     accepting: Task<()>,
 }
 
@@ -69,19 +69,18 @@ where
 {
     for seed in 1..=3 {
         let (setup, test) = (setup.clone(), test.clone());
-        sim::run(
-            seed,
-            move || async move { test(Node::start(setup).await).await },
-        );
+        sim::run(seed, move || async move { test(Node::start(&setup)).await });
     }
 }
 
 impl Node {
-    async fn start(setup: Setup) -> Self {
+    fn start(setup: &Setup) -> Self {
         let fixed = StaticConfig::from_settings(setup.settings.iter().copied()).unwrap();
+        let mut limits = Limits::new(&fixed, setup.shards, 64 << 20);
+        (setup.limits)(&mut limits);
         let mut state = State::default();
         let records = vec![create_cluster(CLUSTER_ID, NodeId(1))];
-        records.iter().for_each(|record| state.apply(record));
+        apply_all(&mut state, &records);
         let ownership = change_ownership(&state, setup.shards as u32).unwrap();
         state.apply(&ownership);
         let records = [records, vec![ownership]].concat();
@@ -98,7 +97,7 @@ impl Node {
             let start = ShardStart {
                 index,
                 fixed: fixed.clone(),
-                limits: (setup.limits)(Limits::new(&fixed, setup.shards, 64 << 20)),
+                limits: limits.clone(),
                 records: records.clone(),
                 proposals: proposals.clone(),
                 mails: mails.clone(),
@@ -113,7 +112,7 @@ impl Node {
             let executor = spawn_executor(spec, move || start.run()).unwrap();
             drop(executor);
         }
-        let orders = Rc::new(orders);
+        let orders: Rc<[_]> = orders.into();
         spawn(control(state, fixed, incoming, Rc::clone(&orders))).detach();
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let addr = listener.local_addr();
@@ -151,17 +150,23 @@ impl Node {
     }
 }
 
+fn apply_all(state: &mut State, records: &[Record]) {
+    for record in records {
+        state.apply(record);
+    }
+}
+
 /// Judges changes in order, and answers when every shard has them.
 async fn control(
     mut state: State,
     fixed: StaticConfig,
     mut incoming: MailReceiver<Proposal>,
-    orders: Rc<Vec<MailSender<Order>>>,
+    orders: Rc<[MailSender<Order>]>,
 ) {
     while let Some((change, answer)) = incoming.receive().await {
         let verdict = change(&state, &fixed).map_err(ProposeError::Refused);
         if let Ok(records) = &verdict {
-            records.iter().for_each(|record| state.apply(record));
+            apply_all(&mut state, records);
             for order in orders.iter() {
                 let (done, applied) = oneshot();
                 assert!(
@@ -199,9 +204,7 @@ impl ShardStart {
             .unwrap();
         spawn(Rc::clone(&shard).serve_mail(self.inbox)).detach();
         let state = Rc::new(RefCell::new(State::default()));
-        self.records
-            .iter()
-            .for_each(|record| state.borrow_mut().apply(record));
+        apply_all(&mut state.borrow_mut(), &self.records);
         let config = BrokerConfig {
             fixed: self.fixed,
             listeners: vec![AdvertisedListener {

@@ -1,0 +1,503 @@
+//! Fetch: limits, waits, sessions, topic ids.
+
+use std::time::Duration;
+
+use engine_rt::{now, sleep};
+use net_wire::batch::{Batches, RecordIter};
+use net_wire::codec::Codecs;
+use net_wire::messages::fetch::{
+    FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic, PartitionData,
+    READ_COMMITTED,
+};
+use net_wire::messages::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
+use net_wire::{ApiKey, ErrorCode, Uuid};
+
+use crate::client::{Answer, Client, batch};
+use crate::node::{Setup, with_node};
+
+/// Wants of one topic: partition and offset.
+pub(crate) fn fetch_request<'a>(
+    topic: &'a str,
+    topic_id: Uuid,
+    partitions: &[(i32, i64)],
+) -> FetchRequest<'a> {
+    let partitions = partitions
+        .iter()
+        .map(|(partition, fetch_offset)| FetchPartition {
+            partition: *partition,
+            fetch_offset: *fetch_offset,
+            partition_max_bytes: 1 << 20,
+            ..FetchPartition::default()
+        });
+    FetchRequest {
+        max_bytes: 50 << 20,
+        min_bytes: 1,
+        topics: vec![FetchTopic {
+            topic,
+            topic_id,
+            partitions: partitions.collect(),
+        }],
+        ..FetchRequest::default()
+    }
+}
+
+fn partitions<'a>(response: &'a FetchResponse<'a>) -> Vec<&'a PartitionData<'a>> {
+    response
+        .responses
+        .iter()
+        .flat_map(|topic| &topic.partitions)
+        .collect()
+}
+
+/// Offsets and values of the records at and behind `from`.
+fn values(data: &PartitionData<'_>, from: i64) -> Vec<(i64, String)> {
+    let mut found = Vec::new();
+    for batch in Batches::new(data.records.as_ref().unwrap().bytes()) {
+        let batch = batch.unwrap();
+        assert!(batch.is_intact());
+        let base = batch.header().base_offset;
+        Codecs::new()
+            .with_decompressed(&batch, 1 << 30, |payload, _| {
+                for record in RecordIter::new(batch.header(), payload) {
+                    let record = record?;
+                    let value = String::from_utf8_lossy(record.value.unwrap()).into_owned();
+                    found.push((base + i64::from(record.offset_delta), value));
+                }
+                Ok(())
+            })
+            .unwrap();
+    }
+    found.retain(|(offset, _)| *offset >= from);
+    found
+}
+
+/// Everything from an offset on, by as many requests as it takes.
+pub(crate) async fn read_values(
+    client: &Client,
+    topic: &str,
+    partition: i32,
+    from: i64,
+) -> Vec<(i64, String)> {
+    let mut all = Vec::new();
+    let mut offset = from;
+    loop {
+        let answer = client
+            .ask(
+                11,
+                &fetch_request(topic, Uuid::ZERO, &[(partition, offset)]),
+            )
+            .await;
+        let response: FetchResponse<'_> = answer.decode();
+        let data = partitions(&response)[0];
+        assert!(data.error_code.is_none(), "{data:?}");
+        let found = values(data, offset);
+        let Some((last, _)) = found.last() else {
+            assert_eq!(offset, data.high_watermark);
+            return all;
+        };
+        assert_eq!(
+            found[0].0, offset,
+            "the batch that holds the offset comes first"
+        );
+        offset = last + 1;
+        all.extend(found);
+    }
+}
+
+async fn topic_id(client: &Client, name: &str) -> Uuid {
+    let asked = MetadataRequestTopic {
+        name: Some(name),
+        ..Default::default()
+    };
+    let answer = client
+        .ask(
+            12,
+            &MetadataRequest {
+                topics: Some(vec![asked]),
+                ..Default::default()
+            },
+        )
+        .await;
+    let response: MetadataResponse<'_> = answer.decode();
+    response.topics[0].topic_id
+}
+
+async fn append(client: &Client, topic: &str, partition: i32, tag: &str, bytes: usize) {
+    let (code, _) = client
+        .produce(9, topic, partition, &batch(tag, 1, bytes))
+        .await;
+    assert!(code.is_none(), "{code}");
+}
+
+#[test]
+fn every_version_reads_what_was_written() {
+    with_node(
+        &Setup {
+            shards: 2,
+            ..Setup::default()
+        },
+        |node| async move {
+            let client = node.connect().await;
+            client.create_topic("t", 3, &[]).await;
+            for partition in 0..3 {
+                append(&client, "t", partition, &format!("p{partition}"), 100).await;
+            }
+            let id = topic_id(&client, "t").await;
+            for version in ApiKey::Fetch.versions() {
+                let mut body = fetch_request("t", id, &[(0, 0), (1, 0), (2, 1)]);
+                body.isolation_level = READ_COMMITTED;
+                let answer = client.ask(version, &body).await;
+                let response: FetchResponse<'_> = answer.decode();
+                assert!(response.error_code.is_none());
+                let data = partitions(&response);
+                let found: Vec<_> = data.iter().map(|data| values(data, 0).len()).collect();
+                assert_eq!(found, [1, 1, 0], "version {version}");
+                for data in data {
+                    assert_eq!((data.high_watermark, data.last_stable_offset), (1, 1));
+                    assert_eq!(data.aborted_transactions, Some(Vec::new()));
+                    // librdkafka fails on null records.
+                    assert!(data.records.is_some());
+                }
+            }
+        },
+    );
+}
+
+#[test]
+fn an_offset_within_a_batch_gets_the_whole_batch() {
+    with_node(&Setup::default(), |node| async move {
+        let client = node.connect().await;
+        client.create_topic("t", 1, &[]).await;
+        client.produce(9, "t", 0, &batch("x", 10, 10)).await;
+        let answer = client
+            .ask(4, &fetch_request("t", Uuid::ZERO, &[(0, 7)]))
+            .await;
+        let response: FetchResponse<'_> = answer.decode();
+        assert_eq!(values(partitions(&response)[0], 0).len(), 10);
+    });
+}
+
+#[test]
+fn the_first_batch_comes_whole_whatever_the_limits() {
+    with_node(
+        &Setup {
+            shards: 2,
+            ..Setup::default()
+        },
+        |node| async move {
+            let client = node.connect().await;
+            client.create_topic("t", 4, &[]).await;
+            for partition in 1..4 {
+                append(&client, "t", partition, "large", 30_000).await;
+            }
+            let mut body = fetch_request("t", Uuid::ZERO, &[(0, 0), (1, 0), (2, 0), (3, 0)]);
+            body.max_bytes = 1_000;
+            for partition in &mut body.topics[0].partitions {
+                partition.partition_max_bytes = 1;
+            }
+            let answer = client.ask(11, &body).await;
+            let response: FetchResponse<'_> = answer.decode();
+            let found: Vec<_> = partitions(&response)
+                .iter()
+                .map(|data| values(data, 0).len())
+                .collect();
+            assert_eq!(found, [0, 1, 0, 0]);
+            // With room for two, two come.
+            body.max_bytes = 140_000;
+            for partition in &mut body.topics[0].partitions {
+                partition.partition_max_bytes = 100_000;
+            }
+            let answer = client.ask(11, &body).await;
+            let response: FetchResponse<'_> = answer.decode();
+            let bytes: usize = partitions(&response)
+                .iter()
+                .map(|data| data.records.as_ref().unwrap().bytes().len())
+                .sum();
+            assert!((60_000..=140_000).contains(&bytes), "{bytes}");
+        },
+    );
+}
+
+#[test]
+fn an_append_wakes_who_waits() {
+    with_node(
+        &Setup {
+            shards: 2,
+            ..Setup::default()
+        },
+        |node| async move {
+            let (reader, writer) = (node.connect().await, node.connect().await);
+            writer.create_topic("t", 2, &[]).await;
+            for partition in 0..2 {
+                let mut body = fetch_request("t", Uuid::ZERO, &[(0, 0), (1, 0)]);
+                body.topics[0].partitions[0].fetch_offset = i64::from(partition > 0);
+                body.max_wait_ms = 60_000;
+                let started = now();
+                let id = reader.send(11, &body).await;
+                sleep(Duration::from_secs(1)).await;
+                append(&writer, "t", partition, "wake", 10).await;
+                let answer = reader.receive(11, id).await.unwrap();
+                let waited = now() - started;
+                assert!(
+                    waited >= Duration::from_secs(1) && waited < Duration::from_secs(2),
+                    "{waited:?}"
+                );
+                let response: FetchResponse<'_> = answer.decode();
+                let found = partitions(&response)[partition as usize];
+                assert_eq!(values(found, 0).len(), 1);
+            }
+        },
+    );
+}
+
+#[test]
+fn who_wants_many_bytes_gets_them_together_or_what_there_is_in_time() {
+    with_node(&Setup::default(), |node| async move {
+        let (reader, writer) = (node.connect().await, node.connect().await);
+        writer.create_topic("t", 1, &[]).await;
+        let mut body = fetch_request("t", Uuid::ZERO, &[(0, 0)]);
+        (body.min_bytes, body.max_wait_ms) = (5_000, 10_000);
+        let id = reader.send(11, &body).await;
+        for _ in 0..5 {
+            append(&writer, "t", 0, "part", 1_000).await;
+        }
+        let answer = reader.receive(11, id).await.unwrap();
+        let response: FetchResponse<'_> = answer.decode();
+        assert_eq!(values(partitions(&response)[0], 0).len(), 5);
+
+        (body.min_bytes, body.max_wait_ms) = (1_000_000, 2_000);
+        let started = now();
+        let answer = reader.ask(11, &body).await;
+        let waited = now() - started;
+        assert!(
+            waited >= Duration::from_secs(2) && waited < Duration::from_secs(3),
+            "{waited:?}"
+        );
+        let response: FetchResponse<'_> = answer.decode();
+        assert_eq!(values(partitions(&response)[0], 0).len(), 5);
+    });
+}
+
+#[test]
+fn errors_answer_at_once() {
+    with_node(&Setup::default(), |node| async move {
+        let client = node.connect().await;
+        client.create_topic("t", 1, &[]).await;
+        let code = async |body: &FetchRequest<'_>, version| {
+            let started = now();
+            let answer = client.ask(version, body).await;
+            assert!(now() - started < Duration::from_secs(1));
+            let response: FetchResponse<'_> = answer.decode();
+            let data = partitions(&response)[0];
+            assert_eq!(data.high_watermark, -1);
+            data.error_code
+        };
+        let wait = |mut body: FetchRequest<'static>| {
+            body.max_wait_ms = 60_000;
+            body
+        };
+        let id = topic_id(&client, "t").await;
+        let beyond = wait(fetch_request("t", id, &[(0, 5)]));
+        assert_eq!(code(&beyond, 12).await, ErrorCode::OFFSET_OUT_OF_RANGE);
+        let unknown = wait(fetch_request("gone", Uuid::ZERO, &[(0, 0)]));
+        assert_eq!(
+            code(&unknown, 12).await,
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        );
+        let unknown_id = wait(fetch_request("", Uuid::METADATA_TOPIC, &[(0, 0)]));
+        assert_eq!(code(&unknown_id, 13).await, ErrorCode::UNKNOWN_TOPIC_ID);
+        let no_partition = wait(fetch_request("", id, &[(7, 0)]));
+        assert_eq!(
+            code(&no_partition, 13).await,
+            ErrorCode::UNKNOWN_TOPIC_OR_PARTITION
+        );
+        let mut newer = wait(fetch_request("t", id, &[(0, 0)]));
+        newer.topics[0].partitions[0].current_leader_epoch = 9;
+        assert_eq!(code(&newer, 12).await, ErrorCode::UNKNOWN_LEADER_EPOCH);
+        let mut follower = wait(fetch_request("t", id, &[(0, 0)]));
+        follower.replica_id = 2;
+        assert_eq!(code(&follower, 12).await, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    });
+}
+
+#[test]
+fn a_follower_is_told_the_leader() {
+    with_node(&Setup::default(), |node| async move {
+        let client = node.connect().await;
+        client.create_topic("t", 1, &[]).await;
+        let mut body = fetch_request("", topic_id(&client, "t").await, &[(0, 0)]);
+        body.replica_state.replica_id = 5;
+        let answer = client.ask(16, &body).await;
+        let response: FetchResponse<'_> = answer.decode();
+        let data = partitions(&response)[0];
+        assert_eq!(data.error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        assert_eq!(
+            (
+                data.current_leader.leader_id,
+                data.current_leader.leader_epoch
+            ),
+            (1, 0)
+        );
+        assert_eq!(response.node_endpoints[0].port, 9092);
+    });
+}
+
+fn session_of(answer: &Answer) -> i32 {
+    let response: FetchResponse<'_> = answer.decode();
+    assert!(response.error_code.is_none(), "{:?}", response.error_code);
+    response.session_id
+}
+
+#[test]
+fn sessions_tell_only_what_is_new() {
+    with_node(
+        &Setup {
+            shards: 2,
+            ..Setup::default()
+        },
+        |node| async move {
+            let client = node.connect().await;
+            client.create_topic("t", 3, &[]).await;
+            let mut full = fetch_request("t", Uuid::ZERO, &[(0, 0), (1, 0), (2, 0)]);
+            full.session_epoch = 0;
+            let answer = client.ask(11, &full).await;
+            let session_id = session_of(&answer);
+            assert_ne!(session_id, 0);
+            let opened: FetchResponse<'_> = answer.decode();
+            assert_eq!(partitions(&opened).len(), 3);
+
+            append(&client, "t", 1, "news", 10).await;
+            let mut next = FetchRequest {
+                session_id,
+                session_epoch: 1,
+                min_bytes: 1,
+                ..FetchRequest::default()
+            };
+            next.max_wait_ms = 100;
+            let answer = client.ask(11, &next).await;
+            let response: FetchResponse<'_> = answer.decode();
+            let told: Vec<_> = partitions(&response)
+                .iter()
+                .map(|data| data.partition_index)
+                .collect();
+            assert_eq!((told, response.session_id), (vec![1], session_id));
+
+            // Partition 1 moves on, partition 2 leaves, and nothing is new.
+            let moved = fetch_request("t", Uuid::ZERO, &[(1, 1)]);
+            next.topics = moved.topics;
+            next.session_epoch = 2;
+            next.forgotten_topics_data = vec![ForgottenTopic {
+                topic: "t",
+                topic_id: Uuid::ZERO,
+                partitions: vec![2],
+            }];
+            let answer = client.ask(11, &next).await;
+            let response: FetchResponse<'_> = answer.decode();
+            assert!(response.responses.is_empty(), "{response:?}");
+            append(&client, "t", 2, "unwatched", 10).await;
+            (next.topics, next.forgotten_topics_data) = (Vec::new(), Vec::new());
+            next.session_epoch = 3;
+            let answer = client.ask(11, &next).await;
+            let response: FetchResponse<'_> = answer.decode();
+            assert!(response.responses.is_empty(), "{response:?}");
+            assert_eq!(
+                node.metrics()
+                    .await
+                    .iter()
+                    .map(|one| one.fetch_sessions)
+                    .sum::<usize>(),
+                1
+            );
+        },
+    );
+}
+
+#[test]
+fn sessions_refuse_what_does_not_belong_to_them() {
+    with_node(&Setup::default(), |node| async move {
+        let client = node.connect().await;
+        client.create_topic("t", 1, &[]).await;
+        let id = topic_id(&client, "t").await;
+        let mut full = fetch_request("t", id, &[(0, 0)]);
+        full.session_epoch = 0;
+        let session_id = session_of(&client.ask(12, &full).await);
+        let code = async |version, session_id, session_epoch| {
+            let body = FetchRequest {
+                session_id,
+                session_epoch,
+                ..FetchRequest::default()
+            };
+            let answer = client.ask(version, &body).await;
+            let response: FetchResponse<'_> = answer.decode();
+            assert!(response.responses.is_empty());
+            response.error_code
+        };
+        assert_eq!(
+            code(12, session_id ^ 1, 1).await,
+            ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+        );
+        assert_eq!(
+            code(12, session_id, 5).await,
+            ErrorCode::INVALID_FETCH_SESSION_EPOCH
+        );
+        assert_eq!(
+            code(13, session_id, 1).await,
+            ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR
+        );
+        assert_eq!(code(12, session_id, 1).await, ErrorCode::NONE);
+        // Closed by its client.
+        assert_eq!(code(12, session_id, -1).await, ErrorCode::NONE);
+        assert_eq!(
+            code(12, session_id, 2).await,
+            ErrorCode::FETCH_SESSION_ID_NOT_FOUND
+        );
+    });
+}
+
+#[test]
+fn a_topic_deleted_under_a_waiting_session_is_told() {
+    with_node(
+        &Setup {
+            shards: 2,
+            ..Setup::default()
+        },
+        |node| async move {
+            let (reader, admin) = (node.connect().await, node.connect().await);
+            admin.create_topic("t", 1, &[]).await;
+            let id = topic_id(&admin, "t").await;
+            let mut full = fetch_request("", id, &[(0, 0)]);
+            full.session_epoch = 0;
+            let session_id = session_of(&reader.ask(13, &full).await);
+            let wait = FetchRequest {
+                session_id,
+                session_epoch: 1,
+                min_bytes: 1,
+                max_wait_ms: 120_000,
+                ..FetchRequest::default()
+            };
+            let started = now();
+            let waiting = reader.send(13, &wait).await;
+            sleep(Duration::from_millis(500)).await;
+            crate::admin::delete_topic(&admin, "t").await;
+            let answer = reader.receive(13, waiting).await.unwrap();
+            assert!(now() - started < Duration::from_secs(5));
+            let response: FetchResponse<'_> = answer.decode();
+            assert_eq!(
+                partitions(&response)[0].error_code,
+                ErrorCode::UNKNOWN_TOPIC_ID
+            );
+            // Under the same name, another topic: the session's id does not mean it.
+            admin.create_topic("t", 1, &[]).await;
+            let again = FetchRequest {
+                session_epoch: 2,
+                ..wait
+            };
+            let answer = reader.ask(13, &again).await;
+            let response: FetchResponse<'_> = answer.decode();
+            assert_eq!(
+                partitions(&response)[0].error_code,
+                ErrorCode::UNKNOWN_TOPIC_ID
+            );
+        },
+    );
+}
