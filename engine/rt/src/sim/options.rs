@@ -3,6 +3,8 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::prng::Prng;
+
 /// What a world is like. The defaults are a calm machine: every order of things occurs, no fault
 /// does.
 #[derive(Clone, Debug)]
@@ -58,6 +60,9 @@ pub struct NetOptions {
     pub segment_bytes: usize,
     /// How long a peer that does not answer is tried.
     pub give_up: Duration,
+    /// When the peers of a machine that lost its power hear of it without sending anything, as by
+    /// keepalive probes. `None`: a connection stays half open until its peer sends.
+    pub keepalive: Option<Range<Duration>>,
 }
 
 impl Default for Options {
@@ -71,6 +76,33 @@ impl Default for Options {
             trace: false,
         }
     }
+}
+
+impl Options {
+    /// Options drawn from a seed: fast and slow disks and networks, executors that are never or
+    /// often held up, disks that stall for seconds. No fault that the code under test would have to
+    /// report.
+    pub fn drawn(seed: u64) -> Self {
+        // Not the numbers that the world itself will draw.
+        let mut prng = Prng::new(!seed);
+        let stall_probability = pick(&mut prng, [0.0, 0.002, 0.05]);
+        let mut options = Self {
+            stall_probability,
+            ..Self::default()
+        };
+        options.disk.latency.end = Duration::from_micros(pick(&mut prng, [50, 3000, 30_000]));
+        options.disk.stall_probability = pick(&mut prng, [0.0, 0.0, 0.01]);
+        options.disk.evict = pick(&mut prng, [0.0, 0.05, 0.5]);
+        options.disk.linger = pick(&mut prng, [0.0, 0.5, 1.0]);
+        options.net.delay.end = Duration::from_micros(pick(&mut prng, [30, 1000, 50_000]));
+        options.net.window_bytes = pick(&mut prng, [4 << 10, 64 << 10, 1 << 20]);
+        options.net.segment_bytes = pick(&mut prng, [100, 1460, 64 << 10]);
+        options
+    }
+}
+
+fn pick<T: Copy>(prng: &mut Prng, from: [T; 3]) -> T {
+    from[prng.index(from.len())]
 }
 
 impl Default for DiskOptions {
@@ -96,6 +128,7 @@ impl Default for NetOptions {
             window_bytes: 256 << 10,
             segment_bytes: 64 << 10,
             give_up: Duration::from_mins(1),
+            keepalive: Some(Duration::from_millis(1)..Duration::from_secs(10)),
         }
     }
 }

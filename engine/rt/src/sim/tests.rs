@@ -219,6 +219,20 @@ fn a_crash_drops_every_task_of_the_node_and_of_no_other() {
 }
 
 #[test]
+fn a_crash_ends_what_is_waited_for() {
+    let world = World::new(8, Options::default());
+    let node = world.node("node");
+    world.schedule_crash(
+        node,
+        CrashPoint::After(Duration::from_secs(1)),
+        CrashKind::PowerCut,
+    );
+    let sleeping = || sleep(Duration::from_secs(2));
+    assert_eq!(world.try_block_on(node, sleeping), None);
+    assert_eq!(world.try_block_on(node, sleeping), Some(()));
+}
+
+#[test]
 fn crashes_strike_at_their_point() {
     let create = OpenOptions {
         create: true,
@@ -246,9 +260,27 @@ fn crashes_strike_at_their_point() {
     assert!(life(CrashPoint::After(Duration::from_secs(1))) > 100);
 }
 
+/// One request and its answer, or `None` at the end of the connection.
+async fn ask(stream: &Stream) -> Option<()> {
+    stream
+        .send(&[Piece::Mem(BufMut::zeroed(1).freeze())])
+        .await
+        .ok()?;
+    let mut into = vec![0; 8192];
+    let mut missing = into.len();
+    while missing > 0 {
+        missing -= stream
+            .recv(&mut into[..missing])
+            .await
+            .ok()
+            .filter(|&len| len > 0)?;
+    }
+    Some(())
+}
+
 /// A day of a small server: executors, files, sockets, a kill and a power cut.
 fn busy_world(seed: u64) -> (u64, u64) {
-    let world = World::new(seed, Options::default());
+    let world = World::new(seed, Options::drawn(seed));
     let (server, client) = (world.node("server"), world.node("client"));
     let addr: SocketAddr = "10.0.0.1:9092".parse().unwrap();
     let serve = move || async move {
@@ -263,7 +295,7 @@ fn busy_world(seed: u64) -> (u64, u64) {
             let file = file.clone();
             spawn(async move {
                 let stream = Stream::attach(socket).unwrap();
-                let mut request = [0; 100];
+                let mut request = [0; 1];
                 while let Ok(1..) = stream.recv(&mut request).await {
                     let buf = BufMut::zeroed(8192).freeze();
                     let pos = (random_u64() % 16) * 4096;
@@ -283,11 +315,7 @@ fn busy_world(seed: u64) -> (u64, u64) {
         world.start(client, move || async move {
             loop {
                 if let Ok(stream) = Stream::connect(addr).await {
-                    let ping = BufMut::zeroed(50).freeze();
-                    let mut answer = vec![0; 4000];
-                    while stream.send(&[Piece::Mem(ping.clone())]).await.is_ok()
-                        && matches!(stream.recv(&mut answer).await, Ok(1..))
-                    {}
+                    while ask(&stream).await.is_some() {}
                 }
                 sleep(Duration::from_millis(20)).await;
             }

@@ -96,7 +96,20 @@ impl World {
     }
 
     /// Starts an executor on `node`, lets time pass until it has ended, and gives its result.
+    ///
+    /// # Panics
+    /// As [`World::run_until`], and if the node crashes first.
     pub fn block_on<T, F>(&self, node: NodeId, main: impl FnOnce() -> F + 'static) -> T
+    where
+        T: 'static,
+        F: Future<Output = T> + 'static,
+    {
+        self.try_block_on(node, main)
+            .expect("the node crashed while it was waited for")
+    }
+
+    /// As [`World::block_on`], but `None` if the node crashes first.
+    pub fn try_block_on<T, F>(&self, node: NodeId, main: impl FnOnce() -> F + 'static) -> Option<T>
     where
         T: 'static,
         F: Future<Output = T> + 'static,
@@ -107,8 +120,9 @@ impl World {
             let output = main().await;
             *slot.borrow_mut() = Some(output);
         });
-        self.run_until(|| result.borrow().is_some());
-        result.take().expect("it was there just now")
+        let life = self.at(node).life();
+        self.run_until(|| result.borrow().is_some() || life.is_over());
+        result.take()
     }
 
     /// Whether the node's process lives.
@@ -244,6 +258,9 @@ impl World {
 
 impl Drop for World {
     fn drop(&mut self) {
-        self.kernel.end();
+        // After a panic the tasks are leaked: a second panic in their drops would hide the first.
+        if !std::thread::panicking() {
+            self.kernel.end();
+        }
     }
 }

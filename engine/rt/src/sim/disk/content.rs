@@ -113,11 +113,15 @@ impl Content {
 
     /// Writes one cell, volatile.
     pub(super) fn write(&mut self, index: u64, block: Block) {
+        self.resident.remove(&(index..index + 1));
+        if block.is_none() && !self.cells.contains_key(&index) {
+            // Zeros where there are zeros: a file zeroed ahead costs nothing.
+            return;
+        }
         let cell = self.cells.entry(index).or_default();
         cell.live = block;
         cell.lost = false;
         cell.bad = false;
-        self.resident.remove(&(index..index + 1));
         self.settle(index);
     }
 

@@ -6,7 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::cells_of;
 use super::content::{BLOCK, Content};
+use super::faults::FaultKind;
+use crate::buf::Buf;
 use crate::sim::context::Context;
 use crate::sim::node::Life;
 
@@ -97,6 +100,33 @@ impl OpenFile {
             read_only,
             node,
         })
+    }
+
+    /// The bytes of a range as they are now, fewer at the end of the file.
+    pub(in crate::sim) fn read_live(&self, pos: u64, len: usize) -> io::Result<Buf> {
+        let bytes = self.node.content.borrow().read(pos..pos + len as u64);
+        Ok(bytes.ok_or_else(|| FaultKind::Io.error())?.freeze())
+    }
+
+    pub(in crate::sim) fn is_cached(&self, pos: u64, len: usize) -> bool {
+        let content = self.node.content.borrow();
+        content.resident.contains(&cells_of(pos, pos + len as u64))
+    }
+
+    pub(in crate::sim) fn len(&self) -> u64 {
+        self.node.content.borrow().len()
+    }
+
+    pub(in crate::sim) fn set_len(&self, len: u64) {
+        self.node.set_len(len);
+    }
+
+    pub(in crate::sim) fn unlock(&self) {
+        if let Some(holder) = self.node.lock.borrow_mut().as_mut()
+            && Rc::ptr_eq(&holder.life, &self.context.life)
+        {
+            holder.dropped = true;
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! unwritten extents and names are volatile until the file or the directory is flushed. A power cut
 //! leaves every cell that was not flushed old, new or torn.
 
+mod calls;
 mod content;
 mod faults;
 mod file;
@@ -18,28 +19,25 @@ mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
-use std::io;
 use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 
-use content::{BLOCK, Content, Mercy};
+use content::{BLOCK, Mercy};
 use faults::Faults;
 pub use faults::{DiskOp, Fault, FaultKind};
+use file::Usage;
 pub(super) use file::{FileNode, OpenFile};
-use file::{LockHolder, Usage};
-use names::{Entry, Names, ROOT};
+use names::{Names, ROOT};
 use ops::InFlight;
 pub(super) use ops::{SyncOp, Work, WriteOp};
 pub use view::DiskView;
 
 use super::context::Context;
 use super::kernel::{Decision, Kernel};
-use super::node::{CrashKind, Life};
+use super::node::CrashKind;
 use super::options::DiskOptions;
 use super::prng::Prng;
-use crate::buf::Buf;
-use crate::fs::{OpenOptions, Place, Space};
 
 pub(super) struct Disk {
     state: RefCell<State>,
@@ -268,191 +266,9 @@ impl State {
         kernel.count(|stats| stats.cells_exposed += exposed as u64);
         events
     }
-
-    pub(super) fn open(
-        &mut self,
-        context: &Rc<Context>,
-        path: &Path,
-        options: OpenOptions,
-    ) -> io::Result<Rc<OpenFile>> {
-        let name = self.names.place_of(path)?;
-        let node = match self.names.get(&name) {
-            Some(_) if options.create_new => return Err(io::ErrorKind::AlreadyExists.into()),
-            Some(Entry::Dir(_)) => return Err(io::ErrorKind::IsADirectory.into()),
-            Some(Entry::File(node)) => Rc::clone(node),
-            None if !options.create && !options.create_new => {
-                return Err(io::ErrorKind::NotFound.into());
-            },
-            None => {
-                let node = FileNode::new(Content::default(), &self.usage);
-                self.names.create(name, Entry::File(Rc::clone(&node)));
-                node
-            },
-        };
-        Ok(OpenFile::new(context, path, options.read_only, node))
-    }
-
-    pub(super) fn read(
-        &mut self,
-        file: &OpenFile,
-        pos: u64,
-        len: usize,
-        prng: &mut Prng,
-    ) -> io::Result<Buf> {
-        let cells = cells_of(pos, pos + len as u64);
-        for operation in self.in_flight.values_mut() {
-            if let Work::Write(write) = &mut operation.work {
-                write.be_seen(&file.node, &cells, prng);
-            }
-        }
-        file.read_live(pos, len)
-    }
-
-    pub(super) fn make_resident(
-        &mut self,
-        file: &OpenFile,
-        pos: u64,
-        len: usize,
-        prng: &mut Prng,
-    ) -> io::Result<()> {
-        if self.read(file, pos, len, prng)?.len() < len {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        file.node
-            .content
-            .borrow_mut()
-            .resident
-            .insert(&cells_of(pos, pos + len as u64));
-        Ok(())
-    }
-
-    pub(super) fn allocate(&self, file: &OpenFile, pos: u64, len: u64) -> io::Result<()> {
-        file.node.reserve(pos, len, self.options.capacity)?;
-        file.node.content.borrow_mut().grow(pos + len);
-        Ok(())
-    }
-
-    pub(super) fn create_dir(&mut self, path: &Path) -> io::Result<()> {
-        let name = self.names.place_of(path)?;
-        match self.names.get(&name) {
-            Some(Entry::Dir(_)) => Ok(()),
-            Some(Entry::File(_)) => Err(io::ErrorKind::AlreadyExists.into()),
-            None => {
-                self.names.create(name, Entry::Dir(self.next_inode));
-                self.next_inode += 1;
-                Ok(())
-            },
-        }
-    }
-
-    pub(super) fn read_dir(&self, path: &Path) -> io::Result<Vec<String>> {
-        let dir = self.names.find_dir(path)?;
-        Ok(self
-            .names
-            .list(dir)
-            .map(|(name, _)| name.to_owned())
-            .collect())
-    }
-
-    pub(super) fn exists(&self, path: &Path) -> io::Result<bool> {
-        match self.names.find(path) {
-            Ok(_) => Ok(true),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    pub(super) fn remove_file(&mut self, path: &Path) -> io::Result<()> {
-        self.names.remove_file(path)
-    }
-
-    pub(super) fn remove_dir(&mut self, path: &Path) -> io::Result<()> {
-        self.names.remove_dir(path)
-    }
-
-    pub(super) fn rename(&mut self, from: &Path, to: &Path) -> io::Result<()> {
-        self.names.rename(from, to)
-    }
-
-    pub(super) fn sync_dir(&mut self, path: &Path) -> io::Result<()> {
-        let dir = self.names.find_dir(path)?;
-        self.names.sync(dir);
-        Ok(())
-    }
-
-    pub(super) fn space(&self, path: &Path) -> io::Result<Space> {
-        self.names.find(path)?;
-        let total = self.options.capacity;
-        Ok(Space {
-            total,
-            available: total.saturating_sub(self.usage.get() * BLOCK),
-        })
-    }
-
-    pub(super) fn place(&self, path: &Path) -> io::Result<Place> {
-        let inode = self.names.find_dir(path)?;
-        Ok(Place {
-            inode,
-            file_system: self.file_system,
-        })
-    }
-
-    /// Takes the lock on a file. A holder lets go when its `Lock` is dropped or its life is over,
-    /// and its last operation has ended.
-    pub(super) fn lock(&self, file: &OpenFile) -> io::Result<()> {
-        let mut lock = file.node.lock.borrow_mut();
-        if lock.as_ref().is_some_and(|holder| self.is_held(holder)) {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        *lock = Some(LockHolder {
-            life: Rc::clone(&file.context.life),
-            dropped: false,
-        });
-        Ok(())
-    }
-
-    fn is_held(&self, holder: &LockHolder) -> bool {
-        let alive = !holder.dropped && !holder.life.is_over();
-        alive || self.has_operations(&holder.life)
-    }
-
-    fn has_operations(&self, life: &Life) -> bool {
-        self.in_flight
-            .values()
-            .any(|operation| operation.context.life.number == life.number)
-    }
 }
 
 /// Some power cuts spare everything, some nothing, most something.
 fn draw_mercy(prng: &mut Prng) -> f64 {
     [0.0, 0.1, 0.5, 0.9, 1.0][prng.index(5)]
-}
-
-impl OpenFile {
-    /// The bytes of a range as they are now, fewer at the end of the file.
-    pub(super) fn read_live(&self, pos: u64, len: usize) -> io::Result<Buf> {
-        let bytes = self.node.content.borrow().read(pos..pos + len as u64);
-        Ok(bytes.ok_or_else(|| FaultKind::Io.error())?.freeze())
-    }
-
-    pub(super) fn is_cached(&self, pos: u64, len: usize) -> bool {
-        let content = self.node.content.borrow();
-        content.resident.contains(&cells_of(pos, pos + len as u64))
-    }
-
-    pub(super) fn len(&self) -> u64 {
-        self.node.content.borrow().len()
-    }
-
-    pub(super) fn set_len(&self, len: u64) {
-        self.node.set_len(len);
-    }
-
-    pub(super) fn unlock(&self) {
-        if let Some(holder) = self.node.lock.borrow_mut().as_mut()
-            && Rc::ptr_eq(&holder.life, &self.context.life)
-        {
-            holder.dropped = true;
-        }
-    }
 }

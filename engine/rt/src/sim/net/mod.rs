@@ -202,14 +202,27 @@ impl Net {
         for (conn, side) in self.ends(|conn, side| conn.end(side).life == life) {
             match kind {
                 CrashKind::Kill => self.close(kernel, EndId { conn, side }),
-                CrashKind::PowerCut => {
-                    if let Some(conn) = self.conns.get_mut(&conn) {
-                        conn.vanish(side);
-                    }
-                    self.forget_if_over(conn);
-                },
+                CrashKind::PowerCut => self.vanish(kernel, EndId { conn, side }),
             }
         }
+    }
+
+    /// The machine at one end is gone without a word.
+    fn vanish(&mut self, kernel: &Kernel, id: EndId) {
+        let Some(conn) = self.conns.get_mut(&id.conn) else {
+            return;
+        };
+        conn.vanish(id.side);
+        self.forget_if_over(id.conn);
+        let Some(range) = &kernel.options.net.keepalive else {
+            return;
+        };
+        let nanos = kernel.prng.borrow_mut().nanos(range);
+        kernel.after(nanos, move |kernel| {
+            if let Some(conn) = kernel.net.borrow_mut().conns.get_mut(&id.conn) {
+                conn.reset();
+            }
+        });
     }
 
     fn ends(&self, wanted: impl Fn(&Conn, Side) -> bool) -> Vec<(u64, Side)> {

@@ -351,9 +351,41 @@ fn a_killed_process_leaves_closed_connections() {
     }
 }
 
+fn without_keepalive(seed: u64) -> (World, NodeId, NodeId) {
+    let mut options = Options::default();
+    options.net.keepalive = None;
+    let world = World::new(seed, options);
+    let (server, client) = (world.node("server"), world.node("client"));
+    (world, server, client)
+}
+
+#[test]
+fn peers_of_a_machine_without_power_hear_of_it_late() {
+    let mut late = BTreeSet::new();
+    for seed in 0..SEEDS {
+        let nodes = two_nodes(seed);
+        let result = talk_to_silence(&nodes, |stream| async move { receive_all(&stream).await.1 });
+        let cut = nodes.0.time();
+        nodes.0.crash(nodes.1, CrashKind::PowerCut);
+        nodes.0.run_until(|| result.borrow().is_some());
+        assert_eq!(*result.borrow(), Some(Some(io::ErrorKind::ConnectionReset)));
+        late.insert(
+            nodes
+                .0
+                .time()
+                .saturating_sub(cut)
+                .as_millis()
+                .max(1)
+                .ilog10(),
+        );
+    }
+    let at_once_to_seconds = BTreeSet::from([0, 1, 2, 3]);
+    assert!(late.is_superset(&at_once_to_seconds), "{late:?}");
+}
+
 #[test]
 fn a_machine_without_power_is_silent_until_it_is_back() {
-    let nodes = two_nodes(10);
+    let nodes = without_keepalive(10);
     let (world, server) = (&nodes.0, nodes.1);
     let result = talk_to_silence(&nodes, |stream| async move {
         let soon = now() + Duration::from_secs(30);
@@ -377,7 +409,7 @@ fn a_machine_without_power_is_silent_until_it_is_back() {
 
 #[test]
 fn a_machine_that_never_comes_back_is_given_up() {
-    let nodes = two_nodes(11);
+    let nodes = without_keepalive(11);
     let result = talk_to_silence(&nodes, |stream| async move {
         sleep(Duration::from_secs(1)).await;
         stream.send(&[Piece::Mem(pattern(10))]).await.unwrap();
