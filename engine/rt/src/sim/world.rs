@@ -104,8 +104,8 @@ impl World {
         T: 'static,
         F: Future<Output = T> + 'static,
     {
-        self.try_block_on(node, main)
-            .expect("the node crashed while it was waited for")
+        let output = self.try_block_on(node, main);
+        output.unwrap_or_else(|| panic!("{node:?} crashed while it was waited for"))
     }
 
     /// As [`World::block_on`], but `None` if the node crashes first.
