@@ -1,0 +1,99 @@
+//! Topics for a measurement.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use engine_rt::{Instant, now, sleep};
+use net_wire::ErrorCode;
+use net_wire::frame::{decode_response, encode_request};
+use net_wire::messages::create_topics::{
+    CreatableTopic, CreateTopicsRequest, CreateTopicsResponse,
+};
+use net_wire::messages::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
+
+use super::connection::Connection;
+
+const CREATE_TOPICS_VERSION: i16 = 7;
+const METADATA_VERSION: i16 = 12;
+/// How long a broker may take to start and make topics.
+const PATIENCE: Duration = Duration::from_mins(1);
+const PAUSE: Duration = Duration::from_millis(50);
+
+/// Makes topics of so many partitions on a broker that may still be starting, and waits until
+/// they are led.
+pub(crate) async fn create_topics(addr: SocketAddr, topics: &[(&str, i32)]) -> io::Result<()> {
+    let deadline = now() + PATIENCE;
+    let connection = connect(addr, deadline).await?;
+    let request = CreateTopicsRequest {
+        topics: topics.iter().map(creatable).collect(),
+        ..CreateTopicsRequest::default()
+    };
+    let frame = encode_request(CREATE_TOPICS_VERSION, 1, Some("bench"), &request);
+    let answer = connection
+        .call(&frame.map_err(io::Error::other)?.bytes)
+        .await?;
+    let (_, answer) = decode_response::<CreateTopicsResponse<'_>>(&answer, CREATE_TOPICS_VERSION)
+        .map_err(io::Error::other)?;
+    for topic in &answer.topics {
+        if !topic.error_code.is_none() {
+            return Err(io::Error::other(format!(
+                "{}: {}",
+                topic.name,
+                topic.error_code.name()
+            )));
+        }
+    }
+    for (name, partitions) in topics {
+        while !is_led(&connection, name, *partitions).await? {
+            pause(deadline).await?;
+        }
+    }
+    Ok(())
+}
+
+fn creatable<'a>((name, partitions): &(&'a str, i32)) -> CreatableTopic<'a> {
+    CreatableTopic {
+        name,
+        num_partitions: *partitions,
+        replication_factor: 1,
+        ..CreatableTopic::default()
+    }
+}
+
+async fn connect(addr: SocketAddr, deadline: Instant) -> io::Result<Connection> {
+    loop {
+        match Connection::connect(addr).await {
+            Ok(connection) => return Ok(connection),
+            Err(_) => pause(deadline).await?,
+        }
+    }
+}
+
+async fn pause(deadline: Instant) -> io::Result<()> {
+    if now() > deadline {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    sleep(PAUSE).await;
+    Ok(())
+}
+
+async fn is_led(connection: &Connection, topic: &str, partitions: i32) -> io::Result<bool> {
+    let request = MetadataRequest {
+        topics: Some(vec![MetadataRequestTopic {
+            name: Some(topic),
+            ..MetadataRequestTopic::default()
+        }]),
+        ..MetadataRequest::default()
+    };
+    let frame = encode_request(METADATA_VERSION, 2, Some("bench"), &request);
+    let answer = connection
+        .call(&frame.map_err(io::Error::other)?.bytes)
+        .await?;
+    let (_, answer) = decode_response::<MetadataResponse<'_>>(&answer, METADATA_VERSION)
+        .map_err(io::Error::other)?;
+    let led = answer.topics.iter().flat_map(|topic| &topic.partitions);
+    let led =
+        led.filter(|partition| partition.error_code == ErrorCode::NONE && partition.leader_id >= 0);
+    Ok(led.count() == partitions as usize)
+}

@@ -1,0 +1,236 @@
+//! One connection with a bound on unanswered requests.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use bench_micro::cases::PRODUCE_VERSION;
+use engine_rt::{BufMut, Event, Instant, Stream, now, spawn};
+use hdrhistogram::Histogram;
+use net_wire::frame::{FRAME_PREFIX_BYTES, RESPONSE_BYTES_MIN, decode_response, frame_len};
+use net_wire::messages::produce::ProduceResponse;
+
+use super::frame::Frame;
+use super::latencies;
+
+/// No answer to a produce or an admin call is longer.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// A connection of one executor.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    stream: Stream,
+    answers: RefCell<Option<Answers>>,
+}
+
+/// What one connection did in a load.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) bytes: u64,
+    pub(super) latencies: Histogram<u64>,
+}
+
+impl Connection {
+    pub(crate) async fn connect(addr: SocketAddr) -> io::Result<Self> {
+        let stream = Stream::connect(addr).await?;
+        Ok(Self {
+            stream,
+            answers: RefCell::new(Some(Answers::new())),
+        })
+    }
+
+    /// Sends `requests`, taking the frames by turns.
+    pub(super) async fn load(
+        self: Rc<Self>,
+        frames: &Rc<[Frame]>,
+        in_flight: usize,
+        requests: u64,
+    ) -> io::Result<Done> {
+        if in_flight == 1 {
+            self.one_by_one(frames, requests).await
+        } else {
+            self.pipelined(frames, in_flight, requests).await
+        }
+    }
+
+    async fn one_by_one(&self, frames: &[Frame], requests: u64) -> io::Result<Done> {
+        let mut done = Done {
+            bytes: 0,
+            latencies: latencies(),
+        };
+        let mut answers = self.take_answers()?;
+        for frame in frames.iter().cycle().take(requests as usize) {
+            let started = now();
+            self.stream.send(&frame.pieces).await?;
+            answers.expect(&self.stream, frame.correlation_id).await?;
+            done.count(frame, started);
+        }
+        self.answers.replace(Some(answers));
+        Ok(done)
+    }
+
+    /// One task sends, this one receives: a full socket does not keep answers waiting.
+    async fn pipelined(
+        self: Rc<Self>,
+        frames: &Rc<[Frame]>,
+        in_flight: usize,
+        requests: u64,
+    ) -> io::Result<Done> {
+        let sent = Rc::new(Sent::default());
+        let sender = {
+            let (connection, frames) = (Rc::clone(&self), Rc::clone(frames));
+            let sent = Rc::clone(&sent);
+            spawn(async move {
+                connection
+                    .send_all(&frames, in_flight, requests, &sent)
+                    .await
+            })
+        };
+        let mut done = Done {
+            bytes: 0,
+            latencies: latencies(),
+        };
+        let mut answers = self.take_answers()?;
+        for frame in frames.iter().cycle().take(requests as usize) {
+            answers.expect(&self.stream, frame.correlation_id).await?;
+            done.count(frame, sent.answered());
+        }
+        self.answers.replace(Some(answers));
+        sender.await?;
+        Ok(done)
+    }
+
+    async fn send_all(
+        &self,
+        frames: &[Frame],
+        in_flight: usize,
+        requests: u64,
+        sent: &Sent,
+    ) -> io::Result<()> {
+        for frame in frames.iter().cycle().take(requests as usize) {
+            sent.changed
+                .wait_until(|| sent.started.borrow().len() < in_flight)
+                .await;
+            sent.started.borrow_mut().push_back(now());
+            self.stream.send(&frame.pieces).await?;
+        }
+        Ok(())
+    }
+
+    fn take_answers(&self) -> io::Result<Answers> {
+        let answers = self.answers.take();
+        answers.ok_or_else(|| io::Error::other("the connection has failed before"))
+    }
+
+    /// Sends a request in one piece and gives the frame of its answer.
+    pub(super) async fn call(&self, request: &[u8]) -> io::Result<Vec<u8>> {
+        let piece = engine_rt::Piece::Mem(engine_rt::Buf::copy_from_slice(request));
+        self.stream.send(&[piece]).await?;
+        let mut answers = self.take_answers()?;
+        let frame = answers.next(&self.stream).await?.to_vec();
+        self.answers.replace(Some(answers));
+        Ok(frame)
+    }
+}
+
+/// Requests that wait for their answers, by the time they were sent.
+#[derive(Debug, Default)]
+struct Sent {
+    started: RefCell<VecDeque<Instant>>,
+    changed: Event,
+}
+
+impl Sent {
+    fn answered(&self) -> Instant {
+        let started = self.started.borrow_mut().pop_front();
+        self.changed.notify();
+        started.expect("an answer follows its request")
+    }
+}
+
+impl Done {
+    fn count(&mut self, frame: &Frame, started: Instant) {
+        self.bytes += frame.bytes;
+        let nanos = now().since(started).as_nanos();
+        self.latencies
+            .saturating_record(u64::try_from(nanos).unwrap_or(u64::MAX));
+    }
+}
+
+/// Cuts answers out of the stream.
+#[derive(Debug)]
+struct Answers {
+    window: BufMut,
+    from: Cell<usize>,
+    filled: usize,
+}
+
+impl Answers {
+    fn new() -> Self {
+        Self {
+            window: BufMut::with_capacity(2 * ANSWER_BYTES_MAX),
+            from: Cell::new(0),
+            filled: 0,
+        }
+    }
+
+    /// The next frame, without its length.
+    async fn next(&mut self, stream: &Stream) -> io::Result<&[u8]> {
+        let prefix = self.fill(stream, FRAME_PREFIX_BYTES).await?;
+        let prefix = self.window[prefix..]
+            .first_chunk()
+            .copied()
+            .unwrap_or_default();
+        let len =
+            frame_len(prefix, RESPONSE_BYTES_MIN, ANSWER_BYTES_MAX).map_err(io::Error::other)?;
+        let start = self.fill(stream, FRAME_PREFIX_BYTES + len).await?;
+        let end = start + FRAME_PREFIX_BYTES + len;
+        self.from.set(end);
+        Ok(&self.window[start + FRAME_PREFIX_BYTES..end])
+    }
+
+    /// Receives until `needed` bytes are there, and says where they begin.
+    async fn fill(&mut self, stream: &Stream, needed: usize) -> io::Result<usize> {
+        if self.from.get() == self.filled {
+            self.from.set(0);
+            self.filled = 0;
+        } else if self.from.get() + needed > self.window.len() {
+            self.window.copy_within(self.from.get()..self.filled, 0);
+            self.filled -= self.from.replace(0);
+        }
+        while self.filled - self.from.get() < needed {
+            let received = stream.recv(&mut self.window[self.filled..]).await?;
+            if received == 0 {
+                return Err(ErrorKind::UnexpectedEof.into());
+            }
+            self.filled += received;
+        }
+        Ok(self.from.get())
+    }
+
+    /// Takes the answer to a produce, which must be without an error.
+    async fn expect(&mut self, stream: &Stream, correlation_id: i32) -> io::Result<()> {
+        let frame = self.next(stream).await?;
+        let (id, answer) = decode_response::<ProduceResponse<'_>>(frame, PRODUCE_VERSION)
+            .map_err(io::Error::other)?;
+        if id != correlation_id {
+            return Err(io::Error::other(format!(
+                "answer {id} instead of {correlation_id}"
+            )));
+        }
+        let mut partitions = answer
+            .responses
+            .iter()
+            .flat_map(|topic| &topic.partition_responses);
+        let failed = partitions.find(|partition| !partition.error_code.is_none());
+        failed.map_or(Ok(()), |partition| {
+            let message = partition.error_message.as_deref().unwrap_or_default();
+            Err(io::Error::other(format!(
+                "{}: {message}",
+                partition.error_code.name()
+            )))
+        })
+    }
+}

@@ -1,0 +1,91 @@
+//! Produce requests as they leave, made before the clock starts.
+
+use std::io;
+use std::rc::Rc;
+
+use bench_micro::batches::{BATCH_RECORDS, Content, batch};
+use bench_micro::cases::PRODUCE_VERSION;
+use engine_rt::{Buf, Piece, wall_clock_ms};
+use net_wire::codec::Codec;
+use net_wire::frame::encode_request;
+use net_wire::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use net_wire::{Encoded, Records};
+
+/// Bulk batches made for one case: more than the caches hold would be fairer to nobody, since the
+/// kernel copies them on the client's core.
+const BULK_BATCHES: usize = 64;
+
+/// One request.
+#[derive(Debug)]
+pub(crate) struct Frame {
+    pub(crate) pieces: Vec<Piece>,
+    pub(crate) correlation_id: i32,
+    /// Bytes of its record batch.
+    pub(crate) bytes: u64,
+}
+
+/// Large batches for the partitions of a topic by turns, one partition a request.
+pub(crate) fn bulk_frames(topic: &str, partitions: i32) -> io::Result<Rc<[Frame]>> {
+    let frame = |number: usize| {
+        let records = made(BATCH_RECORDS, number)?;
+        let partition = number as i32 % partitions;
+        let encoded = request(topic, partition, Records::Cut(records.len()), number as i32)?;
+        let mut around = encoded.pieces().map(Buf::copy_from_slice);
+        let bytes = records.len() as u64;
+        let mut pieces = vec![
+            around.next().unwrap_or_default(),
+            Buf::copy_from_slice(&records),
+        ];
+        pieces.extend(around);
+        let pieces = pieces.into_iter().map(Piece::Mem).collect();
+        Ok(Frame {
+            pieces,
+            correlation_id: number as i32,
+            bytes,
+        })
+    };
+    (0..BULK_BATCHES).map(frame).collect()
+}
+
+/// Requests with one record each, a list for each of the first partitions of a topic.
+pub(crate) fn single_frames(topic: &str, partitions: i32) -> io::Result<Vec<Rc<[Frame]>>> {
+    let frame = |partition: i32, number: i32| {
+        let records = made(1, (partition * 16 + number) as usize)?;
+        let encoded = request(topic, partition, Records::Bytes(&records), number)?;
+        let pieces = vec![Piece::Mem(Buf::copy_from_slice(&encoded.bytes))];
+        Ok(Frame {
+            pieces,
+            correlation_id: number,
+            bytes: records.len() as u64,
+        })
+    };
+    let of_partition = |partition| (0..16).map(|number| frame(partition, number)).collect();
+    (0..partitions).map(of_partition).collect()
+}
+
+fn made(records: usize, seed: usize) -> io::Result<Vec<u8>> {
+    let now_ms = wall_clock_ms();
+    batch(records, Content::Random, Codec::None, now_ms, seed as u64).map_err(io::Error::other)
+}
+
+fn request(
+    topic: &str,
+    partition: i32,
+    records: Records<'_>,
+    correlation_id: i32,
+) -> io::Result<Encoded> {
+    let request = ProduceRequest {
+        transactional_id: None,
+        acks: -1,
+        timeout_ms: 30_000,
+        topic_data: vec![TopicProduceData {
+            name: topic,
+            partition_data: vec![PartitionProduceData {
+                index: partition,
+                records: Some(records),
+            }],
+        }],
+    };
+    encode_request(PRODUCE_VERSION, correlation_id, Some("bench"), &request)
+        .map_err(io::Error::other)
+}

@@ -1,0 +1,96 @@
+//! The first measurement: one shard on one core, the client on the other, beside what the same
+//! machine needs for the physical parts of the same work.
+//!
+//! `bench/first/run` builds everything and calls `measure` here. Rounds go through all parts and
+//! cases, so that whatever disturbs the machine disturbs them alike; every round has a fresh broker
+//! on a fresh directory. The client is a lean one of its own: its batches are made before the clock
+//! starts, so that what is measured is the broker.
+//!
+//! What it is not: a comparison of brokers, or a load generator for users. It writes the figures to
+//! `bench/results`; a goal that was missed is shown as missed.
+//!
+//! First file to read: `round.rs`, then `rows.rs` for what each figure means.
+
+#![forbid(unsafe_code)]
+
+mod broker;
+mod child;
+mod client;
+mod cpu;
+mod environment;
+mod measure;
+mod part;
+mod report;
+mod round;
+mod rows;
+
+use std::io;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::part::Part;
+
+/// Measures a broker beside the physical parts of its work.
+#[derive(Debug, Parser)]
+struct Command {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, Subcommand)]
+enum What {
+    /// Measures everything and writes the results.
+    Measure(Options),
+    /// Runs one physical part; started by `measure` on the server's core.
+    #[command(hide = true, subcommand)]
+    Part(Part),
+}
+
+/// How to measure.
+#[derive(Clone, Debug, Args)]
+struct Options {
+    /// The broker's binary; without it only the physical parts are measured.
+    #[arg(long)]
+    broker: Option<PathBuf>,
+    /// More arguments for the broker's start, separated by spaces.
+    #[arg(long, default_value = "", allow_hyphen_values = true)]
+    broker_args: String,
+    /// Rounds; medians need five.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Directory for data, emptied at the end; it says which disk is measured.
+    #[arg(long)]
+    data: PathBuf,
+    /// Directory for the results; without it they are only printed.
+    #[arg(long)]
+    results: Option<PathBuf>,
+    /// The date, for the name of the results.
+    #[arg(long, default_value = "undated")]
+    date: String,
+    /// The commit that was built.
+    #[arg(long, default_value = "unknown")]
+    commit: String,
+    /// The core of the broker.
+    #[arg(long, default_value_t = 0)]
+    server_cpu: usize,
+    /// The core of the client.
+    #[arg(long, default_value_t = 1)]
+    client_cpu: usize,
+    /// MiB of records in a bulk case.
+    #[arg(long, default_value_t = 3072)]
+    bulk_mib: u64,
+    /// Requests in the case of many small ones.
+    #[arg(long, default_value_t = 400_000)]
+    small_requests: u64,
+    /// Requests in the case of one connection.
+    #[arg(long, default_value_t = 20_000)]
+    single_requests: u64,
+}
+
+fn main() -> io::Result<()> {
+    match Command::parse().what {
+        What::Measure(options) => measure::run(options),
+        What::Part(part) => part::run(part),
+    }
+}

@@ -1,0 +1,58 @@
+//! The raw loop of requests: received whole, answered with a fixed number of bytes.
+
+use std::io;
+
+use bench_micro::cases::PRODUCE_VERSION;
+use engine_rt::{Buf, BufMut, Piece, Stream};
+use net_wire::frame::{FRAME_PREFIX_BYTES, encode_response};
+use net_wire::messages::produce::{
+    PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
+};
+
+/// Requests of this case are smaller.
+const WINDOW_BYTES: usize = 32 << 10;
+/// Where the correlation id stands: behind length, API key and version in a request, behind the
+/// length in a response.
+const ID_IN_REQUEST: usize = 8;
+const ID_IN_ANSWER: usize = 4;
+
+/// Answers one frame after the other. It looks at nothing but their lengths.
+pub(super) async fn serve(stream: Stream) -> io::Result<()> {
+    let template = answer()?;
+    let mut window = BufMut::with_capacity(WINDOW_BYTES);
+    loop {
+        let mut filled = 0;
+        while filled < FRAME_PREFIX_BYTES || filled < frame_bytes(&window) {
+            match stream.recv(&mut window[filled..]).await? {
+                0 => return Ok(()),
+                received => filled += received,
+            }
+        }
+        if filled != frame_bytes(&window) {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let mut answer = BufMut::with_capacity(template.len());
+        answer.copy_from_slice(&template);
+        answer[ID_IN_ANSWER..ID_IN_ANSWER + 4]
+            .copy_from_slice(&window[ID_IN_REQUEST..ID_IN_REQUEST + 4]);
+        stream.send(&[Piece::Mem(answer.freeze())]).await?;
+    }
+}
+
+fn frame_bytes(window: &[u8]) -> usize {
+    let prefix = window.first_chunk().copied().unwrap_or_default();
+    FRAME_PREFIX_BYTES + u32::from_be_bytes(prefix) as usize
+}
+
+/// The answer that a produce to one partition gets.
+fn answer() -> io::Result<Buf> {
+    let answer = ProduceResponse {
+        responses: vec![TopicProduceResponse {
+            name: "single",
+            partition_responses: vec![PartitionProduceResponse::default()],
+        }],
+        ..ProduceResponse::default()
+    };
+    let encoded = encode_response(PRODUCE_VERSION, 0, &answer).map_err(io::Error::other)?;
+    Ok(Buf::copy_from_slice(&encoded.bytes))
+}
