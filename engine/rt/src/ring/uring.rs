@@ -12,11 +12,11 @@ use io_uring::{Builder, IoUring, Probe, cqueue, opcode, squeue, types};
 
 use crate::buf::Arena;
 
-/// Room for submissions of one turn; more wait in the backlog.
-const SUBMISSIONS: u32 = 512;
-/// Room for completions: every connection's poll may speak at once. Beyond it the kernel keeps
-/// them in a list, which is slower but loses nothing.
-const COMPLETIONS: u32 = 16 * 1024;
+/// Room for the submissions of one turn, and for completions: every connection's poll may speak at
+/// once. More submissions wait in the backlog; more completions are kept by the kernel in a list,
+/// which is slower but loses nothing. The smaller ones are for low limits of locked memory, against
+/// which some kernels count a ring's queues.
+const SIZES: [(u32, u32); 3] = [(512, 16 * 1024), (128, 2048), (32, 256)];
 /// Kernel threads per ring for what cannot be done inline, such as fsync: they run on our core.
 const KERNEL_WORKERS: u32 = 4;
 /// Room for files that are registered only to keep them open as long as the ring.
@@ -71,23 +71,28 @@ const SET_UPS: [SetUp; 3] = [
 impl Uring {
     /// Sets up a ring that belongs to the calling thread.
     pub(super) fn new() -> io::Result<Self> {
-        let mut refused = None;
-        for (rank, set_up) in SET_UPS.into_iter().enumerate() {
-            let mut builder = IoUring::builder();
-            builder
-                .setup_clamp()
-                .setup_submit_all()
-                .setup_cqsize(COMPLETIONS);
-            match set_up(&mut builder).build(SUBMISSIONS) {
-                Ok(ring) => return Self::with(ring),
-                Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
-                    refused = Some((rank, error));
-                },
-                Err(error) => return Err(error),
+        let mut refusal = io::Error::from(io::ErrorKind::Unsupported);
+        for (submissions, completions) in SIZES {
+            for set_up in SET_UPS {
+                let mut builder = IoUring::builder();
+                builder
+                    .setup_clamp()
+                    .setup_submit_all()
+                    .setup_cqsize(completions);
+                match set_up(&mut builder).build(submissions) {
+                    Ok(ring) => return Self::with(ring),
+                    Err(error) if error.raw_os_error() == Some(libc::EINVAL) => refusal = error,
+                    Err(error) => {
+                        refusal = error;
+                        break;
+                    },
+                }
+            }
+            if refusal.raw_os_error() != Some(libc::ENOMEM) {
+                break;
             }
         }
-        let (_, error) = refused.expect("every way of set-up was refused");
-        Err(error)
+        Err(refusal)
     }
 
     fn with(ring: IoUring) -> io::Result<Self> {
