@@ -8,7 +8,7 @@
 //! What it is not: it knows nothing of Kafka, journals or partitions.
 //!
 //! Rules of the seam:
-//! - futures are `!Send`; what crosses executors goes through a [`mailbox`] or a [`oneshot`];
+//! - futures are `!Send`; what crosses executors goes through a [`mailbox()`] or a [`oneshot()`];
 //! - an operation owns its buffer, so that a dropped future orphans the operation and never frees
 //!   memory that a disk is still reading;
 //! - a durable write makes durable its own bytes and nothing else, in every world.

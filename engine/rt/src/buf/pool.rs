@@ -22,7 +22,8 @@ const IDLE_BYTES_MAX: usize = 32 << 20;
 
 static USED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
-/// Bytes in blocks that some [`Buf`](crate::Buf) or [`BufMut`](crate::BufMut) of this process refers to now.
+/// Bytes in blocks that some [`Buf`](crate::Buf) or [`BufMut`](crate::BufMut) of this process refers
+/// to now.
 pub fn memory_used() -> usize {
     USED_BYTES.load(Ordering::Relaxed)
 }
