@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use cluster_control::{ControlHandle, Home, Metadata};
@@ -66,6 +67,16 @@ impl RunningBroker {
     /// What the admin thread may ask.
     pub const fn admin(&self) -> &AdminHandle {
         &self.admin
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> &Path {
+        self.home.dir()
+    }
+
+    /// How many shards it has.
+    pub fn shard_count(&self) -> usize {
+        self.shards.len()
     }
 
     /// The cluster's id.
