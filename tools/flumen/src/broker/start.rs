@@ -6,11 +6,15 @@
 //! 4. one executor per shard, each recovering its journal; wait for all
 //! 5. accept connections; finish deletes that an earlier life began
 
+use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use cluster_control::{Control, ControlHandle, Home, HomeOptions, Metadata, MetadataOptions};
 use cluster_meta::{NodeId, Record, State, TopicId, command};
-use engine_rt::{ExecutorSpec, Listener, OneshotReceiver, mailbox, oneshot, spawn, spawn_executor};
+use engine_rt::{
+    ExecutorSpec, Listener, OneshotReceiver, mailbox, now, oneshot, sleep, spawn, spawn_executor,
+};
 use engine_shard::{ShardOptions, TopicPartition, remove_other_generations, reshard};
 use net_admin::ReadyState;
 use net_server::{AdvertisedListener, Door, Limits, accept, door};
@@ -27,6 +31,9 @@ use super::specs;
 
 /// Mail between shards that may wait: more than a shard takes in one turn of its loop.
 const MAIL_LEN: usize = 1024;
+/// How long a start waits for an address that is in use, and how often it looks.
+const ADDRESS_PATIENCE: Duration = Duration::from_secs(3);
+const ADDRESS_INTERVAL: Duration = Duration::from_millis(10);
 /// Records and calls that may wait for a shard: the control executor sends one at a time.
 const CALLS_LEN: usize = 64;
 /// Descriptors kept for sockets, journals and the metadata log.
@@ -55,7 +62,7 @@ pub async fn start(config: BrokerConfig) -> Result<RunningBroker, StartError> {
         return Err(StartError::Memory { memory_bytes });
     }
     let mut report = StartReport::default();
-    let bound = listen(&config, &mut report)?;
+    let bound = listen(&config, &mut report).await?;
     let asked = HomeOptions {
         node_id: config.node_id.map(NodeId),
         accept_copy: config.accept_copy,
@@ -73,14 +80,16 @@ pub async fn start(config: BrokerConfig) -> Result<RunningBroker, StartError> {
     Ok(running)
 }
 
-fn listen(config: &BrokerConfig, report: &mut StartReport) -> Result<Vec<Bound>, StartError> {
+async fn listen(config: &BrokerConfig, report: &mut StartReport) -> Result<Vec<Bound>, StartError> {
     let mut all = Vec::with_capacity(config.listeners.len());
     for asked in &config.listeners {
-        let listener = Listener::bind(asked.bind).map_err(|source| StartError::Listen {
-            name: asked.name.clone(),
-            addr: asked.bind,
-            source,
-        })?;
+        let listener = bind(asked.bind)
+            .await
+            .map_err(|source| StartError::Listen {
+                name: asked.name.clone(),
+                addr: asked.bind,
+                source,
+            })?;
         let advertised = advertised(asked, listener.local_addr());
         let told = (advertised.host.as_str(), advertised.port);
         report.listener(asked, told);
@@ -90,6 +99,20 @@ fn listen(config: &BrokerConfig, report: &mut StartReport) -> Result<Vec<Bound>,
         });
     }
     Ok(all)
+}
+
+/// Listens on `addr`. The sockets of a killed process go when the kernel has taken down its rings,
+/// which may be after the process is gone: an address in use gets a moment to become free.
+async fn bind(addr: SocketAddr) -> io::Result<Listener> {
+    let deadline = now() + ADDRESS_PATIENCE;
+    loop {
+        match Listener::bind(addr) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse && now() < deadline => {
+                sleep(ADDRESS_INTERVAL).await;
+            },
+            bound => return bound,
+        }
+    }
 }
 
 /// What clients are told: what the operator says, or the address itself.
