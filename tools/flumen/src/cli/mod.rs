@@ -1,0 +1,43 @@
+//! The command line: what it says, and how its words become the library's.
+//!
+//! First file to read: `args.rs`, then `start.rs`.
+
+mod args;
+mod banner;
+mod client;
+mod config;
+mod consume;
+mod demo;
+mod format;
+mod listeners;
+mod log;
+mod look;
+mod machine;
+mod output;
+mod produce;
+mod size;
+mod start;
+mod suggest;
+mod topic;
+mod version;
+
+use clap::Parser;
+
+use crate::errors::Failure;
+use args::{Cli, Command};
+
+/// Does what the command line says.
+pub(crate) fn run() -> Result<(), Failure> {
+    // A wrong command line ends the process here: with 2, and with 0 after a help text.
+    match Cli::parse().command {
+        Command::Demo(args) => demo::run(args),
+        Command::Start(args) => start::run(*args),
+        Command::Topic(command) => topic::run(command),
+        Command::Produce(args) => produce::run(args),
+        Command::Consume(args) => consume::run(args),
+        Command::Dump(command) => look::dump(command),
+        Command::Verify(args) => look::verify(args),
+        Command::Explain(args) => look::explain(&args),
+        Command::Version(args) => version::run(&args),
+    }
+}
