@@ -12,6 +12,8 @@ pub(crate) struct OpenGroup {
     pub body_bytes: usize,
     pub entries: u32,
     pub durable: bool,
+    /// Whether nothing but marks is in it.
+    pub marks_only: bool,
 }
 
 /// How a frame becomes durable.

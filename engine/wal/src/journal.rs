@@ -236,10 +236,8 @@ impl Journal {
             let idle_until = now() + MARK_AFTER;
             let ready = self.work.wait_until(|| self.state.borrow().may_submit());
             if timeout(idle_until, ready).await.is_err() {
-                self.mark_if_due();
-                self.work
-                    .wait_until(|| self.state.borrow().may_submit())
-                    .await;
+                self.mark_or_wait().await;
+                continue;
             }
             if self.state.borrow().is_over() {
                 return;
@@ -253,14 +251,18 @@ impl Journal {
         }
     }
 
-    /// Appends a mark if frames were flushed that no frame on disk certifies yet.
-    fn mark_if_due(&self) {
-        let state = self.state.borrow();
-        let due = state.in_flight == 0 && state.flushed_mark() > state.mark_written;
-        drop(state);
-        if due {
+    /// The journal is idle: certifies what was flushed last, or waits until there is something to
+    /// write or to certify.
+    async fn mark_or_wait(&self) {
+        if self.state.borrow().wants_mark() {
             self.append(EntryKind::MARK, 0, true, |_| ());
+            return;
         }
+        let something = || {
+            let state = self.state.borrow();
+            state.may_submit() || state.wants_mark()
+        };
+        self.work.wait_until(something).await;
     }
 
     async fn submit_next(self: &Rc<Self>) -> io::Result<()> {

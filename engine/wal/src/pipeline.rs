@@ -45,7 +45,10 @@ pub(crate) struct State {
     pub flushed: u64,
     /// Frames whose extents are still being flushed.
     pub extents: BTreeMap<u64, usize>,
+    /// Highest mark that a frame on its way carries.
     pub mark_written: u64,
+    /// The last frame that has more than marks in it.
+    pub last_entries: u64,
     /// Whether volatile frames wait for a sync.
     pub unsynced: bool,
     pub failed: Option<io::ErrorKind>,
@@ -71,6 +74,7 @@ impl State {
             flushed: last,
             extents: BTreeMap::new(),
             mark_written: last,
+            last_entries: last,
             unsynced: false,
             failed: None,
             stopping: false,
@@ -123,6 +127,7 @@ impl State {
                 body_bytes: 0,
                 entries: 0,
                 durable: false,
+                marks_only: true,
             });
         }
     }
@@ -144,6 +149,7 @@ impl State {
         group.body_bytes = group.body.len();
         group.entries += 1;
         group.durable |= durable;
+        group.marks_only &= kind == EntryKind::MARK;
         payload
     }
 
@@ -198,6 +204,9 @@ impl State {
             crc: 0,
         };
         let durable = group.durable;
+        if !group.marks_only {
+            self.last_entries = sequence;
+        }
         let (bytes, crc) = group.encode(&header);
         let pos = current.pos;
         current.pos += frame_bytes;
@@ -243,6 +252,12 @@ impl State {
             .next()
             .map_or(u64::MAX, |frame| frame - 1);
         self.flushed.min(held)
+    }
+
+    /// Whether frames were flushed that no frame on disk certifies yet. Marks need no mark.
+    pub(crate) fn wants_mark(&self) -> bool {
+        let flushed = self.flushed_mark().min(self.last_entries);
+        self.in_flight == 0 && flushed > self.mark_written
     }
 
     /// Takes note of a written frame; the new durable end if it moved.
