@@ -36,16 +36,8 @@ pub async fn load(
     files: &SegmentFiles,
     segment_base: i64,
 ) -> Result<(), ReadError> {
-    let sealing = partition
-        .borrow()
-        .segment(segment_base)
-        .and_then(|segment| segment.sealing.clone());
-    if let Some(sealing) = sealing {
-        sealing.wait().await;
-        return Ok(());
-    }
     let Some(segment) = partition.borrow().unloaded(segment_base) else {
-        return Ok(());
+        return sealed_by_another(partition, segment_base).await;
     };
     let loader = Loader {
         files,
@@ -70,11 +62,26 @@ pub async fn load(
     loader.install(partition, index, batches).await
 }
 
+/// Waits while another task that loaded the segment is sealing it.
+async fn sealed_by_another(
+    partition: &Rc<RefCell<PartitionLog>>,
+    segment_base: i64,
+) -> Result<(), ReadError> {
+    let sealing = partition
+        .borrow()
+        .segment(segment_base)
+        .and_then(|segment| segment.sealing.clone());
+    if let Some(sealing) = sealing {
+        sealing.wait().await;
+    }
+    Ok(())
+}
+
 impl PartitionLog {
     fn unloaded(&self, segment_base: i64) -> Option<Unloaded> {
         let segment = self
             .segment(segment_base)
-            .filter(|segment| !segment.is_loaded())?;
+            .filter(|segment| segment.index.is_none())?;
         Some(Unloaded {
             id: self.id,
             base_offset: segment_base,
@@ -232,28 +239,11 @@ impl Loader<'_> {
                 &batch.parts,
             );
         }
-        {
-            let mut log = partition.borrow_mut();
-            let log = &mut *log;
-            let Ok(at) = log.segments.binary_search_by_key(&base, |s| s.base_offset) else {
-                return Ok(());
-            };
-            if log.segments[at].is_loaded() {
-                return Ok(());
-            }
-            if self.segment.last {
-                let readable = index.whole_ranges_end(self.segment.written);
-                let unread = |batch: &&StoredBatch| batch.at.pos >= readable;
-                for batch in batches.iter().filter(unread).rev() {
-                    log.tail.push_front(batch.clone());
-                }
-                log.tail.drop_prefix(base);
-            }
-            log.segments[at].index = Some(index);
-            if self.segment.last || self.segment.sealed {
-                return Ok(());
-            }
-            log.segments[at].sealing = Some(Rc::new(Event::new()));
+        if !self.put(&mut partition.borrow_mut(), index, &batches) {
+            return sealed_by_another(partition, base).await;
+        }
+        if self.segment.last || self.segment.sealed {
+            return Ok(());
         }
         let sealed = self.seal(partition).await;
         let mut log = partition.borrow_mut();
@@ -262,6 +252,29 @@ impl Loader<'_> {
             sealing.notify();
         }
         sealed
+    }
+
+    /// False if the segment is gone, or another task was first.
+    fn put(&self, log: &mut PartitionLog, index: SegmentIndex, batches: &[StoredBatch]) -> bool {
+        let base = self.segment.base_offset;
+        let Ok(at) = log.segments.binary_search_by_key(&base, |s| s.base_offset) else {
+            return false;
+        };
+        if log.segments[at].index.is_some() {
+            return false;
+        }
+        if self.segment.last {
+            let readable = index.whole_ranges_end(self.segment.written);
+            let unread = |batch: &&StoredBatch| batch.at.pos >= readable;
+            for batch in batches.iter().filter(unread).rev() {
+                log.tail.push_front(batch.clone());
+            }
+            log.tail.drop_prefix(base);
+        } else if !self.segment.sealed {
+            log.segments[at].sealing = Some(Rc::new(Event::new()));
+        }
+        log.segments[at].index = Some(index);
+        true
     }
 
     /// Seals a segment that a crash left rolled and open.

@@ -47,11 +47,20 @@ enum Plan {
     Segment(SegmentPlan),
 }
 
+/// Where in a segment the ranges are.
+enum Place {
+    /// In memory: as they were when the plan was made, for they leave it when their index block is
+    /// flushed.
+    Ranges(Vec<Range>),
+    /// In the index block of a chunk.
+    Chunk(ChunkSummary),
+}
+
 /// A place in a segment file.
 struct SegmentPlan {
     segment_base: i64,
-    lookup: Lookup,
-    /// Ranges behind `lookup` that are in memory.
+    place: Place,
+    /// Position up to which ranges can be read.
     readable_end: u64,
     written: u64,
     len: u64,
@@ -113,9 +122,7 @@ pub async fn read_memory(
             Some(Plan::Memory(records)) => return Ok(records),
             Some(Plan::Segment(plan)) => {
                 let reader = SegmentReader::open(partition, files, &plan).await?;
-                let ranges = reader
-                    .ranges_from(partition, at.offset, at.bytes_max)
-                    .await?;
+                let ranges = reader.ranges_from(at.offset, at.bytes_max).await?;
                 return reader.read_bytes(&ranges, at).await;
             },
             None => load_for(partition, files, at.offset).await?,
@@ -158,10 +165,11 @@ impl PartitionLog {
         let Some(index) = segment.index.as_ref().filter(|_| segment.is_loaded()) else {
             return Ok(None);
         };
-        Ok(Some(Plan::Segment(segment_plan(
-            segment,
-            index.find_offset(offset),
-        ))))
+        let place = match index.find_offset(offset) {
+            Lookup::Chunk(chunk) => Place::Chunk(chunk),
+            Lookup::Range(_) => Place::Ranges(index.ranges().to_vec()),
+        };
+        Ok(Some(Plan::Segment(segment_plan(segment, place))))
     }
 }
 
@@ -190,16 +198,16 @@ pub(crate) async fn read_chunk_ranges(
     let plan = {
         let log = partition.borrow();
         let segment = log.segment(segment_base).ok_or(ReadError::OutOfRange)?;
-        segment_plan(segment, Lookup::Chunk(*chunk))
+        segment_plan(segment, Place::Chunk(*chunk))
     };
     let reader = SegmentReader::open(partition, files, &plan).await?;
     reader.chunk_ranges(chunk).await
 }
 
-fn segment_plan(segment: &Segment, lookup: Lookup) -> SegmentPlan {
+fn segment_plan(segment: &Segment, place: Place) -> SegmentPlan {
     SegmentPlan {
         segment_base: segment.base_offset,
-        lookup,
+        place,
         readable_end: segment.readable_end(),
         written: segment.written,
         len: segment.len,
@@ -239,7 +247,7 @@ impl<'a> SegmentReader<'a> {
         partition: &Rc<RefCell<PartitionLog>>,
         at: ReadAt,
     ) -> Result<Stored, ReadError> {
-        let ranges = self.ranges_from(partition, at.offset, at.bytes_max).await?;
+        let ranges = self.ranges_from(at.offset, at.bytes_max).await?;
         let place = Candidate {
             id: self.id,
             segment_base: self.plan.segment_base,
@@ -271,23 +279,13 @@ impl<'a> SegmentReader<'a> {
 
     /// Consecutive ranges from the one with `offset` on, about `bytes_max` bytes, never beyond what
     /// is flushed.
-    async fn ranges_from(
-        &self,
-        partition: &Rc<RefCell<PartitionLog>>,
-        offset: i64,
-        bytes_max: usize,
-    ) -> Result<Vec<Range>, ReadError> {
-        let candidates = match &self.plan.lookup {
-            Lookup::Chunk(chunk) => self.chunk_ranges(chunk).await?,
-            Lookup::Range(_) => {
-                let log = partition.borrow();
-                let segment = log
-                    .segment(self.plan.segment_base)
-                    .ok_or(ReadError::OutOfRange)?;
-                segment
-                    .index
-                    .as_ref()
-                    .map_or_else(Vec::new, |index| index.ranges().to_vec())
+    async fn ranges_from(&self, offset: i64, bytes_max: usize) -> Result<Vec<Range>, ReadError> {
+        let from_disk;
+        let candidates = match &self.plan.place {
+            Place::Ranges(ranges) => ranges,
+            Place::Chunk(chunk) => {
+                from_disk = self.chunk_ranges(chunk).await?;
+                &from_disk
             },
         };
         let first = candidates.partition_point(|range| range.first_offset <= offset);
