@@ -60,9 +60,11 @@ impl Shard {
         results
     }
 
-    fn has_memory_for(&self, bytes: u64) -> bool {
-        let held = self.tail_bytes.get();
-        held == 0 || held + bytes <= self.tail_limit()
+    /// Whether a batch fits in the budget. What cannot be freed does not count, and one batch passes
+    /// whatever its size when there is nothing else.
+    pub(crate) fn has_memory_for(&self, bytes: u64) -> bool {
+        let held = self.tail_bytes.get().saturating_sub(self.unfreeable.get());
+        held == 0 || held + bytes <= self.options.tail_bytes_max
     }
 
     fn is_bypass(&self, batch: &ProduceBatch) -> bool {
@@ -83,8 +85,10 @@ impl Shard {
         let free =
             || self.has_memory_for(bytes) || self.stopping.get() || self.journal().is_failed();
         if !free() {
+            self.wanted_bytes.set(bytes);
             self.pressure.notify();
             self.relieved.wait_until(free).await;
+            self.wanted_bytes.set(0);
         }
         let Ok(slot) = self.slot(batch.id) else {
             return Ok(());
@@ -200,7 +204,7 @@ impl Shard {
         self.in_frames
             .borrow_mut()
             .push_back((frame, Rc::clone(slot)));
-        self.tail_order.borrow_mut().push_back(Rc::clone(slot));
+        self.enqueue_tail(slot);
         self.count(batch, at);
     }
 

@@ -167,7 +167,7 @@ impl Shard {
         let Found {
             mut partitions,
             checkpoint,
-            journal,
+            mut journal,
         } = find(&options, &specs).await?;
         let truncated: Vec<(TopicPartition, i64)> = partitions
             .iter()
@@ -177,6 +177,7 @@ impl Shard {
         for (id, spec) in &specs {
             shard.insert(spec, partitions.remove(id));
         }
+        shard.make_room(&mut journal).await?;
         shard.open_journal(journal);
         shard.begin_life(&truncated).await?;
         tracing::info!(
@@ -205,6 +206,8 @@ impl Shard {
             gate_queue: Cell::new(0),
             tail_bytes: Cell::new(0),
             tail_order: RefCell::default(),
+            unfreeable: Cell::new(0),
+            wanted_bytes: Cell::new(0),
             pressure: Event::new(),
             relieved: Event::new(),
             removed: RefCell::default(),
@@ -231,9 +234,23 @@ impl Shard {
         slot.dirty.set(true);
         if bytes > 0 {
             self.tail_bytes.set(self.tail_bytes.get() + bytes);
-            self.tail_order.borrow_mut().push_back(Rc::clone(&slot));
+            self.enqueue_tail(&slot);
         }
         self.slots.borrow_mut().insert(spec.id, slot);
+    }
+
+    /// Lives that ended before their first checkpoint each hold a file of the journal. When there is
+    /// none left for a new life, the checkpoint is taken now.
+    async fn make_room(&self, journal: &mut Recovered) -> Result<(), OpenError> {
+        if !journal.is_exhausted(self.options.journal_files_max) {
+            return Ok(());
+        }
+        let end = journal.end;
+        let written = self.checkpoint.write(end, self.capture(&[], true), true);
+        written.await.map_err(io_error(&self.options.dir()))?;
+        journal.release_before(end.generation);
+        self.stats.borrow_mut().checkpoints += 1;
+        Ok(())
     }
 
     fn open_journal(self: &Rc<Self>, recovered: Recovered) {

@@ -25,6 +25,8 @@ pub(crate) struct Slot {
     pub carrying: Cell<Option<i64>>,
     /// Changes other than appends that are in the journal but not in force yet.
     pub changing: Cell<usize>,
+    /// Whether it is in line for giving back memory.
+    pub in_tail_order: Cell<bool>,
     /// Long polls.
     watchers: RefCell<Vec<Weak<Event>>>,
 }
@@ -40,6 +42,7 @@ impl Slot {
             writing: Cell::new(false),
             carrying: Cell::new(None),
             changing: Cell::new(0),
+            in_tail_order: Cell::new(false),
             watchers: RefCell::new(Vec::new()),
         })
     }

@@ -20,21 +20,15 @@ const CARRIED_AT_ONCE: usize = 4;
 const TURN_AT_SHARE: f64 = 0.5;
 /// How long to wait before looking again for memory to free.
 const RELIEF_PAUSE: Duration = Duration::from_millis(5);
-/// Memory that a partition may need for bytes that fill no block and no index range yet.
-const PARTITION_MEMORY: u64 = 16 << 10;
 /// The background looks around at least this often.
 const TURN_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Shard {
-    /// Whether memory is filling up faster than it should.
+    /// Whether memory is filling up faster than it should, or an append waits for some.
     pub(crate) fn wants_relief(&self) -> bool {
-        self.tail_bytes.get() > self.tail_limit() / 4 * 3
-    }
-
-    /// Bytes of batches that memory may hold: the budget, but never less than what cannot be freed.
-    pub(crate) fn tail_limit(&self) -> u64 {
-        let least = self.slots.borrow().len() as u64 * PARTITION_MEMORY;
-        self.options.tail_bytes_max.max(least)
+        let held = self.tail_bytes.get().saturating_sub(self.unfreeable.get());
+        let wanted = self.wanted_bytes.get();
+        held > self.options.tail_bytes_max / 4 * 3 || (wanted > 0 && !self.has_memory_for(wanted))
     }
 
     fn wants_turn(&self) -> bool {
@@ -67,28 +61,68 @@ impl Shard {
         }
     }
 
-    /// Writes behind the oldest bytes and lets go of them until memory is half free.
+    /// Writes behind the oldest bytes and lets go of them until memory is half free, or until nothing
+    /// more can be freed.
     async fn relieve(self: &Rc<Self>) {
-        let goal = self.tail_limit() / 2;
-        let mut rounds = self.tail_order.borrow().len();
-        while self.tail_bytes.get() > goal && rounds > 0 && !self.stopping.get() {
-            rounds -= 1;
-            let Some(slot) = self.tail_order.borrow_mut().pop_front() else {
-                break;
-            };
-            let mut freed = slot.log.borrow_mut().evict(1);
-            if freed == 0 && !slot.deleted.get() {
-                self.write_behind(&slot).await;
-                freed = slot.log.borrow_mut().evict(1);
+        let limit = self.options.tail_bytes_max;
+        let goal = (limit / 2).min(limit.saturating_sub(self.wanted_bytes.get()));
+        let mut freed = 1;
+        while freed > 0 && self.tail_bytes.get() > goal && !self.stopping.get() {
+            freed = 0;
+            let slots = self.tail_order.borrow().len();
+            for _ in 0..slots {
+                freed += self.relieve_one(goal).await;
             }
-            if freed == 0 && slot.log.borrow().tail_bytes() > 0 && !slot.deleted.get() {
-                // Its last bytes fill no block yet, or are not durable yet: in line again.
-                self.tail_order.borrow_mut().push_back(slot);
-            }
-            self.tail_bytes
-                .set(self.tail_bytes.get().saturating_sub(freed));
-            self.relieved.notify();
         }
+        self.weigh_rest();
+        self.relieved.notify();
+    }
+
+    /// Frees memory of the partition whose turn it is; its bytes.
+    async fn relieve_one(self: &Rc<Self>, goal: u64) -> u64 {
+        let excess = self
+            .tail_bytes
+            .get()
+            .saturating_sub(goal)
+            .min(WRITE_BYTES_MAX);
+        let Some(slot) = self.tail_order.borrow_mut().pop_front() else {
+            return 0;
+        };
+        slot.in_tail_order.set(false);
+        let mut freed = slot.log.borrow_mut().evict(excess);
+        if freed < excess && !slot.deleted.get() {
+            self.write_behind(&slot).await;
+            freed += slot.log.borrow_mut().evict(excess - freed);
+        }
+        if slot.log.borrow().tail_bytes() > 0 && !slot.deleted.get() {
+            self.enqueue_tail(&slot);
+        }
+        self.tail_bytes
+            .set(self.tail_bytes.get().saturating_sub(freed));
+        self.relieved.notify();
+        freed
+    }
+
+    /// Puts a partition in line for giving back memory, unless it is.
+    pub(crate) fn enqueue_tail(&self, slot: &Rc<Slot>) {
+        if !slot.in_tail_order.replace(true) {
+            self.tail_order.borrow_mut().push_back(Rc::clone(slot));
+        }
+    }
+
+    /// Counts what memory holds, and how much of it stays until more is appended: the last bytes of
+    /// a partition fill no block and no index range, and the batch that they belong to is kept whole.
+    fn weigh_rest(&self) {
+        let (mut held, mut unfreeable) = (0, 0);
+        for slot in self.slots.borrow().values() {
+            let log = slot.log.borrow();
+            held += log.tail_bytes();
+            if !log.has_pending() {
+                unfreeable += log.tail_bytes();
+            }
+        }
+        self.tail_bytes.set(held);
+        self.unfreeable.set(unfreeable);
     }
 
     /// Carries a partition's whole durable blocks to its segments and seals what was rolled.
@@ -193,7 +227,7 @@ impl Shard {
     }
 
     /// The states to write down. Slots that change afterwards are dirty again.
-    fn capture(&self, dirty: &[Rc<Slot>], full: bool) -> Changes {
+    pub(crate) fn capture(&self, dirty: &[Rc<Slot>], full: bool) -> Changes {
         let mut changes = Changes::default();
         let removed = self.removed.take();
         if full {

@@ -69,6 +69,18 @@ impl Recovered {
         }
     }
 
+    /// Whether no new life can begin, because every file that may exist is in use.
+    pub fn is_exhausted(&self, files_max: usize) -> bool {
+        self.free.is_empty() && self.used.len() >= files_max
+    }
+
+    /// Gives back every file of a generation below `generation`: a checkpoint covers them.
+    pub fn release_before(&mut self, generation: u64) {
+        let kept = self.used.split_off(&generation);
+        let released = std::mem::replace(&mut self.used, kept);
+        self.free.extend(released.into_values());
+    }
+
     /// Makes what recovery accepted durable, before anything is promised on it (rule 4): it may
     /// have been read from a device cache that a power cut still empties.
     pub async fn make_durable(&self) -> io::Result<()> {
