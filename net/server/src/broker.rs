@@ -6,14 +6,13 @@ use std::rc::Rc;
 
 use cluster_meta::config::TopicConfig;
 use cluster_meta::{Cluster, Record, State, Topic, TopicId};
-use engine_log::TopicPartition;
-use engine_shard::Shards;
+use engine_shard::{Shards, TopicPartition};
 use net_wire::Uuid;
 
 use crate::budget::Budget;
 use crate::config::BrokerConfig;
 use crate::connection::Registry;
-use crate::fetch_session::FetchSessions;
+use crate::fetch_session_cache::FetchSessions;
 use crate::metrics::{Metrics, MetricsSnapshot};
 use crate::producer_ids::ProducerIds;
 use crate::propose::{Change, Propose, ProposeError};

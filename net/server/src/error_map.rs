@@ -3,8 +3,7 @@
 use std::borrow::Cow;
 
 use cluster_meta::MetaError;
-use engine_log::ProducerError;
-use engine_shard::ShardError;
+use engine_shard::{ProducerError, ShardError};
 use net_wire::ErrorCode;
 
 use crate::propose::ProposeError;

@@ -65,6 +65,7 @@ mod config;
 mod connection;
 mod error_map;
 mod fetch_session;
+mod fetch_session_cache;
 mod frame_reader;
 mod futures;
 mod handlers;

@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::rc::Rc;
 
-use engine_log::TopicPartition;
-use engine_shard::{Shard, ShardError};
+use engine_shard::{Shard, ShardError, TopicPartition};
 
 use crate::broker::Broker;
 

@@ -12,8 +12,7 @@
 
 use std::rc::Rc;
 
-use engine_log::TopicPartition;
-use engine_shard::{Shard, ShardError};
+use engine_shard::{Shard, ShardError, TopicPartition};
 use net_wire::ErrorCode;
 use net_wire::messages::delete_records::{
     DeleteRecordsPartitionResult, DeleteRecordsRequest, DeleteRecordsResponse,

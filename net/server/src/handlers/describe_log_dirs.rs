@@ -12,8 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use engine_log::TopicPartition;
-use engine_shard::Shard;
+use engine_shard::{Shard, TopicPartition};
 use net_wire::Uuid;
 use net_wire::messages::describe_log_dirs::{
     DescribeLogDirsPartition, DescribeLogDirsRequest, DescribeLogDirsResponse,

@@ -5,7 +5,7 @@
 //!   moves on; then as many partitions, in the order of the request or of the session's turns, as
 //!   `max_bytes` allows;
 //! - waits up to `max_wait_ms` for `min_bytes`, woken by appends; errors answer at once;
-//! - sessions (KIP-227): see `fetch_session.rs`;
+//! - sessions (KIP-227): see `fetch_session_cache.rs`;
 //! - the last stable offset is the high watermark as long as there are no transactions;
 //! - no follower is served yet: a replica id gets `NOT_LEADER_OR_FOLLOWER`;
 //! - no check of codecs: old clients do read zstd with an old Fetch.
@@ -34,9 +34,8 @@ use net_wire::{ErrorCode, Records, Uuid};
 use super::fetch_read::{Read, Terms, read};
 use crate::broker::Broker;
 use crate::connection::Context;
-use crate::fetch_session::{
-    Kind, NO_SESSION, Opened, PartitionKey, SessionRequest, Told, TopicKey, Wanted,
-};
+use crate::fetch_session::{PartitionKey, Told, TopicKey, Wanted};
+use crate::fetch_session_cache::{Kind, NO_SESSION, Opened, SessionRequest};
 use crate::request::{Outcome, Request};
 
 /// First version that names topics by id.

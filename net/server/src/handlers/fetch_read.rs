@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use engine_log::TopicPartition;
 use engine_rt::{Instant, now, sleep};
-use engine_shard::{FetchPart, Fetched, ShardError};
+use engine_shard::{FetchPart, Fetched, ShardError, TopicPartition};
 use net_wire::ErrorCode;
 
 use super::fetch::{Part, records_bytes};

@@ -15,8 +15,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use engine_log::TopicPartition;
-use engine_shard::{OffsetQuery, Shard, ShardError, TimestampOffset};
+use engine_shard::{OffsetQuery, Shard, ShardError, TimestampOffset, TopicPartition};
 use net_wire::ErrorCode;
 use net_wire::messages::list_offsets::{
     EARLIEST_LOCAL_TIMESTAMP, EARLIEST_TIMESTAMP, LATEST_TIERED_TIMESTAMP, LATEST_TIMESTAMP,

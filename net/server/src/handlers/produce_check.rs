@@ -8,9 +8,8 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use cluster_meta::config::{CompressionType, TimestampType as TopicTimestampType, TopicConfig};
-use engine_log::{ProducerStamp, TopicPartition};
 use engine_rt::{Buf, BufMut};
-use engine_shard::ProduceBatch;
+use engine_shard::{ProduceBatch, ProducerStamp, TopicPartition};
 use net_wire::ErrorCode;
 use net_wire::batch::{
     BatchError, BatchMut, BatchView, CheckedBatch, Limits, TimestampType, check_batch, recompress,

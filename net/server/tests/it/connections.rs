@@ -289,129 +289,111 @@ fn requests_beyond_the_budget_wait_and_none_is_lost() {
 
 #[test]
 fn other_requests_keep_kafkas_order_behind_each_other() {
-    with_node(
-        &Setup {
-            shards: 2,
-            ..Setup::default()
-        },
-        |node| async move {
-            let client = node.connect().await;
-            client.create_topic("t", 1, &[]).await;
-            // Pipelined: the fetch sees what the produce before it wrote.
-            let batch = batch("x", 1, 10);
-            let produce = client.send_produce(9, -1, "t", 0, &batch).await;
-            let fetch = client
-                .send(11, &fetch_request("t", Uuid::ZERO, &[(0, 0)]))
-                .await;
-            let versions = client.send(0, &ApiVersionsRequest::default()).await;
-            assert_eq!(
-                produced(&client.receive(9, produce).await.unwrap()),
-                (ErrorCode::NONE, 0)
-            );
-            let answer = client.receive(11, fetch).await.unwrap();
-            let response: FetchResponse<'_> = answer.decode();
-            assert_eq!(response.responses[0].partitions[0].high_watermark, 1);
-            assert!(
-                !response.responses[0].partitions[0]
-                    .records
-                    .as_ref()
-                    .unwrap()
-                    .bytes()
-                    .is_empty()
-            );
-            let answer = client.receive(0, versions).await.unwrap();
-            assert!(
-                answer
-                    .decode::<ApiVersionsResponse<'_>>()
-                    .error_code
-                    .is_none()
-            );
-        },
-    );
+    with_node(&Setup::shards(2), |node| async move {
+        let client = node.connect().await;
+        client.create_topic("t", 1, &[]).await;
+        // Pipelined: the fetch sees what the produce before it wrote.
+        let batch = batch("x", 1, 10);
+        let produce = client.send_produce(9, -1, "t", 0, &batch).await;
+        let fetch = client
+            .send(11, &fetch_request("t", Uuid::ZERO, &[(0, 0)]))
+            .await;
+        let versions = client.send(0, &ApiVersionsRequest::default()).await;
+        assert_eq!(
+            produced(&client.receive(9, produce).await.unwrap()),
+            (ErrorCode::NONE, 0)
+        );
+        let answer = client.receive(11, fetch).await.unwrap();
+        let response: FetchResponse<'_> = answer.decode();
+        assert_eq!(response.responses[0].partitions[0].high_watermark, 1);
+        assert!(
+            !response.responses[0].partitions[0]
+                .records
+                .as_ref()
+                .unwrap()
+                .bytes()
+                .is_empty()
+        );
+        let answer = client.receive(0, versions).await.unwrap();
+        assert!(
+            answer
+                .decode::<ApiVersionsResponse<'_>>()
+                .error_code
+                .is_none()
+        );
+    });
 }
 
 #[test]
 fn connections_spread_over_shards() {
-    with_node(
-        &Setup {
-            shards: 3,
-            ..Setup::default()
-        },
-        |node| async move {
-            let mut clients = Vec::new();
-            for _ in 0..6 {
-                let client = node.connect().await;
-                client.ask(0, &ApiVersionsRequest::default()).await;
-                clients.push(client);
-            }
-            let open: Vec<_> = node
-                .metrics()
-                .await
-                .iter()
-                .map(|one| one.connections)
-                .collect();
-            assert_eq!(open, [2, 2, 2]);
-            clients.into_iter().for_each(Client::close);
-            sleep(Duration::from_secs(1)).await;
-            let open: Vec<_> = node
-                .metrics()
-                .await
-                .iter()
-                .map(|one| one.connections)
-                .collect();
-            assert_eq!(open, [0, 0, 0]);
-        },
-    );
+    with_node(&Setup::shards(3), |node| async move {
+        let mut clients = Vec::new();
+        for _ in 0..6 {
+            let client = node.connect().await;
+            client.ask(0, &ApiVersionsRequest::default()).await;
+            clients.push(client);
+        }
+        let open: Vec<_> = node
+            .metrics()
+            .await
+            .iter()
+            .map(|one| one.connections)
+            .collect();
+        assert_eq!(open, [2, 2, 2]);
+        clients.into_iter().for_each(Client::close);
+        sleep(Duration::from_secs(1)).await;
+        let open: Vec<_> = node
+            .metrics()
+            .await
+            .iter()
+            .map(|one| one.connections)
+            .collect();
+        assert_eq!(open, [0, 0, 0]);
+    });
 }
 
 #[test]
 fn a_stop_answers_what_is_in_flight() {
-    with_node(
-        &Setup {
-            shards: 2,
-            ..Setup::default()
-        },
-        |node| async move {
-            let (writer, reader, idle) = (
-                node.connect().await,
-                node.connect().await,
-                node.connect().await,
+    with_node(&Setup::shards(2), |node| async move {
+        let (writer, reader, idle) = (
+            node.connect().await,
+            node.connect().await,
+            node.connect().await,
+        );
+        writer.create_topic("t", 2, &[]).await;
+        let mut wait = fetch_request("t", Uuid::ZERO, &[(1, 0)]);
+        wait.max_wait_ms = 120_000;
+        let waiting = reader.send(11, &wait).await;
+        let mut sent = Vec::new();
+        for _ in 0..5 {
+            sent.push(
+                writer
+                    .send_produce(9, -1, "t", 0, &batch("x", 1, 100))
+                    .await,
             );
-            writer.create_topic("t", 2, &[]).await;
-            let mut wait = fetch_request("t", Uuid::ZERO, &[(1, 0)]);
-            wait.max_wait_ms = 120_000;
-            let waiting = reader.send(11, &wait).await;
-            let mut sent = Vec::new();
-            for _ in 0..5 {
-                sent.push(
-                    writer
-                        .send_produce(9, -1, "t", 0, &batch("x", 1, 100))
-                        .await,
-                );
-            }
-            // Wait for the requests to be read: what the broker has not read, it does not answer.
-            sleep(Duration::from_millis(5)).await;
-            let started = now();
-            node.stop().await;
-            assert!(now() - started < Duration::from_secs(5));
-            let answer = reader
-                .receive(11, waiting)
-                .await
-                .expect("a long poll ends with an answer");
-            assert_eq!(
-                answer.decode::<FetchResponse<'_>>().error_code,
-                ErrorCode::NONE
-            );
-            let mut answered = 0;
-            for id in sent {
-                let Some(answer) = writer.receive(9, id).await else {
-                    break;
-                };
-                assert_eq!(produced(&answer), (ErrorCode::NONE, answered));
-                answered += 1;
-            }
-            assert!(answered >= 1);
-            assert!(idle.is_closed().await);
-        },
-    );
+        }
+        // Wait for the requests to be read: what the broker has not read, it does not answer.
+        sleep(Duration::from_millis(5)).await;
+        let started = now();
+        node.stop().await;
+        assert!(now() - started < Duration::from_secs(5));
+        let answer = reader
+            .receive(11, waiting)
+            .await
+            .expect("a long poll ends with an answer");
+        assert_eq!(
+            answer.decode::<FetchResponse<'_>>().error_code,
+            ErrorCode::NONE
+        );
+        let mut answered = 0;
+        for id in sent {
+            let Some(answer) = writer.receive(9, id).await else {
+                break;
+            };
+            assert_eq!(produced(&answer), (ErrorCode::NONE, answered));
+            answered += 1;
+        }
+        assert!(answered >= 1);
+        assert!(idle.is_closed().await);
+    });
 }

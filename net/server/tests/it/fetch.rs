@@ -1,4 +1,4 @@
-//! Fetch: limits, waits, sessions, topic ids.
+//! Fetch: limits, waits, topic ids.
 
 use std::time::Duration;
 
@@ -6,13 +6,13 @@ use engine_rt::{now, sleep};
 use net_wire::batch::{Batches, RecordIter};
 use net_wire::codec::Codecs;
 use net_wire::messages::fetch::{
-    FetchPartition, FetchRequest, FetchResponse, FetchTopic, ForgottenTopic, PartitionData,
+    FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData,
     READ_COMMITTED,
 };
 use net_wire::messages::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use net_wire::{ApiKey, ErrorCode, Uuid};
 
-use crate::client::{Answer, Client, batch};
+use crate::client::{Client, batch};
 use crate::node::{Setup, with_node};
 
 /// Wants of one topic: partition and offset.
@@ -41,7 +41,7 @@ pub(crate) fn fetch_request<'a>(
     }
 }
 
-fn partitions<'a>(response: &'a FetchResponse<'a>) -> Vec<&'a PartitionData<'a>> {
+pub(crate) fn partitions<'a>(response: &'a FetchResponse<'a>) -> Vec<&'a PartitionData<'a>> {
     response
         .responses
         .iter()
@@ -104,7 +104,7 @@ pub(crate) async fn read_values(
     }
 }
 
-async fn topic_id(client: &Client, name: &str) -> Uuid {
+pub(crate) async fn topic_id(client: &Client, name: &str) -> Uuid {
     let asked = MetadataRequestTopic {
         name: Some(name),
         ..Default::default()
@@ -122,7 +122,7 @@ async fn topic_id(client: &Client, name: &str) -> Uuid {
     response.topics[0].topic_id
 }
 
-async fn append(client: &Client, topic: &str, partition: i32, tag: &str, bytes: usize) {
+pub(crate) async fn append(client: &Client, topic: &str, partition: i32, tag: &str, bytes: usize) {
     let (code, _) = client
         .produce(9, topic, partition, &batch(tag, 1, bytes))
         .await;
@@ -131,36 +131,30 @@ async fn append(client: &Client, topic: &str, partition: i32, tag: &str, bytes: 
 
 #[test]
 fn every_version_reads_what_was_written() {
-    with_node(
-        &Setup {
-            shards: 2,
-            ..Setup::default()
-        },
-        |node| async move {
-            let client = node.connect().await;
-            client.create_topic("t", 3, &[]).await;
-            for partition in 0..3 {
-                append(&client, "t", partition, &format!("p{partition}"), 100).await;
+    with_node(&Setup::shards(2), |node| async move {
+        let client = node.connect().await;
+        client.create_topic("t", 3, &[]).await;
+        for partition in 0..3 {
+            append(&client, "t", partition, &format!("p{partition}"), 100).await;
+        }
+        let id = topic_id(&client, "t").await;
+        for version in ApiKey::Fetch.versions() {
+            let mut body = fetch_request("t", id, &[(0, 0), (1, 0), (2, 1)]);
+            body.isolation_level = READ_COMMITTED;
+            let answer = client.ask(version, &body).await;
+            let response: FetchResponse<'_> = answer.decode();
+            assert!(response.error_code.is_none());
+            let data = partitions(&response);
+            let found: Vec<_> = data.iter().map(|data| values(data, 0).len()).collect();
+            assert_eq!(found, [1, 1, 0], "version {version}");
+            for data in data {
+                assert_eq!((data.high_watermark, data.last_stable_offset), (1, 1));
+                assert_eq!(data.aborted_transactions, Some(Vec::new()));
+                // librdkafka fails on null records.
+                assert!(data.records.is_some());
             }
-            let id = topic_id(&client, "t").await;
-            for version in ApiKey::Fetch.versions() {
-                let mut body = fetch_request("t", id, &[(0, 0), (1, 0), (2, 1)]);
-                body.isolation_level = READ_COMMITTED;
-                let answer = client.ask(version, &body).await;
-                let response: FetchResponse<'_> = answer.decode();
-                assert!(response.error_code.is_none());
-                let data = partitions(&response);
-                let found: Vec<_> = data.iter().map(|data| values(data, 0).len()).collect();
-                assert_eq!(found, [1, 1, 0], "version {version}");
-                for data in data {
-                    assert_eq!((data.high_watermark, data.last_stable_offset), (1, 1));
-                    assert_eq!(data.aborted_transactions, Some(Vec::new()));
-                    // librdkafka fails on null records.
-                    assert!(data.records.is_some());
-                }
-            }
-        },
-    );
+        }
+    });
 }
 
 #[test]
@@ -179,75 +173,63 @@ fn an_offset_within_a_batch_gets_the_whole_batch() {
 
 #[test]
 fn the_first_batch_comes_whole_whatever_the_limits() {
-    with_node(
-        &Setup {
-            shards: 2,
-            ..Setup::default()
-        },
-        |node| async move {
-            let client = node.connect().await;
-            client.create_topic("t", 4, &[]).await;
-            for partition in 1..4 {
-                append(&client, "t", partition, "large", 30_000).await;
-            }
-            let mut body = fetch_request("t", Uuid::ZERO, &[(0, 0), (1, 0), (2, 0), (3, 0)]);
-            body.max_bytes = 1_000;
-            for partition in &mut body.topics[0].partitions {
-                partition.partition_max_bytes = 1;
-            }
-            let answer = client.ask(11, &body).await;
-            let response: FetchResponse<'_> = answer.decode();
-            let found: Vec<_> = partitions(&response)
-                .iter()
-                .map(|data| values(data, 0).len())
-                .collect();
-            assert_eq!(found, [0, 1, 0, 0]);
-            // With room for two, two come.
-            body.max_bytes = 140_000;
-            for partition in &mut body.topics[0].partitions {
-                partition.partition_max_bytes = 100_000;
-            }
-            let answer = client.ask(11, &body).await;
-            let response: FetchResponse<'_> = answer.decode();
-            let bytes: usize = partitions(&response)
-                .iter()
-                .map(|data| data.records.as_ref().unwrap().bytes().len())
-                .sum();
-            assert!((60_000..=140_000).contains(&bytes), "{bytes}");
-        },
-    );
+    with_node(&Setup::shards(2), |node| async move {
+        let client = node.connect().await;
+        client.create_topic("t", 4, &[]).await;
+        for partition in 1..4 {
+            append(&client, "t", partition, "large", 30_000).await;
+        }
+        let mut body = fetch_request("t", Uuid::ZERO, &[(0, 0), (1, 0), (2, 0), (3, 0)]);
+        body.max_bytes = 1_000;
+        for partition in &mut body.topics[0].partitions {
+            partition.partition_max_bytes = 1;
+        }
+        let answer = client.ask(11, &body).await;
+        let response: FetchResponse<'_> = answer.decode();
+        let found: Vec<_> = partitions(&response)
+            .iter()
+            .map(|data| values(data, 0).len())
+            .collect();
+        assert_eq!(found, [0, 1, 0, 0]);
+        // With room for two, two come.
+        body.max_bytes = 140_000;
+        for partition in &mut body.topics[0].partitions {
+            partition.partition_max_bytes = 100_000;
+        }
+        let answer = client.ask(11, &body).await;
+        let response: FetchResponse<'_> = answer.decode();
+        let bytes: usize = partitions(&response)
+            .iter()
+            .map(|data| data.records.as_ref().unwrap().bytes().len())
+            .sum();
+        assert!((60_000..=140_000).contains(&bytes), "{bytes}");
+    });
 }
 
 #[test]
 fn an_append_wakes_who_waits() {
-    with_node(
-        &Setup {
-            shards: 2,
-            ..Setup::default()
-        },
-        |node| async move {
-            let (reader, writer) = (node.connect().await, node.connect().await);
-            writer.create_topic("t", 2, &[]).await;
-            for partition in 0..2 {
-                let mut body = fetch_request("t", Uuid::ZERO, &[(0, 0), (1, 0)]);
-                body.topics[0].partitions[0].fetch_offset = i64::from(partition > 0);
-                body.max_wait_ms = 60_000;
-                let started = now();
-                let id = reader.send(11, &body).await;
-                sleep(Duration::from_secs(1)).await;
-                append(&writer, "t", partition, "wake", 10).await;
-                let answer = reader.receive(11, id).await.unwrap();
-                let waited = now() - started;
-                assert!(
-                    waited >= Duration::from_secs(1) && waited < Duration::from_secs(2),
-                    "{waited:?}"
-                );
-                let response: FetchResponse<'_> = answer.decode();
-                let found = partitions(&response)[partition as usize];
-                assert_eq!(values(found, 0).len(), 1);
-            }
-        },
-    );
+    with_node(&Setup::shards(2), |node| async move {
+        let (reader, writer) = (node.connect().await, node.connect().await);
+        writer.create_topic("t", 2, &[]).await;
+        for partition in 0..2 {
+            let mut body = fetch_request("t", Uuid::ZERO, &[(0, 0), (1, 0)]);
+            body.topics[0].partitions[0].fetch_offset = i64::from(partition > 0);
+            body.max_wait_ms = 60_000;
+            let started = now();
+            let id = reader.send(11, &body).await;
+            sleep(Duration::from_secs(1)).await;
+            append(&writer, "t", partition, "wake", 10).await;
+            let answer = reader.receive(11, id).await.unwrap();
+            let waited = now() - started;
+            assert!(
+                waited >= Duration::from_secs(1) && waited < Duration::from_secs(2),
+                "{waited:?}"
+            );
+            let response: FetchResponse<'_> = answer.decode();
+            let found = partitions(&response)[partition as usize];
+            assert_eq!(values(found, 0).len(), 1);
+        }
+    });
 }
 
 #[test]
@@ -340,164 +322,4 @@ fn a_follower_is_told_the_leader() {
         );
         assert_eq!(response.node_endpoints[0].port, 9092);
     });
-}
-
-fn session_of(answer: &Answer) -> i32 {
-    let response: FetchResponse<'_> = answer.decode();
-    assert!(response.error_code.is_none(), "{:?}", response.error_code);
-    response.session_id
-}
-
-#[test]
-fn sessions_tell_only_what_is_new() {
-    with_node(
-        &Setup {
-            shards: 2,
-            ..Setup::default()
-        },
-        |node| async move {
-            let client = node.connect().await;
-            client.create_topic("t", 3, &[]).await;
-            let mut full = fetch_request("t", Uuid::ZERO, &[(0, 0), (1, 0), (2, 0)]);
-            full.session_epoch = 0;
-            let answer = client.ask(11, &full).await;
-            let session_id = session_of(&answer);
-            assert_ne!(session_id, 0);
-            let opened: FetchResponse<'_> = answer.decode();
-            assert_eq!(partitions(&opened).len(), 3);
-
-            append(&client, "t", 1, "news", 10).await;
-            let mut next = FetchRequest {
-                session_id,
-                session_epoch: 1,
-                min_bytes: 1,
-                ..FetchRequest::default()
-            };
-            next.max_wait_ms = 100;
-            let answer = client.ask(11, &next).await;
-            let response: FetchResponse<'_> = answer.decode();
-            let told: Vec<_> = partitions(&response)
-                .iter()
-                .map(|data| data.partition_index)
-                .collect();
-            assert_eq!((told, response.session_id), (vec![1], session_id));
-
-            // Partition 1 moves on, partition 2 leaves, and nothing is new.
-            let moved = fetch_request("t", Uuid::ZERO, &[(1, 1)]);
-            next.topics = moved.topics;
-            next.session_epoch = 2;
-            next.forgotten_topics_data = vec![ForgottenTopic {
-                topic: "t",
-                topic_id: Uuid::ZERO,
-                partitions: vec![2],
-            }];
-            let answer = client.ask(11, &next).await;
-            let response: FetchResponse<'_> = answer.decode();
-            assert!(response.responses.is_empty(), "{response:?}");
-            append(&client, "t", 2, "unwatched", 10).await;
-            (next.topics, next.forgotten_topics_data) = (Vec::new(), Vec::new());
-            next.session_epoch = 3;
-            let answer = client.ask(11, &next).await;
-            let response: FetchResponse<'_> = answer.decode();
-            assert!(response.responses.is_empty(), "{response:?}");
-            assert_eq!(
-                node.metrics()
-                    .await
-                    .iter()
-                    .map(|one| one.fetch_sessions)
-                    .sum::<usize>(),
-                1
-            );
-        },
-    );
-}
-
-#[test]
-fn sessions_refuse_what_does_not_belong_to_them() {
-    with_node(&Setup::default(), |node| async move {
-        let client = node.connect().await;
-        client.create_topic("t", 1, &[]).await;
-        let id = topic_id(&client, "t").await;
-        let mut full = fetch_request("t", id, &[(0, 0)]);
-        full.session_epoch = 0;
-        let session_id = session_of(&client.ask(12, &full).await);
-        let code = async |version, session_id, session_epoch| {
-            let body = FetchRequest {
-                session_id,
-                session_epoch,
-                ..FetchRequest::default()
-            };
-            let answer = client.ask(version, &body).await;
-            let response: FetchResponse<'_> = answer.decode();
-            assert!(response.responses.is_empty());
-            response.error_code
-        };
-        assert_eq!(
-            code(12, session_id ^ 1, 1).await,
-            ErrorCode::FETCH_SESSION_ID_NOT_FOUND
-        );
-        assert_eq!(
-            code(12, session_id, 5).await,
-            ErrorCode::INVALID_FETCH_SESSION_EPOCH
-        );
-        assert_eq!(
-            code(13, session_id, 1).await,
-            ErrorCode::FETCH_SESSION_TOPIC_ID_ERROR
-        );
-        assert_eq!(code(12, session_id, 1).await, ErrorCode::NONE);
-        // Closed by its client.
-        assert_eq!(code(12, session_id, -1).await, ErrorCode::NONE);
-        assert_eq!(
-            code(12, session_id, 2).await,
-            ErrorCode::FETCH_SESSION_ID_NOT_FOUND
-        );
-    });
-}
-
-#[test]
-fn a_topic_deleted_under_a_waiting_session_is_told() {
-    with_node(
-        &Setup {
-            shards: 2,
-            ..Setup::default()
-        },
-        |node| async move {
-            let (reader, admin) = (node.connect().await, node.connect().await);
-            admin.create_topic("t", 1, &[]).await;
-            let id = topic_id(&admin, "t").await;
-            let mut full = fetch_request("", id, &[(0, 0)]);
-            full.session_epoch = 0;
-            let session_id = session_of(&reader.ask(13, &full).await);
-            let wait = FetchRequest {
-                session_id,
-                session_epoch: 1,
-                min_bytes: 1,
-                max_wait_ms: 120_000,
-                ..FetchRequest::default()
-            };
-            let started = now();
-            let waiting = reader.send(13, &wait).await;
-            sleep(Duration::from_millis(500)).await;
-            crate::admin::delete_topic(&admin, "t").await;
-            let answer = reader.receive(13, waiting).await.unwrap();
-            assert!(now() - started < Duration::from_secs(5));
-            let response: FetchResponse<'_> = answer.decode();
-            assert_eq!(
-                partitions(&response)[0].error_code,
-                ErrorCode::UNKNOWN_TOPIC_ID
-            );
-            // Under the same name, another topic: the session's id does not mean it.
-            admin.create_topic("t", 1, &[]).await;
-            let again = FetchRequest {
-                session_epoch: 2,
-                ..wait
-            };
-            let answer = reader.ask(13, &again).await;
-            let response: FetchResponse<'_> = answer.decode();
-            assert_eq!(
-                partitions(&response)[0].error_code,
-                ErrorCode::UNKNOWN_TOPIC_ID
-            );
-        },
-    );
 }

@@ -1,9 +1,12 @@
 //! The server as its clients see it: a node in the simulated world, spoken to over its network.
 #![cfg(test)]
 
-mod admin;
 mod client;
+mod cluster;
 mod connections;
 mod fetch;
 mod node;
+mod offsets;
 mod produce;
+mod sessions;
+mod topics;

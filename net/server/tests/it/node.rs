@@ -10,12 +10,11 @@ use std::time::Duration;
 use cluster_meta::command::{change_ownership, create_cluster};
 use cluster_meta::config::StaticConfig;
 use cluster_meta::{NodeId, Record, State};
-use engine_log::{LogConfig, TopicPartition};
 use engine_rt::{
     ExecutorSpec, Listener, MailReceiver, MailSender, OneshotSender, Task, mailbox, oneshot, sim,
     spawn, spawn_executor,
 };
-use engine_shard::{Mail, PartitionSpec, Shard, ShardOptions, Shards};
+use engine_shard::{LogConfig, Mail, PartitionSpec, Shard, ShardOptions, Shards, TopicPartition};
 use net_server::{
     AdvertisedListener, Arrivals, Broker, BrokerConfig, Change, Door, Limits, MetricsSnapshot,
     Propose, ProposeError, accept, door, serve,
@@ -42,6 +41,16 @@ pub(crate) struct Setup {
     pub(crate) shards: usize,
     pub(crate) settings: Vec<(&'static str, &'static str)>,
     pub(crate) limits: fn(&mut Limits),
+}
+
+impl Setup {
+    /// Nothing special, on so many shards.
+    pub(crate) fn shards(shards: usize) -> Self {
+        Self {
+            shards,
+            ..Self::default()
+        }
+    }
 }
 
 impl Default for Setup {
