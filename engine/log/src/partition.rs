@@ -325,6 +325,14 @@ impl PartitionLog {
         !self.pending.is_empty()
     }
 
+    /// Whether appends in frames before this one are not durable yet.
+    pub fn has_pending_before(&self, frame: u64) -> bool {
+        // Frames ascend: each append goes to the open one.
+        self.pending
+            .front()
+            .is_some_and(|oldest| oldest.frame < frame)
+    }
+
     /// The segment named `base_offset`.
     pub fn segment(&self, base_offset: i64) -> Option<&Segment> {
         let at = self

@@ -218,7 +218,7 @@ impl Shard {
         stats.bypassed += u64::from(self.is_bypass(batch));
         stats.segments_rolled += u64::from(at.pos == 0);
         drop(stats);
-        if self.wants_relief() {
+        if self.wants_relief() || self.wants_turn() {
             self.pressure.notify();
         }
     }

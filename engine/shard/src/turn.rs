@@ -31,7 +31,7 @@ impl Shard {
         held > self.options.tail_bytes_max / 4 * 3 || (wanted > 0 && !self.has_memory_for(wanted))
     }
 
-    fn wants_turn(&self) -> bool {
+    pub(crate) fn wants_turn(&self) -> bool {
         let files = self.journal().files();
         files.used_share() >= TURN_AT_SHARE && files.used_generations().len() > 1
     }
@@ -180,11 +180,12 @@ impl Shard {
         self.carry_all(&dirty).await;
         self.journal().wait_durable(position.sequence - 1).await?;
         for slot in &dirty {
-            let target = slot.log.borrow().next_offset();
+            // Not for appends behind the position: they may wait for a file that only the end of
+            // this checkpoint gives back.
             let settled = || {
                 slot.deleted.get()
                     || slot.failed.borrow().is_some()
-                    || slot.log.borrow().high_watermark() >= target
+                    || !slot.log.borrow().has_pending_before(position.sequence)
             };
             slot.changed.wait_until(settled).await;
         }
