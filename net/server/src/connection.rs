@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine_rt::{Event, Instant, Stream, now, sleep, spawn};
+use engine_rt::{Event, Instant, Piece, Stream, now, sleep, spawn};
 use net_wire::ApiKey;
 use thiserror::Error;
 use tracing::{debug, warn};
@@ -25,6 +25,8 @@ use crate::responses::{Pending, ResponseQueue, Work, until_started};
 /// Responses that are ready leave together up to these numbers.
 const SEND_RESPONSES_MAX: usize = 64;
 const SEND_BYTES_MAX: usize = 256 << 10;
+/// Bytes that have to move for a client not to count as slow.
+const PROGRESS_BYTES: usize = 256 << 10;
 /// Longest time between two looks for connections that are idle or in the way.
 const REAP_INTERVAL_MAX: Duration = Duration::from_secs(1);
 
@@ -70,10 +72,36 @@ pub(crate) struct Connection {
     bytes: Budget,
     /// When a whole request last came or a response last left.
     active: Cell<Instant>,
-    /// Since when a request is being received, holding bytes of the shard.
-    receiving_since: Cell<Option<Instant>>,
-    /// Since when responses are being sent, holding bytes of the shard.
-    sending_since: Cell<Option<Instant>>,
+    /// A request that is being received, holding bytes of the shard.
+    receiving: Transfer,
+    /// Responses that are being sent, holding bytes of the shard.
+    sending: Transfer,
+}
+
+/// How well bytes move that hold a part of the shard's budget.
+#[derive(Debug, Default)]
+struct Transfer {
+    /// Since when too little has moved.
+    slow_since: Cell<Option<Instant>>,
+    moved: Cell<usize>,
+}
+
+impl Transfer {
+    fn begin(&self) {
+        self.slow_since.set(Some(now()));
+        self.moved.set(0);
+    }
+
+    fn end(&self) {
+        self.slow_since.set(None);
+    }
+
+    fn moved(&self, bytes: usize) {
+        self.moved.set(self.moved.get() + bytes);
+        if self.slow_since.get().is_some() && self.moved.get() >= PROGRESS_BYTES {
+            self.begin();
+        }
+    }
 }
 
 /// Why no further request is read.
@@ -88,7 +116,10 @@ enum ReadEnd {
 impl Source for Connection {
     async fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
         match race(self.stream.recv(into), self.context.ending.wait()).await {
-            First::Left(received) => received,
+            First::Left(received) => {
+                self.receiving.moved(*received.as_ref().unwrap_or(&0));
+                received
+            },
             First::Right(()) => Ok(0),
         }
     }
@@ -130,8 +161,8 @@ async fn serve_connection(broker: Rc<Broker>, arrival: Arrival) {
         stream,
         queue: ResponseQueue::default(),
         active: Cell::new(now()),
-        receiving_since: Cell::new(None),
-        sending_since: Cell::new(None),
+        receiving: Transfer::default(),
+        sending: Transfer::default(),
     });
     broker.metrics.connections_accepted.add(1);
     let number = broker.connections.add(&connection);
@@ -179,10 +210,10 @@ impl Connection {
                 self.bytes.reserve(len).await,
                 broker.request_bytes.reserve(len).await,
             ];
-            self.receiving_since.set(Some(now()));
+            self.receiving.begin();
             let frame = frames.frame(self, len).await?;
             let received = now();
-            self.receiving_since.set(None);
+            self.receiving.end();
             self.active.set(received);
             let request = Request::decode(frame, received).map_err(CloseReason::Malformed)?;
             broker.metrics.request(request.api, request.len());
@@ -241,24 +272,34 @@ impl Connection {
             }
         }
         self.queue.break_off();
+        self.context.ending.set();
         self.stream.shutdown();
     }
 
     async fn send(&self, batch: &Batch) -> io::Result<()> {
         let metrics = &self.context.broker.metrics;
         let ready = now();
-        if !batch.responses.is_empty() {
-            self.sending_since.set(Some(ready));
-            let sent = self.stream.send(&Response::pieces(&batch.responses)).await;
-            self.sending_since.set(None);
-            sent?;
-        }
+        self.sending.begin();
+        let sent = self.send_pieces(Response::pieces(&batch.responses)).await;
+        self.sending.end();
+        sent?;
         let done = now();
         self.active.set(done);
         metrics.bytes_out.add(batch.bytes as u64);
         for received in &batch.received {
             metrics.stage(Stage::Send, done - ready);
             metrics.stage(Stage::Total, done - *received);
+        }
+        Ok(())
+    }
+
+    /// Sends in portions, so that it shows whether the client takes them.
+    async fn send_pieces(&self, mut pieces: Vec<Piece>) -> io::Result<()> {
+        while !pieces.is_empty() {
+            let rest = split_off_portion(&mut pieces);
+            self.stream.send(&pieces).await?;
+            self.sending.moved(PROGRESS_BYTES);
+            pieces = rest;
         }
         Ok(())
     }
@@ -299,6 +340,19 @@ impl Batch {
             && self.received.len() < SEND_RESPONSES_MAX
             && self.bytes < SEND_BYTES_MAX
     }
+}
+
+/// Leaves [`PROGRESS_BYTES`] or the last bit more in `pieces` and gives what follows. A piece is
+/// never cut: records are no longer than a batch.
+fn split_off_portion(pieces: &mut Vec<Piece>) -> Vec<Piece> {
+    let mut bytes = 0;
+    let portion = pieces.iter().take_while(|piece| {
+        let before = bytes;
+        bytes += piece.len();
+        before < PROGRESS_BYTES
+    });
+    let count = portion.count();
+    pieces.split_off(count)
 }
 
 /// The open connections of a shard.
@@ -361,12 +415,12 @@ async fn reap(broker: Rc<Broker>) {
         }
         if broker.request_bytes.is_contended() {
             expire_slowest(&open, limits.contended_patience, at, |one| {
-                one.receiving_since.get()
+                one.receiving.slow_since.get()
             });
         }
         if broker.response_bytes.is_contended() {
             expire_slowest(&open, limits.contended_patience, at, |one| {
-                one.sending_since.get()
+                one.sending.slow_since.get()
             });
         }
     }
@@ -386,5 +440,32 @@ fn expire_slowest(
         && at.since(since) > patience
     {
         connection.expire("slow while others wait for its memory");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use engine_rt::Buf;
+
+    #[test]
+    fn large_responses_leave_in_portions() {
+        let piece = |bytes| Piece::Mem(Buf::copy_from_slice(&vec![0; bytes]));
+        let lens = |pieces: &[Piece]| pieces.iter().map(Piece::len).collect::<Vec<_>>();
+        let mut pieces = vec![
+            piece(10),
+            piece(300_000),
+            piece(20),
+            piece(100_000),
+            piece(1),
+        ];
+        let rest = split_off_portion(&mut pieces);
+        assert_eq!(
+            (lens(&pieces), lens(&rest)),
+            (vec![10, 300_000], vec![20, 100_000, 1])
+        );
+        let mut pieces = rest;
+        assert!(split_off_portion(&mut pieces).is_empty());
+        assert_eq!(lens(&pieces), [20, 100_000, 1]);
     }
 }

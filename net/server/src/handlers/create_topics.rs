@@ -18,7 +18,7 @@ use std::rc::Rc;
 
 use cluster_meta::command::{NewTopic, create_topic};
 use cluster_meta::config::describe::topic_rows;
-use cluster_meta::config::{ConfigRow, StaticConfig};
+use cluster_meta::config::{ConfigRow, StaticConfig, TopicConfig};
 use cluster_meta::{MetaError, Record, State, TopicId};
 use net_wire::messages::create_topics::{
     CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest,
@@ -63,6 +63,7 @@ struct Created {
     num_partitions: i32,
     replication_factor: i16,
     configs: Vec<ConfigRow>,
+    config: TopicConfig,
 }
 
 /// The refusal of a name that stands twice in a request.
@@ -103,7 +104,9 @@ async fn create(broker: &Broker, topics: &[&CreatableTopic<'_>]) -> Vec<Result<C
         .zip(results)
         .map(|(topic, result)| {
             result?;
-            broker.with_state(|state| created(broker, state, topic.name))
+            let created = broker.with_state(|state| created(broker, state, topic.name))?;
+            warn_if_weak(topic.name, &created.config);
+            Ok(created)
         })
         .collect()
 }
@@ -128,9 +131,8 @@ fn created(broker: &Broker, state: &State, name: &str) -> Result<Created, Refusa
     let topic = state
         .topic_by_name(name)
         .ok_or_else(|| Refusal::of(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?;
-    let config = state.effective(topic, &broker.config.fixed);
-    warn_if_weak(name, &config);
     Ok(Created {
+        config: state.effective(topic, &broker.config.fixed),
         topic_id: topic.topic_id,
         num_partitions: topic.partitions.len() as i32,
         replication_factor: topic.partitions.first().map_or(0, |one| one.replicas.len()) as i16,

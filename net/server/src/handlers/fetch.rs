@@ -128,7 +128,7 @@ fn terms(broker: &Broker, body: &FetchRequest<'_>) -> Terms {
     // A budget smaller than a response would hold the shard's other consumers up for good.
     let max_bytes = size(body.max_bytes)
         .min(limits.fetch_bytes_max)
-        .min(limits.shard_response_bytes_max / 4);
+        .min(limits.shard_response_bytes_max / 8);
     let wait_ms = u64::try_from(body.max_wait_ms).unwrap_or(0);
     Terms {
         max_bytes,

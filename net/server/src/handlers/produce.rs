@@ -20,6 +20,7 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
+use std::time::Duration;
 
 use engine_rt::{Buf, now};
 use engine_shard::{Appended, ProduceBatch, ShardError};
@@ -34,7 +35,7 @@ use super::produce_check::{Refused, Rules, check, is_transactional};
 use crate::broker::{Broker, TopicView};
 use crate::connection::Context;
 use crate::error_map::shard_code;
-use crate::metrics::Stage;
+use crate::metrics::{Metrics, Stage};
 use crate::request::{CloseReason, Outcome, Request};
 
 /// The client id by which Kafka lets its admin tools write to internal topics.
@@ -58,13 +59,12 @@ pub(crate) async fn handle(
     let broker = &context.broker;
     let body: ProduceRequest<'_> = request.body()?;
     let (parts, batches) = judge(broker, &request, &body).await;
-    let records: i64 = batches.iter().map(|batch| i64::from(batch.records)).sum();
+    let records: Vec<i32> = batches.iter().map(|batch| batch.records).collect();
     let appending = now();
     let ticket = broker.shards.produce(batches, |id| broker.owner(id)).await;
     started.set(true);
     let results = ticket.durable().await;
-    broker.metrics.stage(Stage::Journal, now() - appending);
-    broker.metrics.records_in.add(records.unsigned_abs());
+    count(&broker.metrics, &records, &results, now() - appending);
     let outcomes = outcomes(parts, results);
     for outcome in &outcomes {
         broker.metrics.error(outcome.error_code);
@@ -73,6 +73,24 @@ pub(crate) async fn handle(
         return unacknowledged(&outcomes);
     }
     request.respond(&response(&body, outcomes))
+}
+
+fn count(
+    metrics: &Metrics,
+    records: &[i32],
+    results: &[Result<Appended, ShardError>],
+    took: Duration,
+) {
+    if records.is_empty() {
+        return;
+    }
+    metrics.stage(Stage::Journal, took);
+    let appended = records
+        .iter()
+        .zip(results)
+        .filter(|(_, result)| result.is_ok());
+    let appended = appended.map(|(records, _)| u64::from(records.unsigned_abs()));
+    metrics.records_in.add(appended.sum());
 }
 
 /// Decides on every partition, in the order of the request, and collects what is to be appended.

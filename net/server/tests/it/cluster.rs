@@ -1,6 +1,5 @@
 //! Configurations, the cluster, its directory, its counters.
 
-
 use net_server::MetricsSnapshot;
 use net_wire::messages::alter_configs::{AlterConfigsRequest, AlterConfigsResponse};
 use net_wire::messages::describe_cluster::{DescribeClusterRequest, DescribeClusterResponse};

@@ -243,6 +243,45 @@ fn who_announces_much_and_sends_nothing_gives_way() {
 }
 
 #[test]
+fn who_does_not_read_its_answers_gives_way() {
+    let limits: fn(&mut Limits) = |limits| {
+        limits.shard_response_bytes_max = 8_000_000;
+        limits.contended_patience = Duration::from_secs(2);
+    };
+    let setup = Setup {
+        limits,
+        ..Setup::default()
+    };
+    with_node(&setup, |node| async move {
+        let honest = node.connect().await;
+        honest.create_topic("t", 1, &[]).await;
+        for _ in 0..4 {
+            let outcome = honest.produce(9, "t", 0, &batch("x", 1, 700_000)).await;
+            assert!(outcome.0.is_none());
+        }
+        let fetch = fetch_request("t", Uuid::ZERO, &[(0, 0)]);
+        let mut hogs = Vec::new();
+        for _ in 0..12 {
+            let hog = node.connect().await;
+            hog.send(11, &fetch).await;
+            hogs.push(hog);
+        }
+        sleep(Duration::from_secs(1)).await;
+        let started = now();
+        let answer = honest.ask(11, &fetch).await;
+        assert!(answer.bytes().len() > 700_000);
+        assert!(
+            now() - started < Duration::from_secs(10),
+            "{:?}",
+            now() - started
+        );
+        let snapshot = &node.metrics().await[0];
+        assert!(snapshot.connections_expired >= 1, "{snapshot:?}");
+        drop(hogs);
+    });
+}
+
+#[test]
 fn requests_beyond_the_budget_wait_and_none_is_lost() {
     let limits: fn(&mut Limits) = |limits| {
         limits.shard_request_bytes_max = 50_000;

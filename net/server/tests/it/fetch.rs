@@ -6,8 +6,7 @@ use engine_rt::{now, sleep};
 use net_wire::batch::{Batches, RecordIter};
 use net_wire::codec::Codecs;
 use net_wire::messages::fetch::{
-    FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData,
-    READ_COMMITTED,
+    FetchPartition, FetchRequest, FetchResponse, FetchTopic, PartitionData, READ_COMMITTED,
 };
 use net_wire::messages::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 use net_wire::{ApiKey, ErrorCode, Uuid};

@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use engine_rt::{now, sleep};
-use net_wire::messages::fetch::{
-    FetchRequest, FetchResponse, ForgottenTopic,
-};
+use net_wire::messages::fetch::{FetchRequest, FetchResponse, ForgottenTopic};
 use net_wire::{ErrorCode, Uuid};
 
 use crate::client::Answer;

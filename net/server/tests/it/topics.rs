@@ -1,6 +1,5 @@
 //! Topics: found, created by asking and by use, deleted, grown.
 
-
 use net_wire::messages::create_partitions::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic,
 };
