@@ -106,7 +106,7 @@ impl Cluster {
             .find(|one| one.partition == partition);
         let Some(found) = found else {
             let message = format!("topic {} has no partition {partition}", topic.name);
-            return Err(Failure::new("FL1002", message).exit(Exit::Usage));
+            return Err(Failure::invalid(message));
         };
         if let Some(known) = self.by_node.borrow().get(&found.leader_id) {
             return Ok(Rc::clone(known));

@@ -32,10 +32,6 @@ fn unknown(what: String, name: &str, known: &[&str]) -> Failure {
     }
 }
 
-fn invalid(message: impl Into<String>) -> Failure {
-    Failure::new("FL1002", message).exit(Exit::Usage)
-}
-
 /// Fills what the command line and the environment left open from the file that they name, and
 /// gathers the settings of all places. `env` are the variables of the environment.
 pub(crate) fn complete(
@@ -62,7 +58,7 @@ pub(crate) fn complete(
     for pair in &args.set {
         let (name, value) = pair
             .split_once('=')
-            .ok_or_else(|| invalid(format!("--set {pair}: KEY=VALUE is wanted")))?;
+            .ok_or_else(|| Failure::invalid(format!("--set {pair}: KEY=VALUE is wanted")))?;
         set(&mut settings, name.trim(), value, &format!("--set {pair}"))?;
     }
     Ok(settings)
@@ -77,7 +73,7 @@ fn setting_names() -> Vec<&'static str> {
 
 fn set(settings: &mut Settings, name: &str, value: &str, place: &str) -> Result<(), Failure> {
     if let Some((_, option)) = BY_OPTION.iter().find(|(known, _)| *known == name) {
-        return Err(invalid(place).help(format!("`{name}` follows from {option}")));
+        return Err(Failure::invalid(place).help(format!("`{name}` follows from {option}")));
     }
     let names = setting_names();
     if !names.contains(&name) {
@@ -85,7 +81,7 @@ fn set(settings: &mut Settings, name: &str, value: &str, place: &str) -> Result<
     }
     settings
         .set(name, value)
-        .map_err(|error| invalid(place).because(error))
+        .map_err(|error| Failure::invalid(place).because(error))
 }
 
 fn no_setting(name: &str, place: &str, names: &[&str]) -> Failure {
@@ -202,7 +198,7 @@ fn take_options(
             "log-level" => fill(&mut args.log_level, text)?,
             "settings" => match value {
                 Value::Table(table) => flatten("", table, &place, &mut settings)?,
-                _ => return Err(invalid(format!("{place}: a table is wanted"))),
+                _ => return Err(Failure::invalid(format!("{place}: a table is wanted"))),
             },
             _ => {
                 return Err(unknown(
@@ -242,7 +238,7 @@ fn fill_list(option: &mut Vec<String>, value: &Value, place: &str) -> Result<(),
 
 fn log_format(text: &str, place: &str) -> Result<LogFormat, Failure> {
     clap::ValueEnum::from_str(text, false)
-        .map_err(|_| invalid(format!("{place}: text or json is wanted")))
+        .map_err(|_| Failure::invalid(format!("{place}: text or json is wanted")))
 }
 
 fn text_of(value: &Value, place: &str) -> Result<String, Failure> {
@@ -251,7 +247,9 @@ fn text_of(value: &Value, place: &str) -> Result<String, Failure> {
         Value::Integer(number) => Ok(number.to_string()),
         Value::Float(number) => Ok(number.to_string()),
         Value::Boolean(truth) => Ok(truth.to_string()),
-        _ => Err(invalid(format!("{place}: a word or a number is wanted"))),
+        _ => Err(Failure::invalid(format!(
+            "{place}: a word or a number is wanted"
+        ))),
     }
 }
 

@@ -11,7 +11,7 @@ use super::args::ConsumeArgs;
 use super::client::{Cluster, on_ring};
 use super::format::{Header, OutputFormat, Shown};
 use super::output::Output;
-use crate::errors::{Exit, Failure};
+use crate::errors::Failure;
 
 /// Most bytes of one answer, and of one partition in it.
 const FETCH_BYTES: i32 = 8 << 20;
@@ -38,9 +38,8 @@ enum From {
 /// Reads `-o`: where to begin, and whether to stop where the topic ends now.
 fn parse_offset(text: &str) -> Result<(From, bool), Failure> {
     let wrong = || {
-        Failure::new("FL1002", format!("-o {text}"))
+        Failure::invalid(format!("-o {text}"))
             .help("start, end, N, -N, +N or @MS, with `:end` behind it to stop at the end")
-            .exit(Exit::Usage)
     };
     let (from, bounded) = match text.split_once(':') {
         Some((from, "end")) => (from, true),

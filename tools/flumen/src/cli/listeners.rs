@@ -5,19 +5,15 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use flumen::broker::KafkaListener;
 
 use super::suggest::did_you_mean;
-use crate::errors::{Exit, Failure};
+use crate::errors::Failure;
 
 const NAME_DEFAULT: &str = "PLAINTEXT";
 const KAFKA_ADDR_DEFAULT: &str = "127.0.0.1:9092";
 
-fn invalid(message: String) -> Failure {
-    Failure::new("FL1002", message).exit(Exit::Usage)
-}
-
 /// The address of `HOST:PORT`, by the system's names.
 pub(crate) fn resolve(option: &str, text: &str) -> Result<SocketAddr, Failure> {
     let refused = |why: String| {
-        invalid(format!("{option} {text}: {why}"))
+        Failure::invalid(format!("{option} {text}: {why}"))
             .help("an address is HOST:PORT, such as 127.0.0.1:9092 or [::1]:9092")
     };
     let mut found = text
@@ -36,7 +32,9 @@ fn host_port(option: &str, text: &str) -> Result<(String, u16), Failure> {
         Some((host, port)) if !host.is_empty() => {
             Ok((host.trim_matches(['[', ']']).to_owned(), port))
         },
-        _ => Err(invalid(format!("{option} {text}: HOST:PORT is wanted"))),
+        _ => Err(Failure::invalid(format!(
+            "{option} {text}: HOST:PORT is wanted"
+        ))),
     }
 }
 
@@ -62,7 +60,7 @@ pub(crate) fn listeners(
         let name = listener_name(name.unwrap_or(NAME_DEFAULT))?;
         if listeners.iter().any(|other| other.name == name) {
             let message = format!("--kafka-addr {text}: there is a listener {name} already");
-            return Err(invalid(message).help("give each listener a name: NAME=HOST:PORT"));
+            return Err(Failure::invalid(message).help("give each listener a name: NAME=HOST:PORT"));
         }
         let bind = resolve("--kafka-addr", addr)?;
         listeners.push(KafkaListener {
@@ -81,7 +79,9 @@ pub(crate) fn listeners(
 fn listener_name(name: &str) -> Result<String, Failure> {
     let good = |char: char| char.is_ascii_alphanumeric() || char == '_' || char == '-';
     if name.is_empty() || !name.chars().all(good) {
-        return Err(invalid(format!("`{name}` is no name for a listener")));
+        return Err(Failure::invalid(format!(
+            "`{name}` is no name for a listener"
+        )));
     }
     Ok(name.to_ascii_uppercase())
 }
@@ -95,7 +95,7 @@ fn advertise(listeners: &mut [KafkaListener], text: &str) -> Result<(), Failure>
         .map(|listener| listener.name.clone())
         .collect();
     let Some(listener) = listeners.iter_mut().find(|listener| listener.name == asked) else {
-        let failure = invalid(format!(
+        let failure = Failure::invalid(format!(
             "--advertised-addr {text}: there is no listener {asked}"
         ));
         return Err(

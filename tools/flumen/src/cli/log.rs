@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 
 use super::args::LogFormat;
-use crate::errors::{Exit, Failure};
+use crate::errors::Failure;
 
 /// Lines that may wait to be written.
 const LINES_WAITING_MAX: usize = 4096;
@@ -30,11 +30,8 @@ enum Line {
 
 /// Begins the log of this process.
 pub(crate) fn init(format: LogFormat, level: &str) -> Result<Log, Failure> {
-    let filter = EnvFilter::try_new(level).map_err(|error| {
-        Failure::new("FL1002", format!("--log-level {level}"))
-            .because(error)
-            .exit(Exit::Usage)
-    })?;
+    let filter = EnvFilter::try_new(level)
+        .map_err(|error| Failure::invalid(format!("--log-level {level}")).because(error))?;
     let (lines, waiting) = sync_channel(LINES_WAITING_MAX);
     let lost = Arc::new(AtomicU64::new(0));
     let writer = Lines {

@@ -7,7 +7,7 @@ use super::client::on_ring;
 use super::output::Output;
 use super::size;
 use super::suggest::did_you_mean;
-use crate::errors::{Exit, Failure, Page, page, pages};
+use crate::errors::{Failure, Page, page, pages};
 
 /// `flumen dump`.
 pub(crate) fn dump(command: DumpCommand) -> Result<(), Failure> {
@@ -107,7 +107,7 @@ pub(crate) fn explain(args: &ExplainArgs) -> Result<(), Failure> {
 }
 
 fn no_page(code: &str) -> Failure {
-    let failure = Failure::new("FL1002", format!("there is no error {code}")).exit(Exit::Usage);
+    let failure = Failure::invalid(format!("there is no error {code}"));
     match did_you_mean(code, pages().map(|page| page.code)) {
         Some(hint) => failure.help(hint),
         None => failure.help("flumen explain lists all"),

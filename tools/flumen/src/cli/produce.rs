@@ -14,7 +14,7 @@ use super::args::{Acks, CodecArg, ProduceArgs};
 use super::client::{Cluster, on_ring};
 use super::format::{InputFormat, InputRecord};
 use super::output::Output;
-use crate::errors::{Exit, Failure};
+use crate::errors::Failure;
 
 /// Bytes of the input read at a time.
 const READ_BYTES: usize = 64 << 10;
@@ -46,9 +46,7 @@ fn headers(texts: &[String]) -> Result<Vec<OwnedHeader>, Failure> {
     let split = |text: &String| {
         let pair = text.split_once(':');
         let pair = pair.map(|(key, value)| (key.as_bytes().to_vec(), value.as_bytes().to_vec()));
-        pair.ok_or_else(|| {
-            Failure::new("FL1002", format!("-H {text}: KEY:VALUE is wanted")).exit(Exit::Usage)
-        })
+        pair.ok_or_else(|| Failure::invalid(format!("-H {text}: KEY:VALUE is wanted")))
     };
     texts.iter().map(split).collect()
 }

@@ -14,7 +14,7 @@ use flumen::demo::DATA_DIR_DEFAULT;
 use super::args::{LogFormat, StartArgs};
 use super::banner::{Facts, Manner, tell};
 use super::{config, listeners, log, machine, size};
-use crate::errors::{Exit, Failure};
+use crate::errors::Failure;
 
 const LOG_LEVEL_DEFAULT: &str = "info";
 
@@ -76,7 +76,7 @@ struct Plan {
 }
 
 fn invalid(message: String, help: &str) -> Failure {
-    Failure::new("FL1002", message).help(help).exit(Exit::Usage)
+    Failure::invalid(message).help(help)
 }
 
 /// The broker's configuration: what was asked for, and what the machine suggests.

@@ -5,7 +5,7 @@ use flumen::client::NewTopic;
 use super::args::TopicCommand;
 use super::client::{Cluster, on_ring};
 use super::output::Output;
-use crate::errors::{Exit, Failure};
+use crate::errors::Failure;
 
 /// The latest and the earliest offset, as `ListOffsets` asks for them.
 const LATEST: i64 = -1;
@@ -46,9 +46,7 @@ fn pairs(configs: &[String]) -> Result<Vec<(&str, &str)>, Failure> {
         .iter()
         .map(|text| match pair(text) {
             Some((name, _)) => Ok((&text[..name], &text[name + 1..])),
-            None => Err(
-                Failure::new("FL1002", format!("-c {text}: KEY=VALUE is wanted")).exit(Exit::Usage),
-            ),
+            None => Err(Failure::invalid(format!("-c {text}: KEY=VALUE is wanted"))),
         })
         .collect()
 }

@@ -47,6 +47,11 @@ impl Failure {
         }
     }
 
+    /// A value that cannot be, which `message` names with what could.
+    pub(crate) fn invalid(message: impl Into<String>) -> Self {
+        Self::new("FL1002", message).exit(Exit::Usage).help("")
+    }
+
     /// Whoever read the output is gone: nothing to tell, and nothing wrong.
     pub(crate) fn output_gone() -> Self {
         Self {
