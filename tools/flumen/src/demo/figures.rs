@@ -69,7 +69,7 @@ impl Figures {
         let mut table = String::new();
         let mut row = |what: &str, figure: String| {
             // Writing to a string does not fail.
-            let _written = writeln!(table, "  {what:<34} {figure}");
+            let _written = writeln!(table, "  {what:<36} {figure}");
         };
         let bytes = self.records as f64 * RECORD_BYTES as f64;
         let records = format!(
