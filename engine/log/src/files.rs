@@ -1,12 +1,14 @@
 //! The segment files of one shard: where they are, and a bounded cache of open ones.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use engine_rt::fs::{self, File, OpenOptions};
+
+use net_wire::Uuid;
 
 use crate::chunks::Chunks;
 use crate::ids::TopicPartition;
@@ -29,6 +31,8 @@ pub struct SegmentFiles {
     disk_id: u128,
     open_max: usize,
     cache: RefCell<Cache>,
+    /// Topics whose directory this life has made durable in its parent.
+    durable_dirs: RefCell<BTreeSet<Uuid>>,
     pub(crate) chunks: Rc<Chunks>,
     pub(crate) residents: Rc<Residents>,
 }
@@ -48,6 +52,7 @@ impl SegmentFiles {
             disk_id,
             open_max,
             cache: RefCell::default(),
+            durable_dirs: RefCell::default(),
             chunks: Chunks::new(chunks_max),
             residents: Residents::new(read_path),
         }
@@ -79,26 +84,30 @@ impl SegmentFiles {
         self.open_with(id, base, OpenOptions::default()).await
     }
 
-    /// Opens a segment, creating it and its directory; the new names are durable on return.
+    /// Opens a segment, creating it and its directory; the names are durable on return. That a name
+    /// exists does not say so: the life that made it may have been killed before its sync.
     pub async fn create(&self, id: TopicPartition, base: i64) -> io::Result<File> {
-        if let Some(file) = self.cached(&(id, base)) {
-            return Ok(file);
-        }
-        let dir = self.topic_dir(id);
-        let new_dir = !fs::exists(&dir).await?;
-        if new_dir {
-            fs::create_dir_all(&dir).await?;
+        let known = self.durable_dirs.borrow().contains(&id.topic_id);
+        if !known {
+            fs::create_dir_all(&self.topic_dir(id)).await?;
         }
         let options = OpenOptions {
             create: true,
             ..OpenOptions::default()
         };
         let file = self.open_with(id, base, options).await?;
-        fs::sync_dir(&dir).await?;
-        if new_dir {
-            fs::sync_dir(&self.root).await?;
-        }
+        self.make_name_durable(id).await?;
         Ok(file)
+    }
+
+    /// Makes the names of a topic's segments durable, with that of its directory.
+    pub(crate) async fn make_name_durable(&self, id: TopicPartition) -> io::Result<()> {
+        fs::sync_dir(&self.topic_dir(id)).await?;
+        if !self.durable_dirs.borrow().contains(&id.topic_id) {
+            fs::sync_dir(&self.root).await?;
+            self.durable_dirs.borrow_mut().insert(id.topic_id);
+        }
+        Ok(())
     }
 
     /// Closes a segment and removes its name.

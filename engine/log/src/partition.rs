@@ -386,6 +386,12 @@ impl PartitionLog {
             "log start beyond the high watermark"
         );
         self.log_start = log_start;
+        self.drop_below_start()
+    }
+
+    /// Takes out what lies wholly below the log start.
+    pub(crate) fn drop_below_start(&mut self) -> Vec<Segment> {
+        let log_start = self.log_start;
         self.epochs.trim_front(log_start);
         let mut dropped = Vec::new();
         while let Some(segment) = self.segments.pop_front_if(|segment| {

@@ -93,6 +93,8 @@ impl Recovering {
         for (_, entry) in std::mem::take(&mut self.entries) {
             self.log.replay(entry, now_ms)?;
         }
+        // Their files are found by the sweep that follows a start.
+        drop(self.log.drop_below_start());
         Ok(RecoveredPartition {
             log: self.log,
             truncated_to,
@@ -170,7 +172,7 @@ async fn is_on_disk(
         .await
     {
         Ok(bytes) if bytes.len() as u64 == extent.file_bytes && crc32c(&bytes) == extent.crc => {
-            file.sync().await.is_ok()
+            file.sync().await.is_ok() && files.make_name_durable(id).await.is_ok()
         },
         _ => false,
     }
@@ -200,9 +202,9 @@ impl PartitionLog {
                 remainder,
                 now_ms,
             ),
+            // Segments below it go at the end: an entry that follows may still belong to one.
             Entry::LogStart(offset) => {
-                let offset = offset.min(self.high_watermark);
-                self.move_log_start(offset);
+                self.log_start = self.log_start.max(offset.min(self.high_watermark));
                 Ok(())
             },
             Entry::EpochStart { epoch, offset } => {

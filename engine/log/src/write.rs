@@ -22,8 +22,17 @@ pub async fn write(
     files: &SegmentFiles,
     write: &SegmentWrite,
 ) -> io::Result<()> {
-    let id = partition.borrow().id();
-    let file = files.create(id, write.segment_base).await?;
+    let (id, named) = {
+        let log = partition.borrow();
+        let segment = log.segment(write.segment_base);
+        // Flushed blocks have a durable name.
+        (log.id(), segment.is_some_and(|segment| segment.written > 0))
+    };
+    let file = if named {
+        files.open(id, write.segment_base).await?
+    } else {
+        files.create(id, write.segment_base).await?
+    };
     let end = write.file_pos + write.bytes.len() as u64;
     if let Some((from, len)) = reserve(partition, write.segment_base, end) {
         file.allocate(from, len).await?;

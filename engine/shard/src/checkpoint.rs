@@ -218,6 +218,15 @@ impl Checkpoint {
         ))
     }
 
+    /// Makes the copy that was read durable (rule 4): the journal before it may be written over.
+    pub(crate) async fn make_durable(&self) -> io::Result<()> {
+        let Some(copy) = self.place.borrow().map(|place| place.copy) else {
+            return Ok(());
+        };
+        let file = File::open(&self.dir.join(NAMES[copy]), OpenOptions::default()).await?;
+        file.sync().await
+    }
+
     /// Whether the next record should be a full one.
     pub(crate) fn wants_full(&self) -> bool {
         self.place.borrow().is_none_or(|place| {

@@ -70,14 +70,12 @@ pub(crate) fn io_error(path: &Path) -> impl FnOnce(std::io::Error) -> OpenError 
     move |source| OpenError::Io { path, source }
 }
 
-/// Makes the shard's directory, with durable names.
+/// Makes the shard's directory, with durable names: also those that are there already, for the life
+/// that made them may have been killed before its sync.
 pub(crate) async fn make_dirs(options: &ShardOptions) -> Result<(), OpenError> {
     let dir = options.dir();
     let generation = generation_dir(&options.data_dir, options.generation);
     let shards = options.data_dir.join("shards");
-    if fs::exists(&dir).await.map_err(io_error(&dir))? {
-        return Ok(());
-    }
     fs::create_dir_all(&dir).await.map_err(io_error(&dir))?;
     let topics = options.topics_dir();
     fs::create_dir_all(&topics)
@@ -133,7 +131,8 @@ pub(crate) async fn find(
     })
     .await?;
     if !mutant::is_active(Mutant::RecoveryNotDurable) {
-        journal.make_durable().await.map_err(io_error(&dir))?;
+        journal.make_durable(&dir).await.map_err(io_error(&dir))?;
+        checkpoint.make_durable().await.map_err(io_error(&dir))?;
     }
     let files = options.segment_files();
     let now_ms = wall_clock_ms();

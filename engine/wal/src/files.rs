@@ -32,6 +32,18 @@ pub struct JournalOptions {
     pub files_max: usize,
 }
 
+impl JournalOptions {
+    /// Size of the first file: room for two frames at least.
+    fn first_bytes(&self) -> u64 {
+        self.first_file_bytes.max(2 * FRAME_BYTES_MAX as u64)
+    }
+
+    /// No file that is ready for use is smaller.
+    pub(crate) fn smallest_file_bytes(&self) -> u64 {
+        self.first_bytes().min(self.file_bytes)
+    }
+}
+
 /// One journal file.
 #[derive(Clone, Debug)]
 pub(crate) struct JournalFile {
@@ -83,11 +95,7 @@ impl JournalFiles {
     /// Takes a free file for `generation`, waiting until there is one.
     pub(crate) async fn take(&self, generation: u64) -> io::Result<JournalFile> {
         if self.total() == 0 {
-            let len = self
-                .options
-                .first_file_bytes
-                .max(2 * FRAME_BYTES_MAX as u64);
-            let first = self.create(len).await?;
+            let first = self.create(self.options.first_bytes()).await?;
             self.free.borrow_mut().push_back(first);
         }
         self.changed

@@ -82,8 +82,10 @@ impl Recovered {
     }
 
     /// Makes what recovery accepted durable, before anything is promised on it (rule 4): it may
-    /// have been read from a device cache that a power cut still empties.
-    pub async fn make_durable(&self) -> io::Result<()> {
+    /// have been read from a device cache that a power cut still empties. The names too, also of
+    /// free files: a life that was killed may have made them.
+    pub async fn make_durable(&self, dir: &Path) -> io::Result<()> {
+        fs::sync_dir(dir).await?;
         for file in self.used.values() {
             file.file.sync().await?;
         }
@@ -158,6 +160,8 @@ pub async fn recover(
     for head in heads {
         match head.first {
             Some(first) => drop(by_generation.insert(first.generation, (head.file, first))),
+            // A file that was being made when its life was killed is made again.
+            None if head.file.len < options.smallest_file_bytes() => {},
             None => free.push(head.file),
         }
     }
