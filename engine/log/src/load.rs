@@ -13,6 +13,7 @@ use crate::header::StoredHeader;
 use crate::ids::TopicPartition;
 use crate::partition::PartitionLog;
 use crate::read::{ReadError, header_at, slice_parts};
+use crate::segment::SegmentPin;
 use crate::segment::footer::Footer;
 use crate::segment::index::SegmentIndex;
 use crate::segment::layout::{
@@ -28,6 +29,9 @@ struct Unloaded {
     durable: u64,
     sealed: bool,
     last: bool,
+    /// Keeps the file's name until the segment is loaded.
+    #[expect(dead_code, reason = "held for its drop")]
+    pin: SegmentPin,
 }
 
 /// Brings a segment's index into memory if it is not there.
@@ -62,16 +66,18 @@ pub async fn load(
     loader.install(partition, index, batches).await
 }
 
+/// Set while a task seals a segment that a crash left rolled.
+fn sealing_of(partition: &Rc<RefCell<PartitionLog>>, segment_base: i64) -> Option<Rc<Event>> {
+    let log = partition.borrow();
+    log.segment(segment_base)?.sealing.clone()
+}
+
 /// Waits while another task that loaded the segment is sealing it.
 async fn sealed_by_another(
     partition: &Rc<RefCell<PartitionLog>>,
     segment_base: i64,
 ) -> Result<(), ReadError> {
-    let sealing = partition
-        .borrow()
-        .segment(segment_base)
-        .and_then(|segment| segment.sealing.clone());
-    if let Some(sealing) = sealing {
+    if let Some(sealing) = sealing_of(partition, segment_base) {
         sealing.wait().await;
     }
     Ok(())
@@ -88,6 +94,7 @@ impl PartitionLog {
             written: segment.written,
             durable: segment.durable,
             sealed: segment.sealed,
+            pin: segment.pin.clone(),
             last: self
                 .segments
                 .back()
@@ -242,15 +249,15 @@ impl Loader<'_> {
         if !self.put(&mut partition.borrow_mut(), index, &batches) {
             return sealed_by_another(partition, base).await;
         }
-        if self.segment.last || self.segment.sealed {
+        let Some(sealing) = sealing_of(partition, base) else {
             return Ok(());
-        }
+        };
         let sealed = self.seal(partition).await;
-        let mut log = partition.borrow_mut();
-        let segment = log.segment_mut(base);
-        if let Some(sealing) = segment.and_then(|segment| segment.sealing.take()) {
-            sealing.notify();
+        // The segment may be gone: those who wait are told all the same.
+        if let Some(segment) = partition.borrow_mut().segment_mut(base) {
+            segment.sealing = None;
         }
+        sealing.notify();
         sealed
     }
 

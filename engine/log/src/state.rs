@@ -37,7 +37,7 @@ impl PartitionLog {
     }
 
     fn encode_segment(&self, segment: &Segment, fields: &mut Fields) {
-        let written = segment.written.min(segment.durable);
+        let written = segment.kept_blocks();
         fields
             .i64(segment.base_offset)
             .i64(segment.durable_offset)

@@ -108,12 +108,23 @@ impl Segment {
         self.written.min(indexed)
     }
 
-    /// Position up to which memory is not needed: every range that begins below it can be read.
+    /// Position up to which memory is not needed: every range that begins below it can be read, and
+    /// checkpoints keep nothing of it.
     pub(crate) fn evictable_end(&self) -> u64 {
         match &self.index {
-            Some(index) => index.whole_ranges_end(self.written),
+            Some(index) => index.whole_ranges_end(self.written).min(self.kept_blocks()),
             None => 0,
         }
+    }
+
+    /// Position up to which flushed blocks hold durable bytes and nothing else. A block may have the
+    /// begin of an append that is not durable yet: without it, the block will be written again.
+    pub(crate) fn kept_blocks(&self) -> u64 {
+        if self.sealed {
+            return self.written;
+        }
+        let kept = self.written.min(self.durable);
+        kept - kept % layout::BLOCK
     }
 
     pub(crate) fn made_durable(&mut self, end: &DurableEnd) {
