@@ -59,8 +59,11 @@ impl Shard {
             Stored::Memory(records) => fetched.records = records,
             Stored::Resident(ranges) => fetched.resident = ranges,
         }
-        // A batch may have become unreadable while it was read: the log start moved past it.
-        fetched.log_start_offset = slot.log.borrow().log_start();
+        // The log start may have moved past what was read, even past what was its end then.
+        let log = slot.log.borrow();
+        fetched.log_start_offset = log.log_start();
+        fetched.high_watermark = log.high_watermark();
+        drop(log);
         Ok(fetched)
     }
 

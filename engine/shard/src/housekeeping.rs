@@ -154,8 +154,7 @@ impl Shard {
         let before = slot.log.borrow().tail_bytes();
         let dropped = slot.log.borrow_mut().move_log_start(start);
         let freed = before - slot.log.borrow().tail_bytes();
-        self.tail_bytes
-            .set(self.tail_bytes.get().saturating_sub(freed));
+        self.freed(freed);
         for segment in dropped {
             spawn({
                 let shard = Rc::clone(self);

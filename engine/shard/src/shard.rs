@@ -148,8 +148,7 @@ impl Shard {
         self.removed.borrow_mut().push(id);
         slot.wake();
         let bytes = slot.log.borrow().tail_bytes();
-        self.tail_bytes
-            .set(self.tail_bytes.get().saturating_sub(bytes));
+        self.freed(bytes);
         self.tail_order
             .borrow_mut()
             .retain(|other| !Rc::ptr_eq(other, &slot));

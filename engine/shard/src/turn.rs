@@ -97,10 +97,16 @@ impl Shard {
         if slot.log.borrow().tail_bytes() > 0 && !slot.deleted.get() {
             self.enqueue_tail(&slot);
         }
-        self.tail_bytes
-            .set(self.tail_bytes.get().saturating_sub(freed));
-        self.relieved.notify();
+        self.freed(freed);
         freed
+    }
+
+    /// Memory holds so many bytes less.
+    pub(crate) fn freed(&self, bytes: u64) {
+        let held = self.tail_bytes.get().saturating_sub(bytes);
+        self.tail_bytes.set(held);
+        self.unfreeable.set(self.unfreeable.get().min(held));
+        self.relieved.notify();
     }
 
     /// Puts a partition in line for giving back memory, unless it is.
