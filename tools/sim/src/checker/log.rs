@@ -1,0 +1,186 @@
+//! What clients know of one log.
+
+use std::collections::BTreeMap;
+
+use super::{Checked, Known, Promise, broken};
+use crate::content::BatchId;
+
+/// A batch at its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub id: BatchId,
+    pub records: i32,
+    /// Leader epoch, once a fetch has shown it.
+    pub epoch: Option<i32>,
+}
+
+#[derive(Debug)]
+pub(super) struct Log {
+    /// Batches by base offset: everything that any client ever saw.
+    pub places: BTreeMap<i64, Place>,
+    by_batch: BTreeMap<BatchId, i64>,
+    pub high_watermark: i64,
+    pub log_start: i64,
+    /// Up to where somebody asked to delete.
+    pub delete_bound: i64,
+    expires: bool,
+}
+
+impl Log {
+    pub(super) const fn new(expires: bool) -> Self {
+        Self {
+            places: BTreeMap::new(),
+            by_batch: BTreeMap::new(),
+            high_watermark: 0,
+            log_start: 0,
+            delete_bound: 0,
+            expires,
+        }
+    }
+
+    /// The highest log start that can be explained.
+    pub(super) const fn start_bound(&self, high_watermark: i64) -> i64 {
+        if self.expires {
+            high_watermark
+        } else {
+            self.delete_bound
+        }
+    }
+
+    pub(super) fn observe(&mut self, base: i64, place: Place) -> Checked {
+        if let Some(seen) = self.places.get_mut(&base) {
+            return seen.see_again(base, place);
+        }
+        self.check_free(base, &place)?;
+        if let Some(other) = self.by_batch.get(&place.id) {
+            let what = format!("{:?} stands at {other} and at {base}", place.id);
+            return broken(Promise::Duplicate, what);
+        }
+        self.check_order(base, &place)?;
+        self.check_epochs(base, &place)?;
+        self.places.insert(base, place);
+        self.by_batch.insert(place.id, base);
+        Ok(())
+    }
+
+    /// No other batch was seen in the offsets of this one.
+    fn check_free(&self, base: i64, place: &Place) -> Checked {
+        let end = base + i64::from(place.records);
+        let Some((other, taken)) = self.places.range(..end).next_back() else {
+            return Ok(());
+        };
+        if other + i64::from(taken.records) <= base {
+            return Ok(());
+        }
+        let what = format!(
+            "{:?} at {base}..{end}, where {:?} stood at {other}",
+            place.id, taken.id
+        );
+        broken(Promise::Changed, what)
+    }
+
+    fn check_order(&self, base: i64, place: &Place) -> Checked {
+        let (first, last) = (
+            BatchId {
+                number: 0,
+                ..place.id
+            },
+            BatchId {
+                number: u32::MAX,
+                ..place.id
+            },
+        );
+        let before = self.by_batch.range(first..place.id).next_back();
+        let after = self.by_batch.range(place.id..=last).next();
+        let disordered = before
+            .filter(|(_, at)| **at > base)
+            .or(after.filter(|(_, at)| **at < base));
+        match disordered {
+            None => Ok(()),
+            Some((other, at)) => broken(
+                Promise::Order,
+                format!("{:?} at {base}, but {other:?} at {at}", place.id),
+            ),
+        }
+    }
+
+    /// Leader epochs never fall along the log.
+    fn check_epochs(&self, base: i64, place: &Place) -> Checked {
+        let Some(epoch) = place.epoch else {
+            return Ok(());
+        };
+        let before = self.places.range(..base).rev().find_map(|(_, p)| p.epoch);
+        let after = self.places.range(base..).find_map(|(_, p)| p.epoch);
+        if before.is_none_or(|b| b <= epoch) && after.is_none_or(|a| a >= epoch) {
+            return Ok(());
+        }
+        let what = format!("epoch {epoch} at {base}, between {before:?} and {after:?}");
+        broken(Promise::Order, what)
+    }
+
+    pub(super) fn positions(
+        &mut self,
+        known: Known,
+        high_watermark: i64,
+        log_start: i64,
+    ) -> Checked {
+        let log = known.log;
+        if high_watermark < known.high_watermark {
+            let what = format!(
+                "log {log}: high watermark {high_watermark} after {}",
+                known.high_watermark
+            );
+            return broken(Promise::Position, what);
+        }
+        if log_start < known.log_start {
+            let what = format!("log {log}: log start {log_start} after {}", known.log_start);
+            return broken(Promise::Position, what);
+        }
+        if log_start > self.start_bound(high_watermark) || log_start > high_watermark {
+            let what = format!(
+                "log {log}: log start {log_start}, nobody asked to delete beyond {}",
+                self.delete_bound
+            );
+            return broken(Promise::Lost, what);
+        }
+        self.high_watermark = self.high_watermark.max(high_watermark);
+        self.log_start = self.log_start.max(log_start);
+        Ok(())
+    }
+
+    /// Everything that was ever seen and not deleted is among `found`, which is all that there is
+    /// from `start` on.
+    pub(super) fn check_audit(&self, found: &BTreeMap<i64, BatchId>, start: i64) -> Checked {
+        for (base, place) in &self.places {
+            let deleted = base + i64::from(place.records) <= start;
+            if !deleted && !found.contains_key(base) {
+                return broken(Promise::Lost, format!("{:?}, seen at {base}", place.id));
+            }
+        }
+        Ok(())
+    }
+
+    /// Batches from `start` on, by producer and number, with their places.
+    pub(super) fn by_producer(&self, start: i64) -> impl Iterator<Item = (BatchId, i64)> {
+        let kept = self.by_batch.iter().filter(move |(_, at)| **at >= start);
+        kept.map(|(id, at)| (*id, *at))
+    }
+}
+
+impl Place {
+    /// The same batch, seen again at the same offset; a fetch adds the epoch.
+    fn see_again(&mut self, base: i64, place: Self) -> Checked {
+        if self.id != place.id {
+            let what = format!("{:?} at {base}, where {:?} stood", place.id, self.id);
+            return broken(Promise::Changed, what);
+        }
+        if let (Some(before), Some(now)) = (self.epoch, place.epoch)
+            && before != now
+        {
+            let what = format!("the batch at {base} was of epoch {before} and is of {now}");
+            return broken(Promise::Changed, what);
+        }
+        self.epoch = self.epoch.or(place.epoch);
+        Ok(())
+    }
+}

@@ -1,0 +1,408 @@
+//! What clients were promised, checked over everything that they saw.
+//!
+//! Every answer is an observation of a log: an acknowledgement says which batch stands at which
+//! offset, a fetch says it of every batch that it brings, and each carries positions. The checker
+//! holds them together:
+//!
+//! - a batch that was seen at an offset stands there for ever, with the bytes that were sent, until
+//!   the log start passes it: never lost, changed, moved, and no offset is given twice;
+//! - nothing is found that nobody sent; a batch of an idempotent producer stands once, and in the
+//!   order of its sequence numbers, without gaps;
+//! - what a fetch brings is dense and below the high watermark, and not empty if something is there;
+//! - high watermark and log start never go back, and the log start never passes what somebody asked
+//!   to delete or retention may;
+//! - lookups by time find the first such record.
+//!
+//! "Before" is real time: an answer is held against what was known when its request left.
+//!
+//! At the end the logs are read once more from start to end (an [`Audit`]); what any client ever saw
+//! must be there.
+
+mod log;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use net_wire::batch::Batches;
+
+use crate::content::{BatchId, Sent, identify};
+use log::{Log, Place};
+
+/// Which promise was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Promise {
+    /// A batch that was acknowledged or read is gone, or something that is there is not served.
+    Lost,
+    /// A batch stands in the log more often than it may.
+    Duplicate,
+    /// A producer's batches do not stand in the order in which they were sent.
+    Order,
+    /// A producer's batch is missing between two others.
+    Gap,
+    /// Something that nobody sent.
+    Phantom,
+    /// Other bytes than those that were sent, or another batch at a known offset.
+    Changed,
+    /// A position went back or beyond what it may be.
+    Position,
+    /// An answer that does not hold together in itself.
+    Answer,
+    /// A wrong place by time.
+    Lookup,
+    /// Something did not happen in time, or failed without a reason.
+    Liveness,
+}
+
+/// A broken promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which one.
+    pub promise: Promise,
+    /// What was seen.
+    pub what: String,
+}
+
+impl fmt::Display for Violation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.promise, self.what)
+    }
+}
+
+type Checked = Result<(), Violation>;
+
+fn broken(promise: Promise, what: impl Into<String>) -> Checked {
+    Err(Violation {
+        promise,
+        what: what.into(),
+    })
+}
+
+/// What was known of a log when a request left: its answer may not say less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The log.
+    pub log: u32,
+    /// End of what had been seen.
+    pub high_watermark: i64,
+    /// Highest log start seen.
+    pub log_start: i64,
+}
+
+/// The answer to a fetch.
+#[derive(Clone, Copy, Debug)]
+pub struct Fetched<'a> {
+    /// Where the client asked to begin.
+    pub offset: i64,
+    /// The batches.
+    pub bytes: &'a [u8],
+    /// The high watermark that came with them.
+    pub high_watermark: i64,
+    /// The log start that came with them.
+    pub log_start: i64,
+    /// Whether the server had to send something if there was something.
+    pub must_progress: bool,
+}
+
+/// A look through a whole log, to be held against everything seen before.
+#[derive(Debug)]
+pub struct Audit {
+    log: u32,
+    found: BTreeMap<i64, BatchId>,
+    next: i64,
+    start: i64,
+}
+
+impl Audit {
+    /// The offset to fetch next.
+    pub const fn next(&self) -> i64 {
+        self.next
+    }
+}
+
+/// Holds observations together. The first broken promise stays.
+#[derive(Debug, Default)]
+pub struct Checker {
+    logs: Vec<Log>,
+    sent: BTreeMap<BatchId, Sent>,
+    violation: Option<Violation>,
+    acknowledged: u64,
+}
+
+impl Checker {
+    /// Adds an empty log. If it `expires`, its log start may move by itself.
+    pub fn add_log(&mut self, expires: bool) -> u32 {
+        self.logs.push(Log::new(expires));
+        self.logs.len() as u32 - 1
+    }
+
+    /// The first broken promise.
+    pub const fn violation(&self) -> Option<&Violation> {
+        self.violation.as_ref()
+    }
+
+    /// Appends acknowledged so far.
+    pub const fn acknowledged_count(&self) -> u64 {
+        self.acknowledged
+    }
+
+    /// Notes that something else went wrong.
+    pub fn fail(&mut self, promise: Promise, what: impl Into<String>) {
+        self.note(broken(promise, what));
+    }
+
+    fn note(&mut self, checked: Checked) {
+        if let Err(violation) = checked {
+            self.violation.get_or_insert(violation);
+        }
+    }
+
+    fn log(&self, log: u32) -> &Log {
+        &self.logs[log as usize]
+    }
+
+    fn log_mut(&mut self, log: u32) -> &mut Log {
+        &mut self.logs[log as usize]
+    }
+
+    /// What is known of a log now.
+    pub fn known(&self, log: u32) -> Known {
+        let model = self.log(log);
+        Known {
+            log,
+            high_watermark: model.high_watermark,
+            log_start: model.log_start,
+        }
+    }
+
+    /// A client is about to send a batch.
+    pub fn sending(&mut self, sent: Sent) {
+        self.sent.insert(sent.id, sent);
+    }
+
+    /// A batch was acknowledged.
+    pub fn acknowledged(&mut self, id: BatchId, base_offset: i64) {
+        self.acknowledged += 1;
+        let records = self.sent[&id].records;
+        let place = Place {
+            id,
+            records,
+            epoch: None,
+        };
+        let checked = self.observe(id.log, base_offset, place);
+        self.note(checked);
+        let log = self.log_mut(id.log);
+        let end = base_offset + i64::from(records);
+        log.high_watermark = log.high_watermark.max(end);
+    }
+
+    /// A batch was seen at an offset.
+    fn observe(&mut self, log: u32, base_offset: i64, place: Place) -> Checked {
+        self.logs[log as usize].observe(base_offset, place)
+    }
+
+    /// Positions came with an answer to a request that left when `known` was so.
+    pub fn positions(&mut self, known: Known, high_watermark: i64, log_start: i64) {
+        let checked = self
+            .log_mut(known.log)
+            .positions(known, high_watermark, log_start);
+        self.note(checked);
+    }
+
+    /// Batches came.
+    pub fn fetched(&mut self, known: Known, answer: &Fetched<'_>) {
+        self.positions(known, answer.high_watermark, answer.log_start);
+        let checked = self.check_fetched(known, answer, None);
+        self.note(checked);
+    }
+
+    fn check_fetched(
+        &mut self,
+        known: Known,
+        answer: &Fetched<'_>,
+        mut audit: Option<&mut Audit>,
+    ) -> Checked {
+        let mut next = answer.offset;
+        for batch in Batches::new(answer.bytes) {
+            let Ok(batch) = batch else {
+                let what = format!("log {}: half a batch at {next}", known.log);
+                return broken(Promise::Answer, what);
+            };
+            let header = batch.header();
+            let first = next == answer.offset && header.base_offset <= next;
+            if !(header.base_offset == next || first) || header.next_offset() <= next {
+                let what = format!(
+                    "log {}: a fetch from {} brought batch {}..{} where {next} was due",
+                    known.log,
+                    answer.offset,
+                    header.base_offset,
+                    header.next_offset()
+                );
+                return broken(Promise::Answer, what);
+            }
+            let place = self.check_content(known.log, &batch)?;
+            self.observe(known.log, header.base_offset, place)?;
+            if let Some(audit) = &mut audit {
+                audit.found.insert(header.base_offset, place.id);
+            }
+            next = header.next_offset();
+        }
+        if next > answer.high_watermark {
+            let what = format!(
+                "log {}: a fetch went to {next}, beyond the high watermark {}",
+                known.log, answer.high_watermark
+            );
+            return broken(Promise::Position, what);
+        }
+        if let Some(audit) = audit {
+            audit.next = next;
+        }
+        let due = answer.must_progress && answer.offset < known.high_watermark;
+        if due && answer.bytes.is_empty() {
+            let what = format!(
+                "log {}: nothing came from {}, but {} was readable before",
+                known.log, answer.offset, known.high_watermark
+            );
+            return broken(Promise::Lost, what);
+        }
+        Ok(())
+    }
+
+    /// Holds a batch against what was sent.
+    fn check_content(
+        &self,
+        log: u32,
+        batch: &net_wire::batch::BatchView<'_>,
+    ) -> Result<Place, Violation> {
+        let header = batch.header();
+        let violation = |promise, what: &str| Violation {
+            promise,
+            what: format!("log {log}: the batch at {} {what}", header.base_offset),
+        };
+        if !batch.is_intact() {
+            return Err(violation(Promise::Changed, "has a wrong checksum"));
+        }
+        let id = identify(batch).ok_or_else(|| violation(Promise::Phantom, "is nobody's"))?;
+        let sent = self.sent.get(&id).filter(|sent| sent.id.log == log);
+        let sent = sent.ok_or_else(|| violation(Promise::Phantom, "was never sent here"))?;
+        if sent.crc != header.crc || sent.bytes != batch.bytes().len() {
+            return Err(violation(Promise::Changed, "is not as it was sent"));
+        }
+        Ok(Place {
+            id,
+            records: sent.records,
+            epoch: Some(header.partition_leader_epoch),
+        })
+    }
+
+    /// A fetch was answered with `OFFSET_OUT_OF_RANGE`.
+    pub fn out_of_range(&mut self, known: Known, offset: i64, high_watermark: i64, log_start: i64) {
+        self.positions(known, high_watermark, log_start);
+        let log = self.log(known.log);
+        let readable = offset >= log.start_bound(high_watermark) && offset <= known.high_watermark;
+        if readable || (log_start..=high_watermark).contains(&offset) {
+            let what = format!(
+                "log {}: {offset} is out of range, of {log_start} to {high_watermark}; readable was {}..{}",
+                known.log, known.log_start, known.high_watermark
+            );
+            self.fail(Promise::Lost, what);
+        }
+    }
+
+    /// Somebody is about to ask to delete what is below `target`.
+    pub fn deleting(&mut self, log: u32, target: i64) {
+        let log = self.log_mut(log);
+        log.delete_bound = log.delete_bound.max(target);
+    }
+
+    /// The deletion is done, says the server: `log_start` holds from now on.
+    pub fn deleted(&mut self, known: Known, target: i64, log_start: i64) {
+        self.positions(known, known.high_watermark, log_start);
+        if log_start < target {
+            let what = format!(
+                "log {}: records below {target} were deleted, but the log starts at {log_start}",
+                known.log
+            );
+            self.fail(Promise::Position, what);
+        }
+    }
+
+    /// Begins to look through a whole log.
+    pub fn begin_audit(&self, log: u32, log_start: i64) -> Audit {
+        Audit {
+            log,
+            found: BTreeMap::new(),
+            next: log_start,
+            start: log_start,
+        }
+    }
+
+    /// Batches came for an audit.
+    pub fn audited(&mut self, known: Known, answer: &Fetched<'_>, audit: &mut Audit) {
+        self.positions(known, answer.high_watermark, answer.log_start);
+        let checked = self.check_fetched(known, answer, Some(audit));
+        self.note(checked);
+    }
+
+    /// Ends a look through a log: everything seen before was found again.
+    pub fn end_audit(&mut self, audit: &Audit) {
+        let log = self.log(audit.log);
+        let checked = log.check_audit(&audit.found, audit.start);
+        let checked = checked.and_then(|()| self.check_gaps(audit));
+        self.note(checked);
+    }
+
+    /// The batches of an idempotent producer stand there with dense numbers, but for those that were
+    /// deleted in front.
+    fn check_gaps(&self, audit: &Audit) -> Checked {
+        let mut last: Option<BatchId> = None;
+        for (id, base) in self.log(audit.log).by_producer(audit.start) {
+            let before = last
+                .replace(id)
+                .filter(|before| before.producer == id.producer);
+            let first = if audit.start == 0 { 0 } else { id.number };
+            let due = before.map_or(first, |before| before.number + 1);
+            if self.sent[&id].idempotence.is_some() && id.number != due {
+                let what = format!("{id:?} at {base}, but its number {due} is missing");
+                return broken(Promise::Gap, what);
+            }
+        }
+        Ok(())
+    }
+
+    /// The first record at or after `timestamp` was asked for in a log that stands still and was
+    /// just audited; `found` is its timestamp and offset.
+    pub fn looked_up(&mut self, log: u32, timestamp: i64, found: Option<(i64, i64)>) {
+        let expected = self.first_at(log, timestamp);
+        if found != expected {
+            let what = format!("log {log}: time {timestamp} is at {expected:?}, not at {found:?}");
+            self.fail(Promise::Lookup, what);
+        }
+    }
+
+    /// Smallest and largest timestamp that was seen in a log.
+    pub fn times(&self, log: u32) -> Option<(i64, i64)> {
+        let places = self.log(log).places.values();
+        let times = places.flat_map(|place| {
+            let sent = &self.sent[&place.id];
+            [sent.timestamp(0), sent.timestamp(sent.records - 1)]
+        });
+        times.fold(None, |range: Option<(i64, i64)>, time| {
+            let (low, high) = range.unwrap_or((time, time));
+            Some((low.min(time), high.max(time)))
+        })
+    }
+
+    fn first_at(&self, log: u32, timestamp: i64) -> Option<(i64, i64)> {
+        let model = self.log(log);
+        let mut places = model.places.iter();
+        places.find_map(|(base, place)| {
+            let sent = &self.sent[&place.id];
+            (0..sent.records).find_map(|delta| {
+                let (at, offset) = (sent.timestamp(delta), base + i64::from(delta));
+                (at >= timestamp && offset >= model.log_start).then_some((at, offset))
+            })
+        })
+    }
+}
