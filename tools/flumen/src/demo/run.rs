@@ -111,7 +111,9 @@ async fn show(
         progress: progress.clone(),
     };
     let figures = client.on_own_executor()?;
-    let figures = figures.await.unwrap_or_else(|| Err(ClientError::Closed.into()));
+    let figures = figures
+        .await
+        .unwrap_or_else(|| Err(ClientError::Closed.into()));
     shown.cancel();
     progress.done(records);
     figures
