@@ -86,6 +86,12 @@ struct Options {
     /// Requests in the case of one connection.
     #[arg(long, default_value_t = 20_000)]
     single_requests: u64,
+    /// Longest wait in seconds, before each case, for a machine on which nobody else works.
+    #[arg(long, default_value_t = 20)]
+    patience: u64,
+    /// Only these of the broker's cases, and no physical parts: for a look with a profiler.
+    #[arg(long, value_delimiter = ',', value_name = "CASE")]
+    only: Vec<String>,
 }
 
 fn main() -> io::Result<()> {

@@ -25,6 +25,9 @@ const IN_FLIGHT: usize = 8;
 const WARM_SHARE: u64 = 10;
 const BATCH_BYTES: u64 = 256 << 10;
 const RECEIVE_BYTES: u64 = 2 << 30;
+/// A machine is quiet when others use no more than this, for so long.
+const QUIET_CORES: f64 = 0.15;
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Measurements by the key of their row.
 #[derive(Debug, Default)]
@@ -105,6 +108,12 @@ impl Cases {
     }
 }
 
+impl Cases {
+    fn all(&self) -> impl Iterator<Item = &Case> {
+        self.bulk.iter().chain([&self.small, &self.single])
+    }
+}
+
 /// Runs one round. Every other one goes through the broker's cases backwards.
 pub(crate) async fn run(
     options: &Options,
@@ -112,8 +121,9 @@ pub(crate) async fn run(
     results: &mut Results,
     number: usize,
 ) -> io::Result<()> {
-    let idle = idle(results).await?;
-    parts(options, cases, results).await?;
+    if options.only.is_empty() {
+        parts(options, cases, results).await?;
+    }
     let Some(program) = &options.broker else {
         return Ok(());
     };
@@ -125,50 +135,58 @@ pub(crate) async fn run(
         ("single", 1),
     ];
     create_topics(broker.addr, &topics).await?;
-    let mut order: Vec<&Case> = cases
-        .bulk
-        .iter()
-        .chain([&cases.small, &cases.single])
-        .collect();
+    let mut order: Vec<&Case> = cases.all().collect();
+    if !options.only.is_empty() {
+        order.retain(|case| options.only.iter().any(|name| name == case.prefix));
+    }
     if number % 2 == 1 {
         order.reverse();
     }
     for case in order {
         let client = Client::connect(broker.addr, case.frames.len()).await?;
+        let idle = idle(options, results).await?;
         let window = measured(&client, case, broker.pid()).await?;
         broker_figures(results, case.prefix, &window, idle)?;
     }
-    results.add(
-        "single.ratio",
-        results.last("single.p50") / results.last("raw.p50"),
-    )?;
+    let ratio = results.last("single.p50") / results.last("raw.p50");
+    if ratio.is_finite() {
+        results.add("single.ratio", ratio)?;
+    }
     broker.stop().await
 }
 
-/// Cores that are in use while nothing is measured.
-async fn idle(results: &mut Results) -> io::Result<f64> {
-    let (before, started) = (MachineSnapshot::take()?, now());
-    sleep(Duration::from_secs(1)).await;
-    let busy = MachineSnapshot::take()?.since(&before).busy;
-    let cores = busy.as_secs_f64() / (now() - started).as_secs_f64();
-    results.add("noise.idle", cores)?;
-    Ok(cores)
+/// Cores that are in use while nothing is measured, once that is little or patience has ended.
+async fn idle(options: &Options, results: &mut Results) -> io::Result<f64> {
+    let deadline = now() + Duration::from_secs(options.patience);
+    loop {
+        let (before, started) = (MachineSnapshot::take()?, now());
+        sleep(LOOK).await;
+        let busy = MachineSnapshot::take()?.since(&before).busy;
+        let cores = busy.as_secs_f64() / (now() - started).as_secs_f64();
+        if cores <= QUIET_CORES || now() >= deadline {
+            results.add("noise.idle", cores)?;
+            return Ok(cores);
+        }
+    }
 }
 
 async fn parts(options: &Options, cases: &Cases, results: &mut Results) -> io::Result<()> {
     let cpu = options.server_cpu;
     let dir = options.data.to_string_lossy().into_owned();
     for args in [&["alone"][..], &["disk", "--dir", &dir]] {
+        idle(options, results).await?;
         for (key, value) in Child::figures(args, cpu).await? {
             results.add(&key, value)?;
         }
     }
     for (name, buffers) in [("warm", "1"), ("cold", "64")] {
+        idle(options, results).await?;
         receive(results, name, buffers, cpu).await?;
     }
     let (child, addr) = Child::serve(&["echo"], cpu).await?;
     for (key, case) in [("echo.small", &cases.small), ("echo.single", &cases.single)] {
         let client = Client::connect(addr, case.frames.len()).await?;
+        idle(options, results).await?;
         let window = measured(&client, case, child.pid()).await?;
         part_figures(results, key, &window)?;
     }
@@ -181,6 +199,7 @@ async fn parts(options: &Options, cases: &Cases, results: &mut Results) -> io::R
     ];
     for (key, case) in with_null {
         let client = Client::connect(addr, case.frames.len()).await?;
+        idle(options, results).await?;
         let window = measured(&client, case, child.pid()).await?;
         part_figures(results, key, &window)?;
     }

@@ -220,7 +220,7 @@ pub(crate) const SECTIONS: &[Section] = &[
     Section {
         title: "How quiet the machine was",
         rows: &[
-            row("noise.idle", "cores in use before each round", "cores", 2),
+            row("noise.idle", "cores in use before each case", "cores", 2),
             row(
                 "noise.others",
                 "cores used by others during the broker's cases",
