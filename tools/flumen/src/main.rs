@@ -9,7 +9,9 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let Err(failure) = cli::run() else { return ExitCode::SUCCESS };
+    let Err(failure) = cli::run() else {
+        return ExitCode::SUCCESS;
+    };
     if failure.is_told() {
         // Where standard error is closed, nobody wants to know.
         let _closed = writeln!(std::io::stderr(), "{failure}");
