@@ -1,7 +1,7 @@
 //! One partition's log: offsets, producers, epochs, segments, memory tail, and what recovery makes
 //! of a journal's entries.
 //!
-//! Decisions are made at once in [`PartitionLog`]; bytes are carried by [`read`], [`write`] and
+//! Decisions are made at once in [`PartitionLog`]; bytes are carried by [`read`], [`write()`] and
 //! [`load`], which wait on the runtime seam.
 //!
 //! What it is not: it does not flush (the shard's journal does), wait for clients, or know topics
