@@ -270,7 +270,10 @@ impl Loader<'_> {
         if log.segments[at].index.is_some() {
             return false;
         }
-        if self.segment.last {
+        // A segment that got appends in this life and was rolled since may not be durable yet: it is
+        // sealed in its turn, as any other.
+        let growing = log.segments[at].durable < log.segments[at].len;
+        if self.segment.last || growing {
             let readable = index.whole_ranges_end(self.segment.written);
             let unread = |batch: &&StoredBatch| batch.at.pos >= readable;
             for batch in batches.iter().filter(unread).rev() {

@@ -109,6 +109,8 @@ pub struct PartitionLog {
     pub(crate) id: TopicPartition,
     pub(crate) config: LogConfig,
     pub(crate) log_start: i64,
+    /// A log start that is on its way into the journal: a checkpoint that covers its entry has it.
+    pub(crate) announced_start: i64,
     pub(crate) high_watermark: i64,
     pub(crate) next_offset: i64,
     pub(crate) leader_epoch: i32,
@@ -127,6 +129,7 @@ impl PartitionLog {
             id,
             config,
             log_start: 0,
+            announced_start: 0,
             high_watermark: 0,
             next_offset: 0,
             leader_epoch,
@@ -373,6 +376,11 @@ impl PartitionLog {
             freed += self.tail.pop_front().map_or(0, |batch| batch.bytes());
         }
         freed
+    }
+
+    /// The log start will move to `log_start` when the journal has it.
+    pub fn announce_log_start(&mut self, log_start: i64) {
+        self.announced_start = self.announced_start.max(log_start);
     }
 
     /// Moves the log start up; gives the segments that lie wholly below it, for deletion. The

@@ -20,12 +20,13 @@ impl PartitionLog {
     pub fn encode_state(&self) -> Vec<u8> {
         let mut fields = Fields::default();
         self.id.encode(&mut fields);
+        let log_start = self.log_start.max(self.announced_start);
         fields
-            .i64(self.log_start)
+            .i64(log_start)
             .i64(self.high_watermark)
             .i32(self.leader_epoch);
         let mut epochs = self.epochs.clone();
-        epochs.truncate(self.high_watermark.max(self.log_start + 1));
+        epochs.truncate(self.high_watermark.max(log_start + 1));
         epochs.encode(&mut fields);
         self.producers.encode(self.high_watermark, &mut fields);
         let durable: Vec<&Segment> = self.segments.iter().filter(|s| s.durable > 0).collect();

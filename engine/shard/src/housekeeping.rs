@@ -142,6 +142,7 @@ impl Shard {
             let fields = &entry.fields;
             slot.dirty.set(true);
             slot.changing.set(slot.changing.get() + 1);
+            slot.log.borrow_mut().announce_log_start(start);
             let placed = self
                 .journal()
                 .append(EntryKind(entry.kind), fields.len(), true, |into| {
