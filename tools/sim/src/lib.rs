@@ -15,5 +15,8 @@
 pub mod checker;
 pub mod content;
 pub mod coverage;
+#[cfg(feature = "mutants")]
+pub mod mutants;
 pub mod rng;
+pub mod run;
 pub mod shards;

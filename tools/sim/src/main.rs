@@ -1,26 +1,83 @@
-//! Runs seeds on all cores.
+//! Runs seeds on all cores: `tools-sim --seeds 0..500`.
 
-fn main() {
-    let mut args = std::env::args().skip(1);
-    let a: u64 = args.next().unwrap().parse().unwrap();
-    let b: u64 = args.next().unwrap().parse().unwrap();
-    let verbose = args.next().is_some();
-    if verbose {
+use std::ops::Range;
+use std::process::ExitCode;
+
+use clap::Parser;
+use tools_sim::run::{Report, run_seeds};
+
+/// Plays seeds of the simulation and checks every promise.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Args {
+    /// Seeds to play: `A..B`, or one seed.
+    #[arg(long, default_value = "0..500", value_parser = parse_seeds)]
+    seeds: Range<u64>,
+    /// Threads, each playing a seed of its own; as many as there are CPUs by default.
+    #[arg(long)]
+    jobs: Option<usize>,
+    /// Print what happens, event by event.
+    #[arg(long)]
+    verbose: bool,
+    /// Break a rule on purpose, by name or `all`, and look for the seed that finds it.
+    #[cfg(feature = "mutants")]
+    #[arg(long)]
+    mutant: Option<String>,
+}
+
+fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
+    let number = |text: &str| {
+        text.parse::<u64>()
+            .map_err(|error| format!("{text}: {error}"))
+    };
+    match text.split_once("..") {
+        Some((from, to)) => Ok(number(from)?..number(to)?),
+        None => number(text).map(|seed| seed..seed + 1),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "a command says what it found")]
+fn main() -> ExitCode {
+    let args = Args::parse();
+    if args.verbose {
         tracing_subscriber::fmt()
             .with_writer(std::io::stderr)
             .without_time()
             .with_max_level(tracing::Level::DEBUG)
             .init();
     }
-    let mut c = tools_sim::coverage::Coverage::default();
-    for seed in a..b {
-        let o = tools_sim::shards::play(seed, verbose);
-        c.merge(&o.coverage);
-        if let Some(v) = o.violation {
-            println!("seed {seed}: {v}");
-            std::process::exit(1);
-        }
+    let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let jobs = if args.verbose {
+        1
+    } else {
+        args.jobs.unwrap_or(cpus)
+    };
+    #[cfg(feature = "mutants")]
+    if let Some(name) = &args.mutant {
+        let found = tools_sim::mutants::hunt(name, args.seeds, jobs);
+        println!("{found}");
+        return ExitCode::from(u8::from(!found.is_complete()));
     }
-    println!("{c}");
-    println!("{:?}", c.shortfalls());
+    let report = run_seeds(args.seeds.clone(), jobs, args.verbose);
+    println!("{report}");
+    ExitCode::from(u8::from(!passed(&report, &args.seeds)))
+}
+
+/// Whether nothing was broken, and, for a run of some length, enough happened.
+fn passed(report: &Report, seeds: &Range<u64>) -> bool {
+    const SEEDS_THAT_COUNT: u64 = 500;
+    let enough = seeds.end - seeds.start < SEEDS_THAT_COUNT || report.shortfalls().is_empty();
+    report.failures().is_empty() && enough
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn seeds_are_a_range_or_one() {
+        assert_eq!(parse_seeds("3..7"), Ok(3..7));
+        assert_eq!(parse_seeds("9"), Ok(9..10));
+        assert!(parse_seeds("a..7").is_err());
+    }
 }

@@ -39,9 +39,9 @@ impl Log {
     }
 
     /// The highest log start that can be explained.
-    pub(super) const fn start_bound(&self, high_watermark: i64) -> i64 {
+    pub(super) const fn start_bound(&self) -> i64 {
         if self.expires {
-            high_watermark
+            i64::MAX
         } else {
             self.delete_bound
         }
@@ -132,18 +132,28 @@ impl Log {
             );
             return broken(Promise::Position, what);
         }
+        if log_start > high_watermark {
+            let what = format!("log {log}: log start {log_start} behind {high_watermark}");
+            return broken(Promise::Position, what);
+        }
+        self.high_watermark = self.high_watermark.max(high_watermark);
+        self.starts_at(known, log_start)
+    }
+
+    /// A log start came with an answer.
+    pub(super) fn starts_at(&mut self, known: Known, log_start: i64) -> Checked {
+        let log = known.log;
         if log_start < known.log_start {
             let what = format!("log {log}: log start {log_start} after {}", known.log_start);
             return broken(Promise::Position, what);
         }
-        if log_start > self.start_bound(high_watermark) || log_start > high_watermark {
+        if log_start > self.start_bound() {
+            let bound = self.delete_bound;
             let what = format!(
-                "log {log}: log start {log_start}, nobody asked to delete beyond {}",
-                self.delete_bound
+                "log {log}: log start {log_start}, but nobody asked to delete beyond {bound}"
             );
             return broken(Promise::Lost, what);
         }
-        self.high_watermark = self.high_watermark.max(high_watermark);
         self.log_start = self.log_start.max(log_start);
         Ok(())
     }

@@ -181,8 +181,8 @@ impl Checker {
         self.sent.insert(sent.id, sent);
     }
 
-    /// A batch was acknowledged.
-    pub fn acknowledged(&mut self, id: BatchId, base_offset: i64) {
+    /// A batch was acknowledged; `known` was so when it was sent.
+    pub fn acknowledged(&mut self, known: Known, id: BatchId, base_offset: i64, log_start: i64) {
         self.acknowledged += 1;
         let records = self.sent[&id].records;
         let place = Place {
@@ -195,6 +195,8 @@ impl Checker {
         let log = self.log_mut(id.log);
         let end = base_offset + i64::from(records);
         log.high_watermark = log.high_watermark.max(end);
+        let checked = log.starts_at(known, log_start);
+        self.note(checked);
     }
 
     /// A batch was seen at an offset.
@@ -300,7 +302,7 @@ impl Checker {
     pub fn out_of_range(&mut self, known: Known, offset: i64, high_watermark: i64, log_start: i64) {
         self.positions(known, high_watermark, log_start);
         let log = self.log(known.log);
-        let readable = offset >= log.start_bound(high_watermark) && offset <= known.high_watermark;
+        let readable = offset >= log.start_bound() && offset <= known.high_watermark;
         if readable || (log_start..=high_watermark).contains(&offset) {
             let what = format!(
                 "log {}: {offset} is out of range, of {log_start} to {high_watermark}; readable was {}..{}",
@@ -318,7 +320,8 @@ impl Checker {
 
     /// The deletion is done, says the server: `log_start` holds from now on.
     pub fn deleted(&mut self, known: Known, target: i64, log_start: i64) {
-        self.positions(known, known.high_watermark, log_start);
+        let checked = self.log_mut(known.log).starts_at(known, log_start);
+        self.note(checked);
         if log_start < target {
             let what = format!(
                 "log {}: records below {target} were deleted, but the log starts at {log_start}",

@@ -13,6 +13,7 @@ use engine_shard::{Appended, ProduceBatch, ProduceTicket, ProducerStamp, ShardEr
 use super::client::Client;
 use super::game::id_of;
 use super::plan::ProducerPlan;
+use crate::checker::Known;
 use crate::content::{BatchId, Idempotence, Sent, Wanted, make};
 use crate::coverage::Event;
 use crate::rng::Rng;
@@ -126,8 +127,13 @@ impl Producer {
         self.send(client, batches).await;
     }
 
+    /// Whether another batch may be under way: counted from the oldest without an answer, as answers
+    /// on one connection come in order.
     fn has_room(&self, lane: usize) -> bool {
-        self.lanes.borrow()[lane].unanswered.len() < self.plan.in_flight_max
+        let lane = &self.lanes.borrow()[lane];
+        let oldest = lane.unanswered.front().map(|batch| batch.sent.id.number);
+        let under_way = oldest.map_or(0, |oldest| lane.next_number - oldest);
+        under_way < self.plan.in_flight_max as u32
     }
 
     /// A new batch, which is without an answer from now on.
@@ -178,34 +184,44 @@ impl Producer {
         }
         self.in_flight.set(self.in_flight.get() + 1);
         let batches = batches.iter().map(to_produce).collect();
+        let checker = client.game().checker.borrow();
+        let known = sent.iter().map(|sent| checker.known(sent.id.log)).collect();
+        drop(checker);
         let ticket = client.shards.produce(batches, |id| client.owner(id)).await;
         let (own, client) = (Rc::clone(self), Rc::clone(client));
-        spawn(async move { own.wait(client, sent, ticket).await }).detach();
+        spawn(async move { own.wait(client, sent, known, ticket).await }).detach();
     }
 
-    async fn wait(self: Rc<Self>, client: Rc<Client>, sent: Vec<Sent>, ticket: ProduceTicket) {
+    async fn wait(
+        self: Rc<Self>,
+        client: Rc<Client>,
+        sent: Vec<Sent>,
+        known: Vec<Known>,
+        ticket: ProduceTicket,
+    ) {
         let outcomes = ticket.durable().await;
-        for (sent, outcome) in sent.iter().zip(outcomes) {
-            self.answer(&client, sent, outcome);
+        for ((sent, known), outcome) in sent.iter().zip(known).zip(outcomes) {
+            self.answer(&client, sent, known, outcome);
         }
         client.note_stats();
         self.in_flight.set(self.in_flight.get() - 1);
         self.answered.notify();
     }
 
-    fn answer(&self, client: &Client, sent: &Sent, outcome: Result<Appended, ShardError>) {
+    fn answer(
+        &self,
+        client: &Client,
+        sent: &Sent,
+        known: Known,
+        outcome: Result<Appended, ShardError>,
+    ) {
         let game = client.game();
         match outcome {
             Ok(appended) => {
                 trace(|| format!("acknowledged {:?} at {}", sent.id, appended.base_offset));
+                let (base_offset, log_start) = (appended.base_offset, appended.log_start_offset);
                 let mut checker = game.checker.borrow_mut();
-                checker.acknowledged(sent.id, appended.base_offset);
-                let known = checker.known(sent.id.log);
-                checker.positions(
-                    known,
-                    known.high_watermark,
-                    appended.log_start_offset.max(known.log_start),
-                );
+                checker.acknowledged(known, sent.id, base_offset, log_start);
                 game.coverage.borrow_mut().count(Event::Commit);
                 self.forget(sent.id);
                 game.note_way(sent);
