@@ -174,7 +174,7 @@ async fn checked_partition(
         let message = "Transactions are not supported yet";
         return Err(Refused::with(ErrorCode::INVALID_RECORD, message));
     }
-    let batch = check(id, records, rules.clone()).await?;
+    let batch = check(id, records, rules).await?;
     Ok((batch, rules.log_append_time_ms()))
 }
 

@@ -140,28 +140,40 @@ fn target_codec(compression: CompressionType) -> Option<(Codec, Option<i32>)> {
 pub(crate) async fn check(
     id: TopicPartition,
     records: Buf,
+    rules: &Rules,
+) -> Result<ProduceBatch, Refused> {
+    // Most batches never wait: the rare future is boxed, so that theirs stays small.
+    match check_here(id, &records, rules) {
+        Some(result) => result,
+        None => Box::pin(check_elsewhere(id, records, rules.clone())).await,
+    }
+}
+
+/// Checks here, unless that turns out to take long.
+fn check_here(
+    id: TopicPartition,
+    records: &Buf,
+    rules: &Rules,
+) -> Option<Result<ProduceBatch, Refused>> {
+    if !is_quick(records, rules) {
+        return None;
+    }
+    let allowed = rules.limits.decompressed_bytes_max;
+    let max = allowed.min(INLINE_DECOMPRESSED_MAX);
+    match check_now(id, records, rules, max) {
+        Err(BatchError::DecompressedTooLarge { .. }) if max < allowed => None,
+        result => Some(judged(result, rules)),
+    }
+}
+
+async fn check_elsewhere(
+    id: TopicPartition,
+    records: Buf,
     rules: Rules,
 ) -> Result<ProduceBatch, Refused> {
-    if is_quick(&records, &rules) {
-        let max = rules
-            .limits
-            .decompressed_bytes_max
-            .min(INLINE_DECOMPRESSED_MAX);
-        let inline = Rules {
-            limits: Limits {
-                decompressed_bytes_max: max,
-                ..rules.limits
-            },
-            ..rules
-        };
-        match check_now(id, &records, &inline) {
-            Err(BatchError::DecompressedTooLarge { .. })
-                if max < rules.limits.decompressed_bytes_max => {},
-            result => return judged(result, &rules),
-        }
-    }
     let there = rules.clone();
-    let result = engine_rt::blocking(move || check_now(id, &records, &there)).await;
+    let max = rules.limits.decompressed_bytes_max;
+    let result = engine_rt::blocking(move || check_now(id, &records, &there, max)).await;
     judged(result, &rules)
 }
 
@@ -193,9 +205,18 @@ fn judged(
     Ok(batch)
 }
 
-fn check_now(id: TopicPartition, records: &Buf, rules: &Rules) -> Result<ProduceBatch, BatchError> {
+fn check_now(
+    id: TopicPartition,
+    records: &Buf,
+    rules: &Rules,
+    decompressed_bytes_max: usize,
+) -> Result<ProduceBatch, BatchError> {
+    let limits = Limits {
+        decompressed_bytes_max,
+        ..rules.limits
+    };
     CODECS.with_borrow_mut(|codecs| {
-        let checked = check_batch(records, rules.version, &rules.limits, rules.now_ms, codecs)?;
+        let checked = check_batch(records, rules.version, &limits, rules.now_ms, codecs)?;
         let bytes = stored_bytes(records, &checked, rules, codecs)?;
         Ok(produce_batch(id, bytes, &checked))
     })
@@ -304,7 +325,7 @@ mod tests {
     }
 
     fn checked(records: &Buf, rules: &Rules) -> Result<ProduceBatch, Refused> {
-        judged(check_now(id(), records, rules), rules)
+        judged(check_now(id(), records, rules, 64 << 20), rules)
     }
 
     #[test]
