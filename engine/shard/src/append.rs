@@ -69,7 +69,7 @@ impl Shard {
 
     fn is_bypass(&self, batch: &ProduceBatch) -> bool {
         batch.bytes.len() >= self.options.bypass_bytes
-            || batch.bytes.len() + 128 > engine_wal::Journal::payload_bytes_max()
+            || batch.bytes.len() + 128 > self.journal().payload_bytes_max()
     }
 
     /// Whether the append may begin at once.

@@ -32,10 +32,20 @@ pub struct JournalOptions {
     pub files_max: usize,
 }
 
+/// Smallest journal file.
+const FILE_BYTES_MIN: u64 = 16 * BLOCK_BYTES as u64;
+
 impl JournalOptions {
+    /// Largest frame: two fit in a file.
+    pub const fn frame_bytes_max(&self) -> usize {
+        let half = (self.file_bytes / 2) as usize;
+        let half = half - half % BLOCK_BYTES;
+        if half < FRAME_BYTES_MAX { half } else { FRAME_BYTES_MAX }
+    }
+
     /// Size of the first file: room for two frames at least.
     fn first_bytes(&self) -> u64 {
-        self.first_file_bytes.max(2 * FRAME_BYTES_MAX as u64)
+        self.first_file_bytes.max(2 * self.frame_bytes_max() as u64)
     }
 
     /// No file that is ready for use is smaller.
@@ -73,7 +83,7 @@ impl JournalFiles {
         free: Vec<JournalFile>,
     ) -> Rc<Self> {
         assert!(
-            options.file_bytes >= 2 * FRAME_BYTES_MAX as u64,
+            options.file_bytes >= FILE_BYTES_MIN,
             "journal files are too small"
         );
         assert!(

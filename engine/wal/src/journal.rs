@@ -11,7 +11,7 @@ use engine_rt::mutant::{self, Mutant};
 use engine_rt::{BLOCK_BYTES, Buf, Event, now, spawn, timeout, yield_now};
 
 use crate::files::{JournalFiles, JournalOptions};
-use crate::frame::{DiskId, EntryKind, FRAME_BYTES_MAX, entry_bytes};
+use crate::frame::{DiskId, EntryKind, entry_bytes};
 use crate::group::{Flush, SealedFrame};
 use crate::pipeline::{CurrentFile, State};
 use crate::recovery::{Position, Recovered};
@@ -68,6 +68,7 @@ pub struct Journal {
     files: Rc<JournalFiles>,
     disk_id: DiskId,
     id: u32,
+    frame_bytes_max: usize,
     work: Event,
     progress: Event,
     observer: Weak<dyn JournalObserver>,
@@ -115,12 +116,14 @@ impl Journal {
     ) -> Rc<Self> {
         let (disk_id, id) = (options.disk_id, options.journal_id);
         let (recovered_end, generation) = (recovered.end, recovered.generation_max);
+        let frame_bytes_max = options.frame_bytes_max();
         let files = JournalFiles::new(options, recovered.used, recovered.free);
         let journal = Rc::new(Self {
-            state: RefCell::new(State::after(&recovered_end, generation)),
+            state: RefCell::new(State::after(&recovered_end, generation, frame_bytes_max)),
             files,
             disk_id,
             id,
+            frame_bytes_max,
             work: Event::new(),
             progress: Event::new(),
             observer,
@@ -141,7 +144,7 @@ impl Journal {
     ) -> Placed {
         let needed = entry_bytes(payload_bytes);
         assert!(
-            needed <= Self::payload_bytes_max(),
+            needed <= self.payload_bytes_max(),
             "entry of {payload_bytes} bytes"
         );
         let mut state = self.state.borrow_mut();
@@ -154,8 +157,8 @@ impl Journal {
     }
 
     /// The largest payload that one entry may have.
-    pub const fn payload_bytes_max() -> usize {
-        FRAME_BYTES_MAX - BLOCK_BYTES
+    pub const fn payload_bytes_max(&self) -> usize {
+        self.frame_bytes_max - BLOCK_BYTES
     }
 
     /// Announces that the open frame, as returned by `append`, refers to an extent that is being

@@ -7,7 +7,7 @@ use engine_rt::{BLOCK_BYTES, Buf, BufMut};
 
 use crate::files::JournalFile;
 use crate::frame::{
-    DiskId, EntryKind, FRAME_BYTES_MAX, FrameHeader, HEADER_BYTES, encode_entry, entry_bytes,
+    DiskId, EntryKind, FrameHeader, HEADER_BYTES, encode_entry, entry_bytes,
 };
 use crate::group::{Flush, OpenGroup, SealedFrame};
 use crate::journal::JournalStats;
@@ -17,8 +17,6 @@ use crate::recovery::Position;
 const DEPTH: usize = 4;
 /// A group of this size does not wait for the flush before it.
 const PIPELINE_BYTES: usize = 64 << 10;
-/// Bytes of frames kept together in one pooled buffer.
-const ARENA_BYTES: usize = FRAME_BYTES_MAX;
 
 /// The file that frames go to now.
 pub(crate) struct CurrentFile {
@@ -33,7 +31,11 @@ pub(crate) struct State {
     pub next_generation: u64,
     /// End of the log as written so far: what the next frame links to.
     pub end: Position,
+    /// Frames are kept together in pooled buffers of this size, and are never larger.
+    pub frame_bytes_max: usize,
     pub arena: BufMut,
+    /// 1 while a group that was taken waits for a file: it has the next sequence already.
+    pub taken: u64,
     pub open: Option<OpenGroup>,
     pub sealed: VecDeque<OpenGroup>,
     pub in_flight: usize,
@@ -59,13 +61,15 @@ pub(crate) struct State {
 
 impl State {
     /// A new life behind `end`; files up to `generation_max` are taken.
-    pub(crate) fn after(end: &Position, generation_max: u64) -> Self {
+    pub(crate) fn after(end: &Position, generation_max: u64, frame_bytes_max: usize) -> Self {
         let last = end.sequence.saturating_sub(1);
         Self {
             current: None,
             next_generation: generation_max + 1,
             end: *end,
-            arena: BufMut::with_capacity(ARENA_BYTES),
+            arena: BufMut::with_capacity(frame_bytes_max),
+            frame_bytes_max,
+            taken: 0,
             open: None,
             sealed: VecDeque::new(),
             in_flight: 0,
@@ -103,13 +107,13 @@ impl State {
 
     /// The sequence that the open group will have.
     pub(crate) fn open_sequence(&self) -> u64 {
-        self.end.sequence + self.sealed.len() as u64
+        self.end.sequence + self.taken + self.sealed.len() as u64
     }
 
     /// Closes the open group if `needed` bytes do not fit in it.
     pub(crate) fn make_room(&mut self, needed: usize) {
         let fits = |group: &OpenGroup| {
-            HEADER_BYTES + group.body_bytes + needed <= FRAME_BYTES_MAX
+            HEADER_BYTES + group.body_bytes + needed <= self.frame_bytes_max
                 && needed + BLOCK_BYTES <= self.arena.len()
         };
         if let Some(group) = self.open.take_if(|group| !fits(group)) {
@@ -118,7 +122,7 @@ impl State {
         }
         if self.open.is_none() {
             if self.arena.len() < HEADER_BYTES + needed + BLOCK_BYTES {
-                self.arena = BufMut::with_capacity(ARENA_BYTES);
+                self.arena = BufMut::with_capacity(self.frame_bytes_max);
             }
             let header = self.arena.split_to(HEADER_BYTES);
             self.open = Some(OpenGroup {
@@ -166,6 +170,7 @@ impl State {
     }
 
     pub(crate) fn take_group(&mut self) -> OpenGroup {
+        self.taken = 1;
         if let Some(group) = self.sealed.pop_front() {
             return group;
         }
@@ -218,6 +223,7 @@ impl State {
             prev_crc: crc,
         };
         self.life_start = false;
+        self.taken = 0;
         self.mark_written = flushed_mark;
         self.in_flight += 1;
         self.stats.frames += 1;

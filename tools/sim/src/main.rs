@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tools_sim::run::{Report, run_seeds};
+use tools_sim::run::{Report, end_at_panic, run_seeds};
 
 /// Plays seeds of the simulation and checks every promise.
 #[derive(Debug, Parser)]
@@ -54,13 +54,35 @@ fn main() -> ExitCode {
     };
     #[cfg(feature = "mutants")]
     if let Some(name) = &args.mutant {
-        let found = tools_sim::mutants::hunt(name, args.seeds, jobs);
-        println!("{found}");
-        return ExitCode::from(u8::from(!found.is_complete()));
+        return ExitCode::from(hunt(name, args.seeds, jobs));
     }
+    end_at_panic(|failure| {
+        println!("{failure}\n1 failed");
+        1
+    });
     let report = run_seeds(args.seeds.clone(), jobs, args.verbose);
     println!("{report}");
     ExitCode::from(u8::from(!passed(&report, &args.seeds)))
+}
+
+/// Hunts one mutant or all of them; the exit status.
+#[cfg(feature = "mutants")]
+#[expect(clippy::print_stdout, reason = "a command says what it found")]
+fn hunt(name: &str, seeds: Range<u64>, jobs: usize) -> u8 {
+    use tools_sim::mutants::{by_name, hunt_all, hunt_one};
+    if let Some(mutant) = by_name(name) {
+        return hunt_one(mutant, seeds, jobs);
+    }
+    match hunt_all(&seeds, jobs) {
+        Ok(hunt) => {
+            println!("{hunt}");
+            u8::from(!hunt.is_complete())
+        },
+        Err(error) => {
+            println!("the hunt cannot begin: {error}");
+            1
+        },
+    }
 }
 
 /// Whether nothing was broken, and, for a run of some length, enough happened.

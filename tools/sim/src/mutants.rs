@@ -1,54 +1,92 @@
-//! Deliberate bugs, each to be found by some seed: a mutant that survives is a hole in the checker.
+//! Deliberate bugs, each to be found by some seed: a mutant that survives is a hole in the workload
+//! or in the checker.
+//!
+//! Each mutant is hunted by a process of its own, since a seed may find it by a panic, which aborts.
 
 use std::fmt;
+use std::io;
 use std::ops::Range;
+use std::process::Command;
 
-use engine_rt::mutant::Mutant;
+use engine_rt::mutant::{Mutant, set};
 
-use crate::run::run_mutant;
+use crate::run::{end_at_panic, run_with};
+use crate::shards::play;
+
+/// Exit status of a process that found its mutant.
+pub const FOUND: u8 = 10;
+
+/// What became of a mutant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    mutant: Mutant,
+    /// The seed that found it and what it saw.
+    found: Option<String>,
+}
 
 /// Which mutants were looked for, and what it took.
 #[derive(Clone, Debug)]
 pub struct Hunt {
-    rows: Vec<(Mutant, Option<(u64, String)>, u64)>,
+    rows: Vec<Row>,
 }
 
 impl Hunt {
     /// Whether every mutant was found.
     pub fn is_complete(&self) -> bool {
-        !self.rows.is_empty() && self.rows.iter().all(|(_, found, _)| found.is_some())
+        !self.rows.is_empty() && self.rows.iter().all(|row| row.found.is_some())
     }
 }
 
 impl fmt::Display for Hunt {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "| mutant | seeds played | found by |")?;
-        writeln!(f, "|---|---|---|")?;
-        for (mutant, found, played) in &self.rows {
-            match found {
-                Some((seed, how)) => writeln!(f, "| {mutant:?} | {played} | seed {seed}: {how} |")?,
-                None => writeln!(f, "| {mutant:?} | {played} | not found |")?,
-            }
+        writeln!(f, "| mutant | found by |")?;
+        writeln!(f, "|---|---|")?;
+        for Row { mutant, found } in &self.rows {
+            let found = found.as_deref().unwrap_or("**nothing**");
+            writeln!(f, "| {mutant:?} | {found} |")?;
         }
-        let found = self
-            .rows
-            .iter()
-            .filter(|(_, found, _)| found.is_some())
-            .count();
+        let found = self.rows.iter().filter(|row| row.found.is_some()).count();
         write!(f, "{found} passed, {} failed", self.rows.len() - found)
     }
 }
 
-/// Looks for the mutant called `name`, or for all of them.
-pub fn hunt(name: &str, seeds: Range<u64>, jobs: usize) -> Hunt {
-    let wanted = |mutant: &&Mutant| name == "all" || format!("{mutant:?}") == name;
-    let rows = Mutant::ALL
-        .iter()
-        .filter(wanted)
-        .map(|mutant| {
-            let (found, played) = run_mutant(*mutant, seeds.clone(), jobs);
-            (*mutant, found, played)
-        })
-        .collect();
-    Hunt { rows }
+/// The mutant of that name.
+pub fn by_name(name: &str) -> Option<Mutant> {
+    let mut all = Mutant::ALL.into_iter();
+    all.find(|mutant| format!("{mutant:?}") == name)
+}
+
+/// Breaks a rule and plays seeds until one finds it; prints seed and finding, gives the exit status.
+#[expect(clippy::print_stdout, reason = "the hunting process reads it")]
+pub fn hunt_one(mutant: Mutant, seeds: Range<u64>, jobs: usize) -> u8 {
+    end_at_panic(|failure| {
+        println!("seed {}: {}", failure.seed, failure.what);
+        i32::from(FOUND)
+    });
+    let report = run_with(seeds, jobs, |seed| {
+        set(Some(mutant));
+        play(seed, false)
+    });
+    let Some(failure) = report.failures().first() else {
+        return 0;
+    };
+    println!("seed {}: {}", failure.seed, failure.what);
+    FOUND
+}
+
+/// Hunts all mutants, each in a process of its own.
+pub fn hunt_all(seeds: &Range<u64>, jobs: usize) -> io::Result<Hunt> {
+    let mut rows = Vec::new();
+    for mutant in Mutant::ALL {
+        let output = Command::new(std::env::current_exe()?)
+            .args(["--mutant", &format!("{mutant:?}")])
+            .args(["--seeds", &format!("{}..{}", seeds.start, seeds.end)])
+            .args(["--jobs", &jobs.to_string()])
+            .output()?;
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        let found = output.status.code() == Some(i32::from(FOUND));
+        let found = found.then(|| said.lines().last().unwrap_or_default().replace('|', "/"));
+        rows.push(Row { mutant, found });
+    }
+    Ok(Hunt { rows })
 }

@@ -1,5 +1,9 @@
 //! Many seeds on many threads, one world for each thread at a time.
+//!
+//! A panic is a failure like any other, but it ends the process: programs are built to abort. The
+//! hook that [`end_at_panic`] installs still says which seed it was and how to play it again.
 
+use std::cell::Cell;
 use std::fmt;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,19 +15,48 @@ use crate::shards::{Outcome, play};
 /// Every so many seeds one is played twice: the same seed must give the same trace.
 const PLAYED_TWICE_EVERY: u64 = 100;
 
+thread_local! {
+    static SEED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// A seed that broke a promise, and which.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Failure {
+    /// The seed.
+    pub seed: u64,
+    /// What was seen.
+    pub what: String,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { seed, what } = self;
+        writeln!(f, "seed {seed}: {what}")?;
+        write!(
+            f,
+            "replay: cargo run --release -p tools-sim -- --seeds {seed} --verbose"
+        )
+    }
+}
+
 /// What a run of seeds found.
 #[derive(Clone, Debug, Default)]
 pub struct Report {
     coverage: Coverage,
     played: u64,
-    failures: Vec<(u64, String)>,
+    failures: Vec<Failure>,
     elapsed: Duration,
 }
 
 impl Report {
-    /// Seeds that broke a promise, and which; lowest seed first.
-    pub fn failures(&self) -> &[(u64, String)] {
+    /// Seeds that broke a promise; lowest seed first.
+    pub fn failures(&self) -> &[Failure] {
         &self.failures
+    }
+
+    /// Seeds played to their end.
+    pub const fn played(&self) -> u64 {
+        self.played
     }
 
     /// What did not happen often enough for the run to mean something.
@@ -35,7 +68,8 @@ impl Report {
         self.coverage.merge(&outcome.coverage);
         self.played += 1;
         if let Some(violation) = &outcome.violation {
-            self.failures.push((seed, violation.to_string()));
+            let what = violation.to_string();
+            self.failures.push(Failure { seed, what });
         }
     }
 
@@ -55,31 +89,29 @@ impl fmt::Display for Report {
         for shortfall in self.shortfalls() {
             writeln!(f, "too little happened: {shortfall}")?;
         }
-        for (seed, violation) in &self.failures {
-            writeln!(f, "seed {seed}: {violation}")?;
-        }
-        if let Some((seed, _)) = self.failures.first() {
-            writeln!(
-                f,
-                "replay: cargo run --release -p tools-sim -- --seeds {seed} --verbose"
-            )?;
+        for failure in &self.failures {
+            writeln!(f, "{failure}")?;
         }
         let failed = self.failures.len() as u64;
         write!(f, "{} passed, {failed} failed", self.played - failed)
     }
 }
 
-/// Plays `seeds` on `jobs` threads.
+/// Plays `seeds` on `jobs` threads, until one fails.
 pub fn run_seeds(seeds: Range<u64>, jobs: usize, trace: bool) -> Report {
     run_with(seeds, jobs, |seed| play_checked(seed, trace))
 }
 
-/// Plays `seeds` by `play` on `jobs` threads.
+/// Plays `seeds` by `play` on `jobs` threads, until one fails.
 #[expect(
     clippy::disallowed_methods,
     reason = "the runner is outside of the simulated worlds: its time is real"
 )]
-fn run_with(seeds: Range<u64>, jobs: usize, play: impl Fn(u64) -> Outcome + Sync) -> Report {
+pub(crate) fn run_with(
+    seeds: Range<u64>,
+    jobs: usize,
+    play: impl Fn(u64) -> Outcome + Sync,
+) -> Report {
     let started = std::time::Instant::now();
     let next = AtomicU64::new(seeds.start);
     let mut report = Report::default();
@@ -90,7 +122,11 @@ fn run_with(seeds: Range<u64>, jobs: usize, play: impl Fn(u64) -> Outcome + Sync
             if seed >= seeds.end {
                 return report;
             }
+            SEED.set(seed);
             report.take(seed, &play(seed));
+            if !report.failures.is_empty() {
+                next.store(seeds.end, Ordering::Relaxed);
+            }
         }
     };
     std::thread::scope(|scope| {
@@ -106,30 +142,17 @@ fn run_with(seeds: Range<u64>, jobs: usize, play: impl Fn(u64) -> Outcome + Sync
     report
 }
 
-/// Plays seeds with a rule broken until one finds it: the seed and what it saw, and how many were
-/// played. A panic of an assertion finds it too.
-#[cfg(feature = "mutants")]
-pub fn run_mutant(
-    mutant: engine_rt::mutant::Mutant,
-    seeds: Range<u64>,
-    jobs: usize,
-) -> (Option<(u64, String)>, u64) {
-    let first = seeds.start;
-    let step = 16 * jobs as u64;
-    let mut from = first;
-    while from < seeds.end {
-        let to = (from + step).min(seeds.end);
-        let report = run_with(from..to, jobs, |seed| {
-            engine_rt::mutant::set(Some(mutant));
-            let played = std::panic::catch_unwind(|| play(seed, false));
-            played.unwrap_or_else(|_| Outcome::panicked())
-        });
-        if let Some(failure) = report.failures.first() {
-            return (Some(failure.clone()), failure.0 - first + 1);
-        }
-        from = to;
-    }
-    (None, seeds.end - first)
+/// Has `report` hear of the seed that panics, and the process end with what it returns.
+#[expect(clippy::exit, reason = "a panic aborts: nothing of the world is left to end in order")]
+pub fn end_at_panic(report: impl Fn(Failure) -> i32 + Send + Sync + 'static) {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        before(info);
+        let place = info.location().map_or_else(String::new, ToString::to_string);
+        let what = format!("panic at {place}: {}", info.payload_as_str().unwrap_or("?"));
+        let seed = SEED.get();
+        std::process::exit(report(Failure { seed, what }));
+    }));
 }
 
 /// Plays a seed, some of them twice.
@@ -148,11 +171,27 @@ fn play_checked(seed: u64, trace: bool) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checker::{Promise, Violation};
 
     #[test]
     fn a_few_seeds_keep_every_promise_on_two_threads() {
         let report = run_seeds(0..6, 2, false);
         assert_eq!(report.played, 6);
         assert!(report.failures().is_empty(), "{report}");
+    }
+
+    #[test]
+    fn a_run_ends_with_the_first_failure() {
+        let fails = |seed| Outcome {
+            coverage: Coverage::default(),
+            violation: (seed == 3).then(|| Violation {
+                promise: Promise::Lost,
+                what: "something".to_owned(),
+            }),
+            trace_hash: 0,
+        };
+        let report = run_with(0..100, 1, fails);
+        assert_eq!((report.played, report.failures()[0].seed), (4, 3));
+        assert!(report.to_string().ends_with("3 passed, 1 failed"), "{report}");
     }
 }

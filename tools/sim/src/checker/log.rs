@@ -24,6 +24,8 @@ pub(super) struct Log {
     /// Up to where somebody asked to delete.
     pub delete_bound: i64,
     expires: bool,
+    /// How often the log start was seen to have moved by itself.
+    pub expiries: u64,
 }
 
 impl Log {
@@ -35,6 +37,7 @@ impl Log {
             log_start: 0,
             delete_bound: 0,
             expires,
+            expiries: 0,
         }
     }
 
@@ -154,6 +157,7 @@ impl Log {
             );
             return broken(Promise::Lost, what);
         }
+        self.expiries += u64::from(log_start > self.log_start.max(self.delete_bound));
         self.log_start = self.log_start.max(log_start);
         Ok(())
     }

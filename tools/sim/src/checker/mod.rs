@@ -127,7 +127,6 @@ pub struct Checker {
     logs: Vec<Log>,
     sent: BTreeMap<BatchId, Sent>,
     violation: Option<Violation>,
-    acknowledged: u64,
 }
 
 impl Checker {
@@ -142,9 +141,9 @@ impl Checker {
         self.violation.as_ref()
     }
 
-    /// Appends acknowledged so far.
-    pub const fn acknowledged_count(&self) -> u64 {
-        self.acknowledged
+    /// How often a log start was seen to have moved by itself.
+    pub fn expiries(&self) -> u64 {
+        self.logs.iter().map(|log| log.expiries).sum()
     }
 
     /// Notes that something else went wrong.
@@ -183,7 +182,6 @@ impl Checker {
 
     /// A batch was acknowledged; `known` was so when it was sent.
     pub fn acknowledged(&mut self, known: Known, id: BatchId, base_offset: i64, log_start: i64) {
-        self.acknowledged += 1;
         let records = self.sent[&id].records;
         let place = Place {
             id,

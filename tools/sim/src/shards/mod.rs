@@ -62,6 +62,7 @@ pub fn play(seed: u64, trace: bool) -> Outcome {
     drop(director);
     let violation = game.checker.borrow().violation().cloned();
     let mut coverage = game.coverage.borrow().clone();
+    coverage.add(Event::Retention, game.checker.borrow().expiries());
     coverage.end_seed();
     Outcome {
         coverage,

@@ -9,7 +9,7 @@ use engine_shard::LogConfig;
 use crate::rng::Rng;
 
 /// Smallest journal file that the engine takes.
-const JOURNAL_FILE_BYTES: u64 = 2 << 20;
+const JOURNAL_FILE_BYTES: u64 = 256 << 10;
 
 /// The layout of a node and the habits of its clients.
 #[derive(Clone, Debug)]
@@ -64,11 +64,17 @@ pub struct ProducerPlan {
 impl Plan {
     /// Draws a plan.
     pub fn draw(rng: &mut Rng) -> Self {
-        let bypass_bytes = *rng.pick(&[12 << 10, 24 << 10, 64 << 10]);
+        // Some seeds fill the journal so that it turns over and uses its files again.
+        let bulky = rng.percent(12);
+        let bypass_bytes = if bulky {
+            96 << 10
+        } else {
+            *rng.pick(&[12 << 10, 24 << 10, 64 << 10])
+        };
         let logs: Vec<_> = (0..rng.between(1, 6)).map(|_| draw_log(rng)).collect();
         let producers = rng.between(1, 4);
         let producers = (0..producers)
-            .map(|_| ProducerPlan::draw(rng, logs.len() as u64, bypass_bytes as u64))
+            .map(|_| ProducerPlan::draw(rng, logs.len() as u64, bypass_bytes as u64, bulky))
             .collect();
         Self {
             logs,
@@ -132,18 +138,22 @@ pub(super) const fn expires(config: &LogConfig) -> bool {
 }
 
 impl ProducerPlan {
-    fn draw(rng: &mut Rng, logs: u64, bypass_bytes: u64) -> Self {
+    fn draw(rng: &mut Rng, logs: u64, bypass_bytes: u64, bulky: bool) -> Self {
         let count = rng.between(1, logs.min(3));
         let mut own: Vec<u32> = (0..count).map(|_| rng.below(logs) as u32).collect();
         own.sort_unstable();
         own.dedup();
-        let small_max = rng.magnitude(200, bypass_bytes - 1);
+        let small = if bulky {
+            bypass_bytes / 4..bypass_bytes - 200
+        } else {
+            100..rng.magnitude(200, bypass_bytes - 200).max(200)
+        };
         Self {
             idempotent: rng.percent(70),
             logs: own,
             in_flight_max: rng.between(1, 5) as usize,
-            batches: 1..rng.between(10, 60),
-            small: 100..small_max.max(200),
+            batches: 1..rng.between(10, if bulky { 150 } else { 60 }),
+            small,
             large_percent: *rng.pick(&[0, 5, 20, 60]),
             pause_us: *rng.pick(&[0, 100, 2000, 20_000]),
         }
