@@ -40,7 +40,11 @@ impl JournalOptions {
     pub const fn frame_bytes_max(&self) -> usize {
         let half = (self.file_bytes / 2) as usize;
         let half = half - half % BLOCK_BYTES;
-        if half < FRAME_BYTES_MAX { half } else { FRAME_BYTES_MAX }
+        if half < FRAME_BYTES_MAX {
+            half
+        } else {
+            FRAME_BYTES_MAX
+        }
     }
 
     /// Size of the first file: room for two frames at least.

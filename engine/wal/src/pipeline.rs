@@ -6,9 +6,7 @@ use std::io;
 use engine_rt::{BLOCK_BYTES, Buf, BufMut};
 
 use crate::files::JournalFile;
-use crate::frame::{
-    DiskId, EntryKind, FrameHeader, HEADER_BYTES, encode_entry, entry_bytes,
-};
+use crate::frame::{DiskId, EntryKind, FrameHeader, HEADER_BYTES, encode_entry, entry_bytes};
 use crate::group::{Flush, OpenGroup, SealedFrame};
 use crate::journal::JournalStats;
 use crate::recovery::Position;

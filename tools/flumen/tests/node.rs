@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use engine_rt::sim::{CrashKind, NodeId, Options, World};
+use engine_rt::sim::{CrashKind, CrashPoint, NodeId, Options, World};
 use engine_rt::{Buf, sleep};
 use flumen::broker::{
     AdminHandle, BrokerConfig, KafkaListener, RunningBroker, Settings, StartError, start,
@@ -274,4 +274,99 @@ fn a_taken_address_and_a_directory_in_use_are_told() {
         assert!(message.contains("in use"), "{message}");
         running.stop().await.expect("an orderly stop");
     });
+}
+
+/// One life: starts, creates the topic if it is not there, appends at the end of every partition
+/// until the node crashes. Gives the end of what was acknowledged, by partition.
+fn write_until_crash(world: &World, node: NodeId, shards: usize) -> Vec<i64> {
+    let acknowledged = std::rc::Rc::new(std::cell::RefCell::new(vec![0; PARTITIONS as usize]));
+    let sink = std::rc::Rc::clone(&acknowledged);
+    world.start(node, move || async move {
+        let _running = started(shards).await;
+        let connection = connect().await;
+        // Whether it came about before a crash is not known.
+        let _there = create(&connection, PARTITIONS).await;
+        let producer = Producer::new(&connection).await.expect("a producer id");
+        let mut ends = Vec::new();
+        for partition in 0..PARTITIONS {
+            let end = connection.list_offset("t", partition, -1).await;
+            ends.push(end.expect("the end"));
+        }
+        loop {
+            append_once(&connection, &producer, &mut ends, &sink).await;
+        }
+    });
+    world.run_until(|| !world.is_running(node));
+    acknowledged.take()
+}
+
+const PARTITIONS: i32 = 3;
+
+async fn append_once(
+    connection: &Connection,
+    producer: &Producer,
+    ends: &mut [i64],
+    acknowledged: &std::cell::RefCell<Vec<i64>>,
+) {
+    let batches: Vec<_> = (0..PARTITIONS)
+        .map(|partition| ToProduce {
+            topic: "t",
+            partition,
+            records: batch(producer, partition, ends[partition as usize], 5),
+        })
+        .collect();
+    let answer = connection.produce(-1, &batches).expect("in line");
+    for produced in answer.await.expect("an answer") {
+        assert_eq!(produced.error, ErrorCode::NONE, "{produced:?}");
+        let at = produced.partition as usize;
+        assert_eq!(produced.base_offset, ends[at]);
+        ends[at] += 5;
+        acknowledged.borrow_mut()[at] = ends[at];
+    }
+}
+
+#[test]
+fn crashes_at_any_moment_lose_no_acknowledged_record() {
+    let (mut records, seeds) = (
+        0,
+        std::env::var("SEEDS").map_or(12, |seeds| seeds.parse().expect("a number")),
+    );
+    for seed in 0..seeds {
+        let world = World::new(seed, Options::default());
+        let node = world.node("node");
+        let mut acknowledged = vec![0; PARTITIONS as usize];
+        for life in 0..5 {
+            let operations = 1 + (seed * 131 + life * 577) % 500;
+            let kind = if (seed + life) % 3 == 0 {
+                CrashKind::Kill
+            } else {
+                CrashKind::PowerCut
+            };
+            world.schedule_crash(node, CrashPoint::DiskStarts(operations), kind);
+            let shards = 1 + ((seed + life / 2) % 3) as usize;
+            let ends = write_until_crash(&world, node, shards);
+            for (known, end) in acknowledged.iter_mut().zip(ends) {
+                *known = end.max(*known);
+            }
+        }
+        records += acknowledged.iter().sum::<i64>();
+        world.block_on(node, move || async move {
+            let running = started(2).await;
+            let connection = connect().await;
+            for (partition, promised) in (0..).zip(acknowledged).filter(|(_, end)| *end > 0) {
+                let end = connection
+                    .list_offset("t", partition, -1)
+                    .await
+                    .expect("the end");
+                assert!(
+                    end >= promised,
+                    "seed {seed}: partition {partition} ends at {end}, not {promised}"
+                );
+                verify(&connection, partition, end).await;
+            }
+            drop(connection);
+            running.stop().await.expect("an orderly stop");
+        });
+    }
+    assert!(records > 100 * seeds as i64, "{records}");
 }

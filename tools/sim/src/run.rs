@@ -143,12 +143,17 @@ pub(crate) fn run_with(
 }
 
 /// Has `report` hear of the seed that panics, and the process end with what it returns.
-#[expect(clippy::exit, reason = "a panic aborts: nothing of the world is left to end in order")]
+#[expect(
+    clippy::exit,
+    reason = "a panic aborts: nothing of the world is left to end in order"
+)]
 pub fn end_at_panic(report: impl Fn(Failure) -> i32 + Send + Sync + 'static) {
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         before(info);
-        let place = info.location().map_or_else(String::new, ToString::to_string);
+        let place = info
+            .location()
+            .map_or_else(String::new, ToString::to_string);
         let what = format!("panic at {place}: {}", info.payload_as_str().unwrap_or("?"));
         let seed = SEED.get();
         std::process::exit(report(Failure { seed, what }));
@@ -192,6 +197,9 @@ mod tests {
         };
         let report = run_with(0..100, 1, fails);
         assert_eq!((report.played, report.failures()[0].seed), (4, 3));
-        assert!(report.to_string().ends_with("3 passed, 1 failed"), "{report}");
+        assert!(
+            report.to_string().ends_with("3 passed, 1 failed"),
+            "{report}"
+        );
     }
 }
