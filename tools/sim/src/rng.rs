@@ -21,6 +21,7 @@ impl Rng {
     }
 
     /// A generator that goes its own way from here.
+    #[must_use]
     pub const fn fork(&mut self) -> Self {
         Self::new(self.next())
     }

@@ -14,6 +14,10 @@ pub(super) struct Place {
     pub epoch: Option<i32>,
 }
 
+#[expect(
+    clippy::struct_field_names,
+    reason = "Kafka calls the position so, and a log has a start"
+)]
 #[derive(Debug)]
 pub(super) struct Log {
     /// Batches by base offset: everything that any client ever saw.
@@ -97,7 +101,7 @@ impl Log {
         let after = self.by_batch.range(place.id..=last).next();
         let disordered = before
             .filter(|(_, at)| **at > base)
-            .or(after.filter(|(_, at)| **at < base));
+            .or_else(|| after.filter(|(_, at)| **at < base));
         match disordered {
             None => Ok(()),
             Some((other, at)) => broken(

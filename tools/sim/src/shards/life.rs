@@ -99,13 +99,16 @@ impl Life {
     }
 
     async fn run_shard(self: Rc<Self>, index: usize, receiver: MailReceiver<Mail>) {
-        let mut _lock = None;
-        if index == 0 {
-            _lock = Some(take_lock().await);
+        // Held until the shard is gone.
+        let _lock = if index == 0 {
+            let lock = take_lock().await;
             if !self.prepare().await {
                 return;
             }
-        }
+            Some(lock)
+        } else {
+            None
+        };
         self.changed
             .wait_until(|| self.phase.get() >= Phase::Opening)
             .await;

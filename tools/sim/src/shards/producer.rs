@@ -184,9 +184,10 @@ impl Producer {
         }
         self.in_flight.set(self.in_flight.get() + 1);
         let batches = batches.iter().map(to_produce).collect();
-        let checker = client.game().checker.borrow();
-        let known = sent.iter().map(|sent| checker.known(sent.id.log)).collect();
-        drop(checker);
+        let known = {
+            let checker = client.game().checker.borrow();
+            sent.iter().map(|sent| checker.known(sent.id.log)).collect()
+        };
         let ticket = client.shards.produce(batches, |id| client.owner(id)).await;
         let (own, client) = (Rc::clone(self), Rc::clone(client));
         spawn(async move { own.wait(client, sent, known, ticket).await }).detach();
