@@ -13,9 +13,13 @@ use crate::budget::Budget;
 use crate::config::BrokerConfig;
 use crate::connection::Registry;
 use crate::fetch_session_cache::FetchSessions;
+use crate::futures::join_all;
 use crate::metrics::{Metrics, MetricsSnapshot};
 use crate::producer_ids::ProducerIds;
 use crate::propose::{Change, Propose, ProposeError};
+
+/// Changes of the metadata that one request has under way at a time.
+const PROPOSALS_MAX: usize = 256;
 
 /// The server of one shard's executor: everything that a handler may ask or change.
 pub struct Broker {
@@ -138,16 +142,22 @@ impl Broker {
         (self.propose)(change).await
     }
 
-    /// Asks for several changes at once, judged in their order.
+    /// Asks for several changes, judged in their order. They wait for the disk together, but not
+    /// more than so many at a time: a request can name millions of things.
     pub(crate) async fn propose_all(
         &self,
-        changes: Vec<Change>,
+        changes: impl IntoIterator<Item = Change>,
     ) -> Vec<Result<Vec<Record>, ProposeError>> {
-        let futures = changes
-            .into_iter()
-            .map(|change| (self.propose)(change))
-            .collect();
-        crate::futures::join_all(futures).await
+        let mut changes = changes.into_iter();
+        let mut results = Vec::new();
+        loop {
+            let some = changes.by_ref().take(PROPOSALS_MAX);
+            let some: Vec<_> = some.map(|change| (self.propose)(change)).collect();
+            if some.is_empty() {
+                return results;
+            }
+            results.extend(join_all(some).await);
+        }
     }
 
     /// The topic of this name.

@@ -36,10 +36,7 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
         };
         once.iter().map(judge).collect()
     } else {
-        let changes = once
-            .iter()
-            .map(|topic| Wanted::new(topic).into_change())
-            .collect();
+        let changes = once.iter().map(|topic| Wanted::new(topic).into_change());
         let results = broker.propose_all(changes).await;
         results
             .into_iter()

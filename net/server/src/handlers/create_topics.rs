@@ -18,8 +18,8 @@ use std::rc::Rc;
 
 use cluster_meta::command::{NewTopic, create_topic};
 use cluster_meta::config::describe::topic_rows;
-use cluster_meta::config::{ConfigRow, StaticConfig, TopicConfig};
-use cluster_meta::{MetaError, Record, State, TopicId};
+use cluster_meta::config::{ConfigRow, Layers, StaticConfig, TopicConfig};
+use cluster_meta::{MetaError, Record, State, TOPIC_PARTITIONS_MAX, TopicId};
 use net_wire::messages::create_topics::{
     CreatableTopic, CreatableTopicConfigs, CreatableTopicResult, CreateTopicsRequest,
     CreateTopicsResponse,
@@ -37,7 +37,9 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     let broker = &context.broker;
     let body: CreateTopicsRequest<'_> = request.body()?;
     let (once, twice) = named_once(&body.topics);
-    let created = if body.validate_only {
+    let created = if asks_too_much(&body.topics, &broker.config.fixed) {
+        once.iter().map(|_| Err(too_much())).collect()
+    } else if body.validate_only {
         validate(broker, &once)
     } else {
         create(broker, &once).await
@@ -71,6 +73,22 @@ pub(super) fn duplicate() -> Refusal {
     Refusal::new(ErrorCode::INVALID_REQUEST, "Duplicate topic name.")
 }
 
+/// Whether a request asks for more partitions in all than one topic may have.
+fn asks_too_much(topics: &[CreatableTopic<'_>], fixed: &StaticConfig) -> bool {
+    let default = fixed.integer("num.partitions").unwrap_or(1);
+    let partitions = topics.iter().map(|topic| match topic.num_partitions {
+        -1 if topic.assignments.is_empty() => default.unsigned_abs(),
+        -1 => topic.assignments.len() as u64,
+        count => u64::from(count.unsigned_abs()).max(1),
+    });
+    partitions.sum::<u64>() > TOPIC_PARTITIONS_MAX as u64
+}
+
+fn too_much() -> Refusal {
+    let message = "Excessively large number of partitions per request.";
+    Refusal::new(ErrorCode::POLICY_VIOLATION, message)
+}
+
 /// The topics whose names stand once, in order, and the other names.
 fn named_once<'a, 'b>(
     topics: &'b [CreatableTopic<'a>],
@@ -94,50 +112,61 @@ fn named_once<'a, 'b>(
 }
 
 async fn create(broker: &Broker, topics: &[&CreatableTopic<'_>]) -> Vec<Result<Created, Refusal>> {
-    let changes = topics
-        .iter()
-        .map(|topic| Wanted::new(topic).into_change())
-        .collect();
+    let changes = topics.iter().map(|topic| Wanted::new(topic).into_change());
     let results = broker.propose_all(changes).await;
-    topics
-        .iter()
-        .zip(results)
-        .map(|(topic, result)| {
-            result?;
-            let created = broker.with_state(|state| created(broker, state, topic.name))?;
-            warn_if_weak(topic.name, &created.config);
-            Ok(created)
-        })
-        .collect()
-}
-
-/// What creating would give; nothing is changed. Topics of one request are judged one behind the
-/// other, as when they are created.
-fn validate(broker: &Broker, topics: &[&CreatableTopic<'_>]) -> Vec<Result<Created, Refusal>> {
-    let mut state = broker.with_state(Clone::clone);
-    let fixed = &broker.config.fixed;
-    let mut judge = |topic: &&CreatableTopic<'_>| {
-        let record = Wanted::new(topic).judge(&state, fixed)?;
-        state.apply(&record);
-        let mut created = created(broker, &state, topic.name)?;
-        created.topic_id = Uuid::ZERO;
+    let described = topics.iter().zip(results).map(|(topic, result)| {
+        let record = result?.into_iter().next();
+        let record = record.ok_or_else(|| Refusal::of(ErrorCode::UNKNOWN_SERVER_ERROR))?;
+        let created = broker.with_state(|state| Created::new(state, &broker.config.fixed, &record));
+        warn_if_weak(topic.name, &created.config);
         Ok(created)
-    };
-    topics.iter().map(&mut judge).collect()
+    });
+    described.collect()
 }
 
-fn created(broker: &Broker, state: &State, name: &str) -> Result<Created, Refusal> {
-    // A topic can be deleted again before its creation is answered.
-    let topic = state
-        .topic_by_name(name)
-        .ok_or_else(|| Refusal::of(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?;
-    Ok(Created {
-        config: state.effective(topic, &broker.config.fixed),
-        topic_id: topic.topic_id,
-        num_partitions: topic.partitions.len() as i32,
-        replication_factor: topic.partitions.first().map_or(0, |one| one.replicas.len()) as i16,
-        configs: topic_rows(&state.topic_layers(topic, &broker.config.fixed)),
-    })
+/// What creating would give; nothing is changed.
+fn validate(broker: &Broker, topics: &[&CreatableTopic<'_>]) -> Vec<Result<Created, Refusal>> {
+    let fixed = &broker.config.fixed;
+    let judge = |topic: &&CreatableTopic<'_>| {
+        broker.with_state(|state| {
+            let record = Wanted::new(topic).judge(state, fixed)?;
+            let created = Created::new(state, fixed, &record);
+            Ok(Created {
+                topic_id: Uuid::ZERO,
+                ..created
+            })
+        })
+    };
+    topics.iter().map(judge).collect()
+}
+
+impl Created {
+    /// What the record of a creation makes.
+    fn new(state: &State, fixed: &StaticConfig, record: &Record) -> Self {
+        let Record::TopicCreated {
+            topic_id,
+            configs,
+            partitions,
+            ..
+        } = record
+        else {
+            unreachable!("a topic is created by this record only");
+        };
+        let layers = Layers {
+            topic: Some(configs),
+            ..state.broker_layers(fixed)
+        };
+        let replicas = partitions
+            .first()
+            .map_or(0, |run| run.partition.replicas.len());
+        Self {
+            topic_id: *topic_id,
+            num_partitions: partitions.iter().map(|run| run.count as i32).sum(),
+            replication_factor: replicas as i16,
+            configs: topic_rows(&layers),
+            config: TopicConfig::of(&layers),
+        }
+    }
 }
 
 /// A topic as asked for, owned: it is judged on another executor.
@@ -288,6 +317,18 @@ mod tests {
         let seed = u128::from_be_bytes(*taken.as_bytes());
         let id = free_topic_id(&state, [(seed >> 64) as u64, seed as u64]);
         assert_ne!(id, taken);
+    }
+
+    #[test]
+    fn partitions_of_a_request_are_bounded_together() {
+        let fixed = StaticConfig::default();
+        let with = |num_partitions| CreatableTopic {
+            num_partitions,
+            ..topic("t")
+        };
+        assert!(!asks_too_much(&[with(99_999), with(-1)], &fixed));
+        assert!(asks_too_much(&[with(99_999), with(-1), with(1)], &fixed));
+        assert!(asks_too_much(&[with(i32::MAX), with(i32::MIN)], &fixed));
     }
 
     #[test]

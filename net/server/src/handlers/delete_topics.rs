@@ -35,8 +35,7 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     let changes = judged
         .iter()
         .filter(|one| one.refusal.is_none())
-        .map(Judged::change)
-        .collect();
+        .map(Judged::change);
     let mut results = broker.propose_all(changes).await.into_iter();
     let mut outcomes = Vec::with_capacity(judged.len());
     for one in judged {

@@ -15,7 +15,7 @@ use crate::fetch_session::{PartitionKey, TopicKey, Wanted};
 use crate::futures::race;
 
 /// A client may ask to wait for weeks; what waits for it on the shards is renewed this often.
-const WATCH_MAX: Duration = Duration::from_secs(30);
+const WATCH_MAX: Duration = Duration::from_secs(5);
 /// Pause before reading again for a client that wants many bytes at once: an append of a few bytes
 /// must not make the shard plan the whole read anew.
 const GATHER_MIN: Duration = Duration::from_micros(500);

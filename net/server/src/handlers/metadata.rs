@@ -42,6 +42,9 @@ const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 /// `IDEMPOTENT_WRITE`: the same for the cluster.
 pub(crate) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 
+/// Topics that one request creates at most; the rest is unknown until it is asked for again.
+const CREATIONS_MAX: usize = 1_000;
+
 pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     let broker = &context.broker;
     let body: MetadataRequest<'_> = request.body()?;
@@ -203,7 +206,7 @@ async fn create_missing(broker: &Broker, body: &MetadataRequest<'_>) -> Vec<Fail
     if names.is_empty() || !broker.config.fixed.flag("auto.create.topics.enable") {
         return Vec::new();
     }
-    let changes = names.iter().map(|name| auto_create(name.clone())).collect();
+    let changes = names.iter().map(|name| auto_create(name.clone()));
     let results = broker.propose_all(changes).await;
     names
         .into_iter()
@@ -237,6 +240,7 @@ fn to_create(state: &State, body: &MetadataRequest<'_>) -> Vec<String> {
     let mut names: Vec<String> = missing.map(str::to_owned).collect();
     names.sort_unstable();
     names.dedup();
+    names.truncate(CREATIONS_MAX);
     names
 }
 
@@ -378,6 +382,9 @@ mod tests {
         let state = state_with(&[("there", 1)]);
         let mut body = ask(&["new", "there", "bad name", "__consumer_offsets", "new"]);
         assert_eq!(to_create(&state, &body), ["new"]);
+        let many: Vec<String> = (0..CREATIONS_MAX + 5).map(|n| n.to_string()).collect();
+        let many = ask(&many.iter().map(String::as_str).collect::<Vec<_>>());
+        assert_eq!(to_create(&state, &many).len(), CREATIONS_MAX);
         body.allow_auto_topic_creation = false;
         assert!(to_create(&state, &body).is_empty());
     }
