@@ -55,13 +55,9 @@ pub struct Settings {
 }
 
 /// The setting that says how old data is read, with its values.
-pub const READ_PATH: (&str, [(&str, ReadPath); 3]) = (
+pub const READ_PATH: (&str, [(&str, ReadPath); 2]) = (
     "fetch.read.path",
-    [
-        ("auto", ReadPath::Auto),
-        ("sendfile", ReadPath::Sendfile),
-        ("direct", ReadPath::Direct),
-    ],
+    [("auto", ReadPath::Auto), ("direct", ReadPath::Direct)],
 );
 
 /// A key of Flumen's own.
@@ -131,7 +127,7 @@ pub enum SettingError {
         min: u64,
     },
     /// Not one of the values there are.
-    #[error("invalid value {value} for setting {name}: auto, sendfile or direct is wanted")]
+    #[error("invalid value {value} for setting {name}: auto or direct is wanted")]
     ReadPath {
         /// The key.
         name: &'static str,
