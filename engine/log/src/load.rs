@@ -48,7 +48,7 @@ pub async fn load(
         segment: &segment,
     };
     if segment.written == 0 {
-        let batches = loader.batches(partition, 0, Vec::new());
+        let batches = loader.batches(partition, 0, Vec::new())?;
         let index = SegmentIndex::new(segment.id, segment_base);
         return loader.install(partition, index, batches).await;
     }
@@ -62,7 +62,7 @@ pub async fn load(
     }
     let index = loader.read_index_blocks(&file).await?;
     let rest = loader.read_rest(&file, index.end()).await?;
-    let batches = loader.batches(partition, index.end(), rest);
+    let batches = loader.batches(partition, index.end(), rest)?;
     loader.install(partition, index, batches).await
 }
 
@@ -189,8 +189,13 @@ impl Loader<'_> {
         partition: &Rc<RefCell<PartitionLog>>,
         from: u64,
         mut parts: Vec<Buf>,
-    ) -> Vec<StoredBatch> {
+    ) -> Result<Vec<StoredBatch>, ReadError> {
         let log = partition.borrow();
+        let segment = log.segment(self.segment.base_offset);
+        if segment.is_none_or(|segment| segment.index.is_some()) {
+            // Deleted, or loaded by another task, which took the bytes in memory.
+            return Ok(Vec::new());
+        }
         if let Some(prefix) = log.tail.prefix(self.segment.base_offset) {
             parts.push(prefix.bytes.clone());
         }
@@ -201,10 +206,18 @@ impl Loader<'_> {
             && at + header.bytes <= total
         {
             let pos = from + at as u64;
-            batches.push(self.stored(&header, pos, &slice_parts(&parts, at, at + header.bytes)));
+            let bytes = slice_parts(&parts, at, at + header.bytes);
+            if !is_intact(&bytes) {
+                break;
+            }
+            batches.push(self.stored(&header, pos, &bytes));
             at += header.bytes;
         }
-        batches
+        if at < total {
+            // The index would vouch for whatever stands here.
+            return Err(self.corrupt("a batch", file_pos(from + at as u64)));
+        }
+        Ok(batches)
     }
 
     fn stored(&self, header: &StoredHeader, pos: u64, parts: &[Buf]) -> StoredBatch {
@@ -300,4 +313,19 @@ impl Loader<'_> {
             None => Ok(()),
         }
     }
+}
+
+/// Whether a batch has its own checksum, which covers all but base offset, length and epoch.
+fn is_intact(batch: &[Buf]) -> bool {
+    const CRC_AT: usize = 17;
+    let Some(crc) = header_at::<4>(batch, CRC_AT) else {
+        return false;
+    };
+    let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
+    let mut skip = CRC_AT + crc.len();
+    for part in batch {
+        digest.update(&part[skip.min(part.len())..]);
+        skip = skip.saturating_sub(part.len());
+    }
+    digest.finalize() as u32 == u32::from_be_bytes(crc)
 }

@@ -249,12 +249,14 @@ impl PartitionLog {
         })
     }
 
-    /// The place of the next batch, in a new segment if the active one is full or old.
+    /// The place of the next batch, in a new segment if the active one is full or old, or if it was
+    /// sealed because of a newer one that a crash took.
     fn place(&mut self, candidate: Candidate, last_offset: i64) -> SegmentPos {
         let config = self.config;
         let fits = |active: &Segment| {
             active.len == 0
-                || (active.len + candidate.bytes <= config.segment_bytes
+                || (!active.sealed
+                    && active.len + candidate.bytes <= config.segment_bytes
                     && candidate.now_ms.saturating_sub(active.created_ms) < config.segment_ms
                     && last_offset - active.base_offset <= i64::from(u32::MAX))
         };
@@ -433,5 +435,48 @@ fn pending_end(pending: &Pending) -> crate::segment::DurableEnd {
         next_offset: pending.last_offset + 1,
         max_timestamp: pending.max_timestamp,
         max_timestamp_offset: pending.max_timestamp_offset,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use net_wire::uuid::Uuid;
+
+    use super::*;
+    use crate::producer::ProducerStamp;
+
+    fn candidate(bytes: u64) -> Candidate {
+        let stamp = ProducerStamp {
+            producer_id: -1,
+            producer_epoch: -1,
+            base_sequence: -1,
+        };
+        Candidate {
+            bytes,
+            records: 3,
+            stamp,
+            now_ms: 0,
+        }
+    }
+
+    fn place(log: &mut PartitionLog, bytes: u64) -> (i64, u64) {
+        match log.assign(candidate(bytes)) {
+            Ok(Assigned::New { at, .. }) => (at.segment_base, at.pos),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_sealed_segment_takes_no_append_even_as_the_last_one() {
+        let id = TopicPartition {
+            topic_id: Uuid::nil(),
+            partition: 0,
+        };
+        let mut log = PartitionLog::new(id, 0, LogConfig::default());
+        assert_eq!(place(&mut log, 500), (0, 0));
+        assert_eq!(place(&mut log, 500), (0, 500));
+        // As after a crash that took the segment behind it.
+        log.segments[0].sealed = true;
+        assert_eq!(place(&mut log, 500), (6, 0));
     }
 }

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use engine_rt::mutant::{self, Mutant};
 use engine_rt::{Buf, BufMut};
 
 use crate::bytes::crc32c;
@@ -259,7 +260,8 @@ impl PartitionLog {
             return Ok(());
         }
         let end = at.pos + len;
-        let written = end - end % BLOCK;
+        let rewrites = mutant::is_active(Mutant::RewriteSegmentBlock);
+        let written = if rewrites { end } else { end - end % BLOCK };
         let segment = self
             .segment_mut(at.segment_base)
             .expect("the header made it");

@@ -9,13 +9,13 @@ pub enum Mutant {
     /// Rule 1: acknowledges a bypassed append when the journal's reference is flushed, without
     /// waiting for the extent.
     AckBeforeExtent,
-    /// Rule 2: writes a partial block to the segment and rewrites it later.
+    /// Rule 2: writes a partial block to the segment, counts it as kept, and rewrites it later.
     RewriteSegmentBlock,
     /// Rule 3: reuses a journal file before the segments that it feeds are flushed.
     ReuseBeforeSegmentFlush,
     /// Rule 4: serves what recovery accepted without making it durable first.
     RecoveryNotDurable,
-    /// Rule 5: takes whatever valid frames it finds instead of following the chain.
+    /// Rule 5: takes whatever valid frames it finds in the journal's files, also behind a gap.
     IgnoreChain,
     /// Rule 7: answers a duplicate at once, not when its original is durable.
     DuplicateBeforeDurable,
@@ -25,7 +25,7 @@ pub enum Mutant {
     ReplayOwnJournalsOnly,
     /// Recovery accepts frames whose checksum is wrong.
     CrcUnchecked,
-    /// Recovery ignores the generation in a frame of a recycled file.
+    /// Recovery tells journal files apart by their names, not by the generation in their frames.
     GenerationIgnored,
     /// Rule 17: tells shards about a topic before its record is flushed.
     TopicBeforeFlush,

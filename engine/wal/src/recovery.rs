@@ -159,7 +159,14 @@ pub async fn recover(
     let (mut by_generation, mut free) = (BTreeMap::new(), Vec::new());
     for head in heads {
         match head.first {
-            Some(first) => drop(by_generation.insert(first.generation, (head.file, first))),
+            Some(first) => {
+                let generation = if mutant::is_active(Mutant::GenerationIgnored) {
+                    number(&head.file.name).unwrap_or(first.generation)
+                } else {
+                    first.generation
+                };
+                by_generation.insert(generation, (head.file, first));
+            },
             // A file that was being made when its life was killed is made again.
             None if head.file.len < options.smallest_file_bytes() => {},
             None => free.push(head.file),
@@ -385,6 +392,10 @@ impl<'a> Walk<'a> {
             }
             let frame = match window.frame_at(self.end.pos, self.options).await? {
                 Ok(frame) if self.follows(&frame, generation) => frame,
+                _ if ignore_chain && self.end.pos < file.len => {
+                    self.end.pos += BLOCK_BYTES as u64;
+                    continue;
+                },
                 Ok(_) => return Ok(self.stop_at(FrameError::Missing, next)),
                 Err(cause) => return Ok(self.stop_at(cause, next)),
             };

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use engine_rt::Event;
+use engine_rt::mutant::{self, Mutant};
 
 use crate::ids::TopicPartition;
 use index::SegmentIndex;
@@ -65,6 +66,10 @@ pub struct Segment {
     pub allocated: u64,
 }
 
+const fn whole_blocks(pos: u64) -> u64 {
+    pos - pos % layout::BLOCK
+}
+
 impl Segment {
     pub(crate) fn new(id: TopicPartition, base_offset: i64, created_ms: i64) -> Self {
         Self {
@@ -112,7 +117,11 @@ impl Segment {
     /// checkpoints keep nothing of it.
     pub(crate) fn evictable_end(&self) -> u64 {
         match &self.index {
-            Some(index) => index.whole_ranges_end(self.written).min(self.kept_blocks()),
+            Some(index) if self.sealed => index.whole_ranges_end(self.written),
+            Some(index) => {
+                let kept = whole_blocks(self.written.min(self.durable));
+                index.whole_ranges_end(self.written).min(kept)
+            },
             None => 0,
         }
     }
@@ -120,11 +129,11 @@ impl Segment {
     /// Position up to which flushed blocks hold durable bytes and nothing else. A block may have the
     /// begin of an append that is not durable yet: without it, the block will be written again.
     pub(crate) fn kept_blocks(&self) -> u64 {
-        if self.sealed {
-            return self.written;
-        }
         let kept = self.written.min(self.durable);
-        kept - kept % layout::BLOCK
+        if self.sealed || mutant::is_active(Mutant::RewriteSegmentBlock) {
+            return kept;
+        }
+        whole_blocks(kept)
     }
 
     pub(crate) fn made_durable(&mut self, end: &DurableEnd) {

@@ -69,6 +69,7 @@ impl Producer {
     pub(super) async fn run(self: Rc<Self>, client: Rc<Client>) {
         self.in_flight.set(0);
         self.halted.set(false);
+        self.give_up();
         self.send_again(&client).await;
         let share = {
             let range = self.plan.batches.clone();
@@ -77,6 +78,10 @@ impl Producer {
         for _ in 0..share {
             if self.halted.get() || client.game().is_over() {
                 break;
+            }
+            if self.rng.borrow_mut().percent(4) {
+                // As after a connection that broke: the answers are still to come.
+                self.send_again(&client).await;
             }
             self.send_new(&client).await;
             self.pause().await;
@@ -93,14 +98,21 @@ impl Producer {
         }
     }
 
-    /// What the last life left without an answer.
+    /// What the last life left without an answer stays so, if it cannot be sent again.
+    fn give_up(&self) {
+        if !self.plan.idempotent {
+            for lane in self.lanes.borrow_mut().iter_mut() {
+                lane.unanswered.clear();
+            }
+        }
+    }
+
+    /// Sends what has no answer once more, in order.
     async fn send_again(self: &Rc<Self>, client: &Rc<Client>) {
         let mut again = Vec::new();
         for lane in self.lanes.borrow_mut().iter_mut() {
             if self.plan.idempotent {
                 again.extend(lane.unanswered.iter().cloned());
-            } else {
-                lane.unanswered.clear();
             }
         }
         for batch in again {
