@@ -440,7 +440,7 @@ fn pending_end(pending: &Pending) -> crate::segment::DurableEnd {
 
 #[cfg(test)]
 mod tests {
-    use net_wire::uuid::Uuid;
+    use net_wire::Uuid;
 
     use super::*;
     use crate::producer::ProducerStamp;
@@ -469,7 +469,7 @@ mod tests {
     #[test]
     fn a_sealed_segment_takes_no_append_even_as_the_last_one() {
         let id = TopicPartition {
-            topic_id: Uuid::nil(),
+            topic_id: Uuid::from_bytes([0; 16]),
             partition: 0,
         };
         let mut log = PartitionLog::new(id, 0, LogConfig::default());
