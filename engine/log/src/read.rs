@@ -201,7 +201,7 @@ pub(crate) async fn read_chunk_ranges(
         segment_plan(segment, Place::Chunk(*chunk))
     };
     let reader = SegmentReader::open(partition, files, &plan).await?;
-    reader.chunk_ranges(chunk).await
+    reader.chunk_ranges(chunk.chunk).await
 }
 
 fn segment_plan(segment: &Segment, place: Place) -> SegmentPlan {
@@ -268,8 +268,24 @@ impl<'a> SegmentReader<'a> {
             return Ok(Stored::Resident(pieces));
         }
         let bytes = self.read_bytes(&ranges, at).await?;
-        residents.warm(&place, &ranges, |chunk| self.is_whole(chunk));
+        for chunk in residents.wanted(&place, &ranges) {
+            if self.is_whole(chunk)
+                && let Ok(checked) = self.checked_chunk(chunk).await
+            {
+                residents.warm(&place, chunk, checked);
+            }
+        }
         Ok(Stored::Memory(bytes))
+    }
+
+    /// A chunk's bytes, after a check of each range that ends in it.
+    async fn checked_chunk(&self, chunk: u64) -> Result<Buf, ReadError> {
+        let bytes = self.whole_chunk(chunk).await?;
+        let ranges = self.chunk_ranges(chunk).await?;
+        if !ranges.is_empty() {
+            self.read_ranges(&ranges).await?;
+        }
+        Ok(bytes)
     }
 
     async fn read_bytes(&self, ranges: &[Range], at: ReadAt) -> Result<Vec<Buf>, ReadError> {
@@ -284,7 +300,7 @@ impl<'a> SegmentReader<'a> {
         let candidates = match &self.plan.place {
             Place::Ranges(ranges) => ranges,
             Place::Chunk(chunk) => {
-                from_disk = self.chunk_ranges(chunk).await?;
+                from_disk = self.chunk_ranges(chunk.chunk).await?;
                 &from_disk
             },
         };
@@ -317,8 +333,7 @@ impl<'a> SegmentReader<'a> {
     }
 
     /// The ranges in a chunk's index block.
-    async fn chunk_ranges(&self, chunk: &ChunkSummary) -> Result<Vec<Range>, ReadError> {
-        let number = chunk.chunk;
+    async fn chunk_ranges(&self, number: u64) -> Result<Vec<Range>, ReadError> {
         let (block, pos) = if self.is_whole(number) {
             let bytes = self.whole_chunk(number).await?;
             let at = bytes.len().saturating_sub(BLOCK as usize);

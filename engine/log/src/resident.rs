@@ -1,30 +1,31 @@
 //! Reading by sendfile: ranges whose pages a helper brought into the page cache leave the broker
 //! without passing through user space (rule 13).
 //!
-//! A chunk becomes resident after it was read and checked by direct I/O once: the first reader gets
-//! bytes, later ones ranges, as long as the kernel still has the pages.
+//! The first reader of a chunk gets bytes that direct I/O read. Then every range that ends in the
+//! chunk is checked, and a helper reads the chunk through the page cache and compares: what later
+//! readers are given as ranges is what was checked (rule 14), as long as the kernel has the pages.
 
 use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use engine_rt::fs::File;
-use engine_rt::spawn;
+use engine_rt::{Buf, spawn};
 
 use crate::chunks::ChunkKey;
 use crate::ids::TopicPartition;
 use crate::segment::SegmentPin;
-use crate::segment::layout::{CHUNK_BYTES, CHUNK_FILE_BYTES, Range, file_pos};
+use crate::segment::layout::{CHUNK_BYTES, Range, file_pos};
+
+/// Chunks that are remembered at most; when there are more, all are made resident anew.
+const CHUNKS_MAX: usize = 1 << 16;
 
 /// `fetch.read.path`: how old data is read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReadPath {
-    /// From resident pages where they are known to be resident, else by direct I/O. Brings nothing
-    /// into the page cache itself: memory to socket costs less than sendfile where both were
-    /// measured.
-    #[default]
-    Auto,
-    /// From resident pages; makes them resident.
+    /// What costs less where both were measured, which is [`ReadPath::Direct`] so far: from memory
+    /// to a socket is cheaper than sendfile.
+    /// The first time by direct I/O, then from resident pages of the file by sendfile.
     Sendfile,
     /// Always by direct I/O and shared memory.
     Direct,
@@ -46,11 +47,20 @@ pub struct ResidentRange {
     pin: SegmentPin,
 }
 
+/// How far a chunk is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// A helper reads its pages.
+    Coming,
+    /// Its pages were all there.
+    Here,
+}
+
 /// Which chunks were made resident.
 #[derive(Debug)]
 pub(crate) struct Residents {
     path: ReadPath,
-    chunks: RefCell<BTreeSet<ChunkKey>>,
+    chunks: RefCell<BTreeMap<ChunkKey, Stage>>,
 }
 
 /// A place in a segment whose ranges may be resident.
@@ -59,6 +69,12 @@ pub(crate) struct Candidate<'a> {
     pub segment_base: i64,
     pub file: &'a File,
     pub pin: &'a SegmentPin,
+}
+
+impl Candidate<'_> {
+    const fn key(&self, chunk: u64) -> ChunkKey {
+        (self.id, self.segment_base, chunk)
+    }
 }
 
 impl Residents {
@@ -75,21 +91,14 @@ impl Residents {
         place: &Candidate<'_>,
         ranges: &[Range],
     ) -> Option<Vec<ResidentRange>> {
-        if self.path == ReadPath::Direct {
-            return None;
-        }
         let (from, to) = (ranges.first()?.pos, ranges.last()?.end());
         let mut pieces = Vec::new();
         let mut pos = from;
         while pos < to {
             let chunk = pos / CHUNK_BYTES;
             let until = to.min((chunk + 1) * CHUNK_BYTES);
-            let known = self
-                .chunks
-                .borrow()
-                .contains(&(place.id, place.segment_base, chunk));
             let len = (until - pos) as usize;
-            if !known || !place.file.is_resident(file_pos(pos), len) {
+            if !self.has(place, chunk, pos, len) {
                 return None;
             }
             pieces.push(ResidentRange {
@@ -104,42 +113,63 @@ impl Residents {
         Some(pieces)
     }
 
-    /// Makes the whole chunks of checked ranges resident, in the background.
-    pub(crate) fn warm(
-        self: &Rc<Self>,
-        place: &Candidate<'_>,
-        ranges: &[Range],
-        is_whole: impl Fn(u64) -> bool,
-    ) {
-        let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else {
-            return;
-        };
-        if self.path != ReadPath::Sendfile {
-            return;
+    /// Whether a range of a chunk is resident. If the kernel let go of its pages, the chunk has to
+    /// be made resident again: pages that come back by themselves may still be under I/O.
+    fn has(&self, place: &Candidate<'_>, chunk: u64, pos: u64, len: usize) -> bool {
+        let mut chunks = self.chunks.borrow_mut();
+        let key = place.key(chunk);
+        if chunks.get(&key) != Some(&Stage::Here) {
+            return false;
         }
-        for chunk in first.pos / CHUNK_BYTES..=(last.end() - 1) / CHUNK_BYTES {
-            let key = (place.id, place.segment_base, chunk);
-            if !is_whole(chunk) || self.chunks.borrow().contains(&key) {
-                continue;
-            }
-            let (residents, file) = (Rc::clone(self), place.file.clone());
-            spawn(async move {
-                let pos = file_pos(chunk * CHUNK_BYTES);
-                if file
-                    .make_resident(pos, CHUNK_FILE_BYTES as usize)
-                    .await
-                    .is_ok()
-                {
-                    residents.chunks.borrow_mut().insert(key);
-                }
-            })
-            .detach();
+        let resident = place.file.is_resident(file_pos(pos), len);
+        if !resident {
+            chunks.remove(&key);
         }
+        resident
     }
 
-    /// The kernel let go of pages of this chunk, or the segment is deleted.
+    /// Those of the chunks that ranges lie in that should be made resident.
+    pub(crate) fn wanted(&self, place: &Candidate<'_>, ranges: &[Range]) -> Vec<u64> {
+        let (Some(first), Some(last)) = (ranges.first(), ranges.last()) else {
+            return Vec::new();
+        };
+        if self.path != ReadPath::Sendfile {
+            return Vec::new();
+        }
+        let chunks = self.chunks.borrow();
+        (first.pos / CHUNK_BYTES..=(last.end() - 1) / CHUNK_BYTES)
+            .filter(|chunk| !chunks.contains_key(&place.key(*chunk)))
+            .collect()
+    }
+
+    /// Makes a whole chunk resident, in the background. `bytes` are those that were checked.
+    pub(crate) fn warm(self: &Rc<Self>, place: &Candidate<'_>, chunk: u64, bytes: Buf) {
+        let key = place.key(chunk);
+        let mut chunks = self.chunks.borrow_mut();
+        if chunks.len() >= CHUNKS_MAX {
+            chunks.clear();
+        }
+        chunks.insert(key, Stage::Coming);
+        let (residents, file) = (Rc::clone(self), place.file.clone());
+        spawn(async move {
+            let pos = file_pos(chunk * CHUNK_BYTES);
+            let made = file.make_resident(pos, bytes).await;
+            let mut chunks = residents.chunks.borrow_mut();
+            // Not if the segment was deleted meanwhile.
+            if let Some(stage) = chunks.get_mut(&key) {
+                *stage = Stage::Here;
+            }
+            if let Err(error) = made {
+                chunks.remove(&key);
+                tracing::warn!(partition = %key.0, segment = key.1, chunk, %error, "a chunk cannot be read through the page cache");
+            }
+        })
+        .detach();
+    }
+
+    /// The segment is deleted.
     pub(crate) fn forget(&self, id: TopicPartition, segment_base: i64) {
         let mut chunks = self.chunks.borrow_mut();
-        chunks.retain(|(other, base, _)| (*other, *base) != (id, segment_base));
+        chunks.retain(|(other, base, _), _| (*other, *base) != (id, segment_base));
     }
 }

@@ -163,9 +163,10 @@ impl File {
     }
 
     /// Brings a range into the page cache by a blocking read on a helper thread, so that a
-    /// [`Piece::File`](crate::Piece::File) of it does not stop the core.
-    pub async fn make_resident(&self, pos: u64, len: usize) -> io::Result<()> {
-        file_dispatch!(self, file => file.make_resident(pos, len).await)
+    /// [`Piece::File`](crate::Piece::File) of it can leave from there. Fails (`InvalidData`) if the
+    /// pages hold anything but the `expected` bytes.
+    pub async fn make_resident(&self, pos: u64, expected: Buf) -> io::Result<()> {
+        file_dispatch!(self, file => file.make_resident(pos, expected).await)
     }
 
     /// Whether the whole range is in the page cache now (`cachestat(2)`). Only meaningful after
@@ -173,6 +174,23 @@ impl File {
     pub fn is_resident(&self, pos: u64, len: usize) -> bool {
         file_dispatch!(self, file => file.is_resident(pos, len))
     }
+}
+
+/// Begin and end of the whole blocks around a range.
+pub(crate) const fn whole_blocks_around(pos: u64, len: usize) -> (u64, u64) {
+    let block = BLOCK_BYTES as u64;
+    (
+        pos - pos % block,
+        (pos + len as u64).next_multiple_of(block),
+    )
+}
+
+/// `len` bytes from `at` of what was read; the file may have ended before.
+pub(crate) fn cut_out(bytes: &Buf, at: usize, len: usize) -> io::Result<Buf> {
+    if bytes.len() < at + len {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    Ok(bytes.slice(at..at + len))
 }
 
 macro_rules! world_dispatch {

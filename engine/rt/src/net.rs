@@ -8,13 +8,14 @@ use crate::fs::File;
 use crate::world::{self, World};
 use crate::{ring, sim};
 
-/// One piece of what is sent: memory, or a range of a file whose pages are resident.
+/// One piece of what is sent: memory, or a range of a file.
 #[derive(Clone, Debug)]
 pub enum Piece {
     /// Bytes in memory.
     Mem(Buf),
-    /// `len` bytes of `file` from `pos`, sent without passing through user space where the world
-    /// can. The caller has made sure that they are resident ([`File::is_resident`]).
+    /// `len` bytes of `file` from `pos`, whose pages were made resident ([`File::make_resident`]):
+    /// they leave without passing through user space. Pages that the kernel let go of since are
+    /// read by direct I/O instead.
     File {
         /// The file.
         file: File,

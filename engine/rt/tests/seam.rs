@@ -55,7 +55,7 @@ suite! {
         resident_ranges;
     names: directories, renaming_replaces, places_and_space, locks_exclude;
     sockets: a_line_and_its_echo, large_transfers_both_ways, many_pieces, file_pieces,
-        ends_and_refusals, an_accepted_socket_moves, shutdown_wakes_the_reader;
+        file_pieces_cut_short, ends_and_refusals, an_accepted_socket_moves, shutdown_wakes_the_reader;
     cancel: dropped_writes_keep_their_memory, dropped_reads_do_no_harm,
         dropped_receives_lose_nothing, dropped_sends_to_a_mailbox_lose_nothing_else;
 }

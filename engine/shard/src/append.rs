@@ -93,14 +93,19 @@ impl Shard {
         let Ok(slot) = self.slot(batch.id) else {
             return Ok(());
         };
-        if self.is_bypass(batch) && !slot.takes_bypass() {
+        if self.is_bypass(batch) {
+            self.make_ready_for_bypass(&slot).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until the active segment has its index and nobody carries its bytes. Loading takes its
+    /// time, in which write-behind may begin anew: then an extent could be flushed while blocks
+    /// before it are not, and recovery trusts all that lies before an extent.
+    async fn make_ready_for_bypass(&self, slot: &Slot) -> Result<(), ShardError> {
+        while !slot.takes_bypass() {
             slot.changed.wait_until(|| !slot.writing.get()).await;
-            let active = slot
-                .log
-                .borrow()
-                .segments()
-                .last()
-                .map(|active| active.base_offset);
+            let active = slot.log.borrow().segments().last().map(|s| s.base_offset);
             if let Some(active) = active {
                 load(&slot.log, &self.files, active)
                     .await
@@ -247,6 +252,10 @@ impl Shard {
         let (at, batch_bytes) = (batch.at, batch.bytes() as u32);
         let (delta, header) = (batch.max_timestamp_delta, batch.parts[0].clone());
         let id = slot.log.borrow().id();
+        assert!(
+            slot.takes_bypass(),
+            "{id}: an extent behind blocks that are on their way"
+        );
         let (staged, remainder) = {
             let mut log = slot.log.borrow_mut();
             log.store(batch);

@@ -209,16 +209,26 @@ impl Stream {
         Ok(())
     }
 
+    /// Sends a range of a file. Whether its pages are there is asked each time the socket has room,
+    /// since a slow client takes its time: `sendfile(2)` of others would block the core.
     async fn send_file(&self, file: &File, mut pos: u64, len: usize) -> io::Result<()> {
         let end = pos + len as u64;
-        let file = file.buffered().await?;
+        let cached = file.buffered().await?;
         while pos < end {
             let chunk = SENDFILE_BYTES_MAX.min((end - pos) as usize);
             let sent = self
-                .write(|stream| sys::sendfile(stream, &*file, pos, chunk))
+                .write(|stream| {
+                    if file.is_resident(pos, chunk) {
+                        sys::sendfile(stream, &*cached, pos, chunk)
+                    } else {
+                        Ok(0)
+                    }
+                })
                 .await?;
             if sent == 0 {
-                return Err(ErrorKind::UnexpectedEof.into());
+                let bytes = file.read_range(pos, chunk).await?;
+                self.send_memory(vec![IoSlice::new(&bytes)], false).await?;
+                pos += chunk as u64;
             }
             pos += sent as u64;
         }

@@ -128,7 +128,7 @@ fn explain(error: &io::Error, disabled: &str) -> Refusal {
         ),
         Some(libc::ENOSYS) => (
             "a kernel without io_uring, or a seccomp filter that hides it",
-            "run on Linux 5.15 or newer with CONFIG_IO_URING, and allow it in the container's \
+            "run on Linux 5.18 or newer with CONFIG_IO_URING, and allow it in the container's \
              seccomp profile",
         ),
         Some(libc::ENOMEM) => (
@@ -139,9 +139,9 @@ fn explain(error: &io::Error, disabled: &str) -> Refusal {
             "the limit of open files",
             "raise it: ulimit -n, LimitNOFILE=",
         ),
-        None if error.kind() == io::ErrorKind::Unsupported => (
+        Some(libc::EINVAL) => (
             "a kernel whose io_uring is too old",
-            "run on Linux 5.15 or newer",
+            "run on Linux 5.18 or newer",
         ),
         _ => {
             return Refusal {
@@ -219,7 +219,10 @@ mod tests {
         assert!(explain(&refused, "0").cause.contains("seccomp"));
         assert!(explain(&refused, "").remedy.contains("seccomp"));
         let missing = io::Error::from_raw_os_error(libc::ENOSYS);
-        assert!(explain(&missing, "").remedy.contains("5.15"));
+        assert!(explain(&missing, "").remedy.contains("5.18"));
+        // What an older kernel says to a flag that it does not know.
+        let old = explain(&io::Error::from_raw_os_error(libc::EINVAL), "");
+        assert!(old.cause.contains("too old") && old.remedy.contains("5.18"));
         let odd = io::Error::from_raw_os_error(libc::EFAULT);
         assert_eq!(explain(&odd, "").cause, odd.to_string());
     }

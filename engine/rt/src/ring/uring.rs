@@ -58,7 +58,8 @@ pub(super) struct Uring {
 
 type SetUp = fn(&mut Builder) -> &mut Builder;
 
-/// Ways to set up a ring, best first; older kernels refuse flags with `EINVAL`.
+/// Ways to set up a ring, best first; older kernels refuse flags with `EINVAL`. All of them take
+/// `IORING_SETUP_SUBMIT_ALL`, so that none before Linux 5.18 will do.
 const SET_UPS: [SetUp; 3] = [
     |ring| {
         let ring = ring.setup_single_issuer().setup_defer_taskrun();
@@ -80,7 +81,7 @@ impl Uring {
                     .setup_submit_all()
                     .setup_cqsize(completions);
                 match set_up(&mut builder).build(submissions) {
-                    Ok(ring) => return Self::with(ring),
+                    Ok(ring) => return Ok(Self::with(ring)),
                     Err(error) if error.raw_os_error() == Some(libc::EINVAL) => refusal = error,
                     Err(error) => {
                         refusal = error;
@@ -95,22 +96,17 @@ impl Uring {
         Err(refusal)
     }
 
-    fn with(ring: IoUring) -> io::Result<Self> {
-        let parameters = ring.params();
-        // Linux 5.11: a wait with a timeout that is no submission, and no lost completions.
-        if !parameters.is_feature_ext_arg() || !parameters.is_feature_nodrop() {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        // Refused before 5.15: then the kernel's own limit holds.
+    fn with(ring: IoUring) -> Self {
+        // If it is refused, the kernel's own limit holds.
         let _limited = ring
             .submitter()
             .register_iowq_max_workers(&mut [KERNEL_WORKERS, KERNEL_WORKERS]);
-        Ok(Self {
+        Self {
             ring,
             backlog: VecDeque::new(),
             files_registered: false,
             registered: None,
-        })
+        }
     }
 
     pub(super) fn fd(&self) -> RawFd {

@@ -9,7 +9,7 @@ use super::disk::{DiskOp, OpenFile, State, SyncOp, Work, WriteOp};
 use super::prng::Prng;
 use super::reply::Reply;
 use crate::buf::Buf;
-use crate::fs::{Durability, OpenOptions, Place, Space};
+use crate::fs::{Durability, OpenOptions, Place, Space, cut_out, whole_blocks_around};
 
 /// Has the disk of the current node do `work` when the operation ends, and waits for it.
 async fn call<T: 'static>(
@@ -126,9 +126,9 @@ impl File {
         self.call(DiskOp::SetLen, |_, _, file| Ok(file.len())).await
     }
 
-    pub(crate) async fn make_resident(&self, pos: u64, len: usize) -> io::Result<()> {
+    pub(crate) async fn make_resident(&self, pos: u64, expected: Buf) -> io::Result<()> {
         let read = self.call(DiskOp::Read, move |state, prng, file| {
-            state.make_resident(file, pos, len, prng)
+            state.make_resident(file, pos, &expected, prng)
         });
         read.await
     }
@@ -141,16 +141,18 @@ impl File {
             .is_resident(&self.open, pos, len)
     }
 
-    /// What a send of a range puts on the wire: the pages as they are now.
-    pub(super) fn pages(&self, pos: u64, len: usize) -> io::Result<Buf> {
-        if !self.open.is_cached(pos, len) {
-            // The core would have blocked on the disk.
-            self.open
-                .context
-                .kernel
-                .count(|stats| stats.cold_sends += 1);
+    /// What a send of a range puts on the wire: the pages as they are now, or what is read if they
+    /// are not there.
+    pub(super) async fn bytes_to_send(&self, pos: u64, len: usize) -> io::Result<Buf> {
+        let kernel = &self.open.context.kernel;
+        if self.is_resident(pos, len) {
+            kernel.count(|stats| stats.resident_sends += 1);
+            return cut_out(&self.open.read_live(pos, len)?, 0, len);
         }
-        self.open.read_live(pos, len)
+        kernel.count(|stats| stats.cold_sends += 1);
+        let (start, end) = whole_blocks_around(pos, len);
+        let bytes = self.read_at(start, (end - start) as usize).await?;
+        cut_out(&bytes, (pos - start) as usize, len)
     }
 }
 

@@ -26,7 +26,9 @@ pub struct Stats {
     pub kills: u64,
     /// Machines that lost their power.
     pub power_cuts: u64,
-    /// Ranges of files sent without being resident: a core would have blocked.
+    /// Ranges of files that were sent from resident pages.
+    pub resident_sends: u64,
+    /// Ranges of files that were not resident any more when they were sent.
     pub cold_sends: u64,
 }
 

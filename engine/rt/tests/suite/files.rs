@@ -193,14 +193,18 @@ pub(crate) async fn writers_side_by_side() {
 pub(crate) async fn resident_ranges() {
     let dir = Dir::new().await;
     let file = dir.file("data").await;
-    file.write_at(0, pattern(1, 64 * BLOCK_BYTES), Durability::Durable)
+    let bytes = pattern(1, 64 * BLOCK_BYTES);
+    file.write_at(0, bytes.clone(), Durability::Durable)
         .await
         .unwrap();
-    file.make_resident(0, 64 * BLOCK_BYTES).await.unwrap();
+    let other = pattern(2, 64 * BLOCK_BYTES);
+    let refused = file.make_resident(0, other.clone()).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::InvalidData);
+    file.make_resident(0, bytes).await.unwrap();
     assert!(file.is_resident(0, 64 * BLOCK_BYTES));
     assert!(file.is_resident(5000, 1), "any bytes within");
     assert!(
-        file.make_resident(63 * BLOCK, 2 * BLOCK_BYTES)
+        file.make_resident(63 * BLOCK, other.slice(..2 * BLOCK_BYTES))
             .await
             .is_err(),
         "beyond the end"

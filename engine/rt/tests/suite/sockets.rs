@@ -115,10 +115,16 @@ pub(crate) async fn file_pieces() {
     let dir = Dir::new().await;
     let file = dir.file("data").await;
     let len = 300 * BLOCK_BYTES;
-    file.write_at(0, pattern(4, len), Durability::Durable)
+    let bytes = pattern(4, len);
+    file.write_at(0, bytes.clone(), Durability::Durable)
         .await
         .unwrap();
-    file.make_resident(0, len).await.unwrap();
+    // The middle of what is sent was never brought into the page cache.
+    let (third, from) = (100 * BLOCK_BYTES, 200 * BLOCK_BYTES);
+    file.make_resident(0, bytes.slice(..third)).await.unwrap();
+    file.make_resident(from as u64, bytes.slice(from..))
+        .await
+        .unwrap();
     let (client, server) = pair().await;
     let (pos, range) = (BLOCK_BYTES as u64 + 1, len - 2 * BLOCK_BYTES);
     let pieces = [
@@ -135,7 +141,35 @@ pub(crate) async fn file_pieces() {
     sending.await;
     assert_eq!((&got[..4], &got[range + 4..]), (&b"head"[..], &b"tail"[..]));
     let from = pos as usize;
-    assert!(got[4..range + 4] == pattern(4, len)[from..from + range]);
+    assert!(got[4..range + 4] == bytes[from..from + range]);
+}
+
+/// A range of a file that has become shorter: an error, and no byte that was not there.
+pub(crate) async fn file_pieces_cut_short() {
+    let dir = Dir::new().await;
+    let file = dir.file("data").await;
+    let bytes = pattern(5, 8 * BLOCK_BYTES);
+    file.write_at(0, bytes.clone(), Durability::Durable)
+        .await
+        .unwrap();
+    file.make_resident(0, bytes.clone()).await.unwrap();
+    file.set_len(4 * BLOCK_BYTES as u64).await.unwrap();
+    let (client, server) = pair().await;
+    let piece = Piece::File {
+        file,
+        pos: 0,
+        len: 8 * BLOCK_BYTES,
+    };
+    let sent = client.send(&[mem(b"head"), piece]).await;
+    assert_eq!(sent.unwrap_err().kind(), ErrorKind::UnexpectedEof);
+    drop(client);
+    let mut got = vec![0; 9 * BLOCK_BYTES];
+    let mut filled = 0;
+    while let Ok(received @ 1..) = server.recv(&mut got[filled..]).await {
+        filled += received;
+    }
+    assert!(filled <= 4 + 4 * BLOCK_BYTES);
+    assert!(got[4..filled] == bytes[..filled - 4]);
 }
 
 pub(crate) async fn ends_and_refusals() {

@@ -1,11 +1,22 @@
 //! Calls about the cluster and its topics.
 
 use net_wire::frame::decode_response;
+use net_wire::messages::ConfigResource;
+use net_wire::messages::create_partitions::{
+    CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic,
+};
 use net_wire::messages::create_topics::{
     CreatableTopic, CreatableTopicConfig, CreateTopicsRequest, CreateTopicsResponse,
 };
+use net_wire::messages::delete_records::{
+    DeleteRecordsPartition, DeleteRecordsRequest, DeleteRecordsResponse, DeleteRecordsTopic,
+};
 use net_wire::messages::delete_topics::{
     DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
+};
+use net_wire::messages::incremental_alter_configs::{
+    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
+    IncrementalAlterConfigsResponse, OP_SET,
 };
 use net_wire::messages::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
@@ -172,6 +183,89 @@ impl Connection {
         outcome
             .await?
             .ok_or(ClientError::Missing("the topic's result"))?
+    }
+
+    /// Raises the number of a topic's partitions to `count`.
+    pub async fn create_partitions(&self, name: &str, count: i32) -> Result<(), ClientError> {
+        let request = CreatePartitionsRequest {
+            topics: vec![CreatePartitionsTopic {
+                name,
+                count,
+                assignments: None,
+            }],
+            timeout_ms: CHANGE_TIMEOUT_MS,
+            validate_only: false,
+        };
+        let outcome = self.call(&request, |frame, version| {
+            let (_, answer) = decode_response::<CreatePartitionsResponse<'_>>(frame, version)?;
+            let result = answer.results.first();
+            Ok(result.map(|topic| outcome(topic.error_code, topic.error_message.as_deref())))
+        });
+        outcome
+            .await?
+            .ok_or(ClientError::Missing("the topic's result"))?
+    }
+
+    /// Sets keys of a topic's configuration; the others stay as they are.
+    pub async fn set_topic_configs(
+        &self,
+        name: &str,
+        configs: &[(&str, &str)],
+    ) -> Result<(), ClientError> {
+        let config = |(name, value)| AlterableConfig {
+            name,
+            config_operation: OP_SET,
+            value: Some(value),
+        };
+        let request = IncrementalAlterConfigsRequest {
+            resources: vec![AlterConfigsResource {
+                resource_type: ConfigResource::TOPIC,
+                resource_name: name,
+                configs: configs.iter().copied().map(config).collect(),
+            }],
+            validate_only: false,
+        };
+        let outcome = self.call(&request, |frame, version| {
+            let (_, answer) =
+                decode_response::<IncrementalAlterConfigsResponse<'_>>(frame, version)?;
+            let result = answer.responses.first();
+            Ok(result.map(|one| outcome(one.error_code, one.error_message.as_deref())))
+        });
+        outcome
+            .await?
+            .ok_or(ClientError::Missing("the topic's result"))?
+    }
+
+    /// Gives up the records of a partition below `offset`; the partition's first offset since then.
+    pub async fn delete_records(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Result<i64, ClientError> {
+        let partition = DeleteRecordsPartition {
+            partition_index: partition,
+            offset,
+        };
+        let request = DeleteRecordsRequest {
+            topics: vec![DeleteRecordsTopic {
+                name: topic,
+                partitions: vec![partition],
+            }],
+            timeout_ms: CHANGE_TIMEOUT_MS,
+        };
+        let read = |frame: &[u8], version| {
+            let (_, answer) = decode_response::<DeleteRecordsResponse<'_>>(frame, version)?;
+            let topic = answer.topics.first();
+            let result = topic.and_then(|topic| topic.partitions.first());
+            Ok(result.map(|one| (one.error_code, one.low_watermark)))
+        };
+        let (error, low_watermark) = self
+            .call(&request, read)
+            .await?
+            .ok_or(ClientError::Missing("the partition's result"))?;
+        ClientError::check(error, None)?;
+        Ok(low_watermark)
     }
 }
 

@@ -112,7 +112,17 @@ impl Connection {
         request: &M,
         read: impl FnOnce(&[u8], i16) -> Result<T, WireError>,
     ) -> Result<T, ClientError> {
-        let version = self.version(M::API, i16::MAX)?;
+        self.call_up_to(i16::MAX, request, read).await
+    }
+
+    /// As [`Connection::call`], in version `most` at most.
+    pub async fn call_up_to<'m, M: Message<'m>, T>(
+        &self,
+        most: i16,
+        request: &M,
+        read: impl FnOnce(&[u8], i16) -> Result<T, WireError>,
+    ) -> Result<T, ClientError> {
+        let version = self.version(M::API, most)?;
         let frame = self.exchange(version, request, Vec::new())?.await?;
         Ok(read(&frame, version)?)
     }

@@ -160,6 +160,17 @@ impl Connection {
         partition: i32,
         timestamp: i64,
     ) -> Result<i64, ClientError> {
+        let found = self.list_offset_and_time(topic, partition, timestamp).await;
+        found.map(|(offset, _)| offset)
+    }
+
+    /// As [`Connection::list_offset`], with the timestamp of the record found or -1.
+    pub async fn list_offset_and_time(
+        &self,
+        topic: &str,
+        partition: i32,
+        timestamp: i64,
+    ) -> Result<(i64, i64), ClientError> {
         let partition = ListOffsetsPartition {
             partition_index: partition,
             current_leader_epoch: -1,
@@ -179,14 +190,14 @@ impl Connection {
                 .topics
                 .first()
                 .and_then(|topic| topic.partitions.first());
-            Ok(found.map(|found| (found.error_code, found.offset)))
+            Ok(found.map(|found| (found.error_code, (found.offset, found.timestamp))))
         };
-        let (error, offset) = self
+        let (error, found) = self
             .call(&request, read)
             .await?
             .ok_or(ClientError::Missing("the partition"))?;
         ClientError::check(error, None)?;
-        Ok(offset)
+        Ok(found)
     }
 
     /// A producer id and epoch, for idempotence.

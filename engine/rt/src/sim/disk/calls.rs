@@ -59,11 +59,16 @@ impl State {
         &mut self,
         file: &OpenFile,
         pos: u64,
-        len: usize,
+        expected: &[u8],
         prng: &mut Prng,
     ) -> io::Result<()> {
-        if self.read(file, pos, len, prng)?.len() < len {
+        let len = expected.len();
+        let bytes = self.read(file, pos, len, prng)?;
+        if bytes.len() < len {
             return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if *bytes != *expected {
+            return Err(io::ErrorKind::InvalidData.into());
         }
         file.node
             .content

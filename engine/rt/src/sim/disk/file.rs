@@ -108,11 +108,6 @@ impl OpenFile {
         Ok(bytes.ok_or_else(|| FaultKind::Io.error())?.freeze())
     }
 
-    pub(in crate::sim) fn is_cached(&self, pos: u64, len: usize) -> bool {
-        let content = self.node.content.borrow();
-        content.resident.contains(&cells_of(pos, pos + len as u64))
-    }
-
     pub(in crate::sim) fn len(&self) -> u64 {
         self.node.content.borrow().len()
     }

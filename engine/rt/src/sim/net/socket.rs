@@ -177,10 +177,7 @@ impl Stream {
                         .expect("a file belongs to the world that opened it");
                     for start in (0..*len).step_by(FILE_CHUNK_BYTES) {
                         let chunk = FILE_CHUNK_BYTES.min(len - start);
-                        let bytes = file.pages(pos + start as u64, chunk)?;
-                        if bytes.len() < chunk {
-                            return Err(io::ErrorKind::UnexpectedEof.into());
-                        }
+                        let bytes = file.bytes_to_send(pos + start as u64, chunk).await?;
                         self.send_bytes(&bytes).await?;
                     }
                 },

@@ -230,13 +230,13 @@ fn pages_are_resident_when_made_so_and_may_be_evicted() {
         assert!(!file.is_resident(0, BLOCK_BYTES));
         let mut evicted = 0;
         for _ in 0..1000 {
-            file.make_resident(0, 4 * BLOCK_BYTES).await.unwrap();
+            file.make_resident(0, filled(b'o', 4)).await.unwrap();
             if !file.is_resident(100, 2 * BLOCK_BYTES) {
                 evicted += 1;
                 assert!(!file.is_resident(100, 1), "it does not come back by itself");
             }
         }
-        file.make_resident(0, BLOCK_BYTES).await.unwrap();
+        file.make_resident(0, filled(b'o', 1)).await.unwrap();
         file.write_at(0, filled(b'n', 1), Durability::Volatile)
             .await
             .unwrap();

@@ -1,0 +1,234 @@
+//! What outlives the node: its clients, the checker, and what clients know of topics.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use engine_rt::Event as Signal;
+use net_wire::Uuid;
+
+use super::plan::{Plan, TopicPlan};
+use crate::checker::{Checker, Promise};
+use crate::content::Sent;
+use crate::coverage::{Coverage, Event};
+use crate::rng::Rng;
+
+/// What clients know of a partition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// Somebody asks for it.
+    Wanted,
+    /// Its creation was answered: from now on it is there (rule 17).
+    Live,
+    /// Somebody asks to delete it.
+    Leaving,
+    /// Its deletion was answered: from now on it is not there.
+    Gone,
+}
+
+/// A topic. No name is used twice.
+pub(super) struct Topic {
+    pub name: String,
+    pub id: Cell<Uuid>,
+    pub plan: Cell<TopicPlan>,
+    pub standing: Cell<Standing>,
+    /// Its partitions, as logs of the checker; those that were not answered are not among them.
+    pub logs: RefCell<Vec<u32>>,
+}
+
+/// A log of the checker is a partition.
+#[derive(Clone)]
+pub(super) struct Place {
+    pub topic: Rc<Topic>,
+    pub partition: i32,
+}
+
+/// Where a life of the node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Phase {
+    Starting,
+    Serving,
+    Stopping,
+    Down,
+}
+
+/// One play of a seed.
+pub(super) struct Game {
+    pub plan: Plan,
+    pub checker: RefCell<Checker>,
+    pub coverage: RefCell<Coverage>,
+    pub rng: RefCell<Rng>,
+    pub topics: RefCell<Vec<Rc<Topic>>>,
+    places: RefCell<Vec<Place>>,
+    /// The life of the node, counted from 1.
+    pub round: Cell<u64>,
+    pub phase: Cell<Phase>,
+    /// The last life in which the network failed.
+    pub troubled: Cell<u64>,
+    /// Nothing new happens in this life: everything is looked at.
+    pub quiet: Cell<bool>,
+    /// Producers that have not done their share of this life.
+    pub producing: Cell<usize>,
+    /// Other clients in the middle of something.
+    pub busy: Cell<usize>,
+    /// The last life in which everything was looked at.
+    pub looked: Cell<u64>,
+    pub changed: Signal,
+    producers: Cell<u32>,
+    producer_ids: RefCell<BTreeSet<i64>>,
+    /// Logs that got small and large appends.
+    journaled: RefCell<BTreeSet<u32>>,
+    bypassed: RefCell<BTreeSet<u32>>,
+}
+
+impl Game {
+    pub(super) fn new(plan: Plan, rng: &mut Rng) -> Rc<Self> {
+        Rc::new(Self {
+            plan,
+            checker: RefCell::default(),
+            coverage: RefCell::default(),
+            rng: RefCell::new(rng.fork()),
+            topics: RefCell::default(),
+            places: RefCell::default(),
+            round: Cell::new(0),
+            phase: Cell::new(Phase::Down),
+            troubled: Cell::new(0),
+            quiet: Cell::new(false),
+            producing: Cell::new(0),
+            busy: Cell::new(0),
+            looked: Cell::new(0),
+            changed: Signal::new(),
+            producers: Cell::new(0),
+            producer_ids: RefCell::default(),
+            journaled: RefCell::default(),
+            bypassed: RefCell::default(),
+        })
+    }
+
+    /// Whether a promise was broken.
+    pub(super) fn is_over(&self) -> bool {
+        self.checker.borrow().violation().is_some()
+    }
+
+    pub(super) fn fail(&self, promise: Promise, what: String) {
+        self.checker.borrow_mut().fail(promise, what);
+        self.changed.notify();
+    }
+
+    pub(super) fn count(&self, event: Event) {
+        self.coverage.borrow_mut().count(event);
+    }
+
+    pub(super) fn enter(&self, phase: Phase) {
+        self.phase.set(phase);
+        self.changed.notify();
+    }
+
+    /// Whether clients have nothing under way and nothing to do.
+    pub(super) fn is_still(&self) -> bool {
+        self.producing.get() == 0 && self.busy.get() == 0
+    }
+
+    /// Whether a failure of a connection or a refusal is explained: by the end of the life in which
+    /// the connection was made.
+    pub(super) fn explains(&self, round: u64) -> bool {
+        round < self.round.get() || self.phase.get() != Phase::Serving
+    }
+
+    /// A name for a client that sends.
+    pub(super) fn next_producer(&self) -> u32 {
+        self.producers.set(self.producers.get() + 1);
+        self.producers.get()
+    }
+
+    /// A producer id came: nobody else has it, or ever had.
+    pub(super) fn take_producer_id(&self, id: i64) {
+        if !self.producer_ids.borrow_mut().insert(id) {
+            self.fail(Promise::Duplicate, format!("producer id {id} given twice"));
+        }
+    }
+
+    pub(super) fn add_topic(&self, plan: TopicPlan) -> Rc<Topic> {
+        let mut topics = self.topics.borrow_mut();
+        let topic = Rc::new(Topic {
+            name: format!("t{}", topics.len()),
+            id: Cell::default(),
+            plan: Cell::new(plan),
+            standing: Cell::new(Standing::Wanted),
+            logs: RefCell::default(),
+        });
+        topics.push(Rc::clone(&topic));
+        topic
+    }
+
+    /// The creation of a topic or of more partitions was answered: there are `partitions` now.
+    pub(super) fn created(&self, topic: &Rc<Topic>, partitions: i32) {
+        let first = topic.logs.borrow().len() as i32;
+        for partition in first..partitions {
+            let expires = topic.plan.get().expires();
+            let log = self.checker.borrow_mut().add_log(expires);
+            topic.logs.borrow_mut().push(log);
+            self.places.borrow_mut().push(Place {
+                topic: Rc::clone(topic),
+                partition,
+            });
+        }
+        topic.standing.set(Standing::Live);
+        self.changed.notify();
+    }
+
+    pub(super) fn place(&self, log: u32) -> Place {
+        self.places.borrow()[log as usize].clone()
+    }
+
+    /// The log that a partition is.
+    pub(super) fn log_of(&self, topic: &str, partition: i32) -> Option<u32> {
+        let places = self.places.borrow();
+        let found = places
+            .iter()
+            .position(|place| place.partition == partition && place.topic.name == topic);
+        found.map(|log| log as u32)
+    }
+
+    /// The log that a partition is.
+    pub(super) fn log_by_id(&self, topic: Uuid, partition: i32) -> Option<u32> {
+        let places = self.places.borrow();
+        let found = places
+            .iter()
+            .position(|place| place.partition == partition && place.topic.id.get() == topic);
+        found.map(|log| log as u32)
+    }
+
+    pub(super) fn live_topics(&self) -> Vec<Rc<Topic>> {
+        let topics = self.topics.borrow();
+        let live = topics
+            .iter()
+            .filter(|topic| topic.standing.get() == Standing::Live);
+        live.cloned().collect()
+    }
+
+    pub(super) fn live_logs(&self) -> Vec<u32> {
+        let topics = self.live_topics();
+        let logs = topics.iter().flat_map(|topic| topic.logs.borrow().clone());
+        logs.collect()
+    }
+
+    /// Whether somebody has asked to delete what this log is of.
+    pub(super) fn may_be_gone(&self, log: u32) -> bool {
+        self.place(log).topic.standing.get() != Standing::Live
+    }
+
+    /// Notes which way an append went.
+    pub(super) fn note_way(&self, sent: &Sent) {
+        let log = sent.id.log;
+        let large = sent.bytes as u64 >= self.plan.bypass_bytes;
+        let (own, other) = if large {
+            (&self.bypassed, &self.journaled)
+        } else {
+            (&self.journaled, &self.bypassed)
+        };
+        if own.borrow_mut().insert(log) && other.borrow().contains(&log) {
+            self.count(Event::MixedLog);
+        }
+    }
+}
