@@ -84,6 +84,15 @@ impl SegmentFiles {
         self.open_with(id, base, OpenOptions::default()).await
     }
 
+    /// Opens a segment that another shard owns, for reading, past the cache.
+    pub async fn open_once(&self, id: TopicPartition, base: i64) -> io::Result<File> {
+        let options = OpenOptions {
+            read_only: true,
+            ..OpenOptions::default()
+        };
+        File::open(&self.path(id, base), options).await
+    }
+
     /// Opens a segment, creating it and its directory; the names are durable on return. That a name
     /// exists does not say so: the life that made it may have been killed before its sync.
     pub async fn create(&self, id: TopicPartition, base: i64) -> io::Result<File> {

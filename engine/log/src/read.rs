@@ -270,6 +270,7 @@ impl<'a> SegmentReader<'a> {
         let bytes = self.read_bytes(&ranges, at).await?;
         for chunk in residents.wanted(&place, &ranges) {
             if self.is_whole(chunk)
+                && self.is_followed(chunk)
                 && let Ok(checked) = self.checked_chunk(chunk).await
             {
                 residents.warm(&place, chunk, checked);
@@ -324,6 +325,12 @@ impl<'a> SegmentReader<'a> {
     /// Whether a chunk and its index block are flushed: nothing in it ever changes.
     fn is_whole(&self, chunk: u64) -> bool {
         (chunk + 1) * CHUNK_BYTES <= self.plan.written
+    }
+
+    /// Whether every range that lies in this chunk alone is in its own index block: one that is
+    /// closed at the end of the segment is not.
+    fn is_followed(&self, chunk: u64) -> bool {
+        (chunk + 1) * CHUNK_BYTES < self.plan.len
     }
 
     async fn whole_chunk(&self, chunk: u64) -> Result<Buf, ReadError> {

@@ -25,6 +25,8 @@ const CHUNKS_MAX: usize = 1 << 16;
 pub enum ReadPath {
     /// What costs less where both were measured, which is [`ReadPath::Direct`] so far: from memory
     /// to a socket is cheaper than sendfile.
+    #[default]
+    Auto,
     /// The first time by direct I/O, then from resident pages of the file by sendfile.
     Sendfile,
     /// Always by direct I/O and shared memory.
@@ -54,6 +56,8 @@ enum Stage {
     Coming,
     /// Its pages were all there.
     Here,
+    /// The page cache has other bytes than the disk, or none: read by direct I/O from now on.
+    Refused,
 }
 
 /// Which chunks were made resident.
@@ -155,13 +159,14 @@ impl Residents {
             let pos = file_pos(chunk * CHUNK_BYTES);
             let made = file.make_resident(pos, bytes).await;
             let mut chunks = residents.chunks.borrow_mut();
-            // Not if the segment was deleted meanwhile.
-            if let Some(stage) = chunks.get_mut(&key) {
-                *stage = Stage::Here;
-            }
+            // Nothing is noted of a segment that was deleted meanwhile.
+            let Some(stage) = chunks.get_mut(&key) else {
+                return;
+            };
+            *stage = Stage::Here;
             if let Err(error) = made {
-                chunks.remove(&key);
-                tracing::warn!(partition = %key.0, segment = key.1, chunk, %error, "a chunk cannot be read through the page cache");
+                *stage = Stage::Refused;
+                tracing::warn!(partition = %key.0, segment = key.1, chunk, %error, "a chunk is not sent by sendfile: the page cache does not have its bytes");
             }
         })
         .detach();

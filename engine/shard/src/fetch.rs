@@ -5,6 +5,7 @@ use std::rc::Rc;
 use engine_log::{
     ReadAt, ReadError, ResidentRange, Stored, TopicPartition, find_timestamp, max_timestamp, read,
 };
+use engine_rt::fs::File;
 use engine_rt::{Event, Instant, Piece, timeout};
 
 use crate::api::{FetchPart, Fetched, OffsetQuery, ShardError, TimestampOffset};
@@ -67,14 +68,27 @@ impl Shard {
         Ok(fetched)
     }
 
-    /// The file piece of a resident range, on the shard whose connection sends it.
-    pub async fn open_resident(&self, range: &ResidentRange) -> std::io::Result<Piece> {
-        let file = self.files.open(range.id, range.segment_base).await?;
-        Ok(Piece::File {
-            file,
-            pos: range.file_pos,
-            len: range.len,
-        })
+    /// Resident ranges as pieces for a socket of this shard, whichever shard owns the partition.
+    /// Keep the ranges until the pieces are sent: they keep the segment from being deleted.
+    pub async fn open_resident(&self, ranges: &[ResidentRange]) -> std::io::Result<Vec<Piece>> {
+        let mut pieces = Vec::with_capacity(ranges.len());
+        let mut last: Option<((TopicPartition, i64), File)> = None;
+        for range in ranges {
+            let key = (range.id, range.segment_base);
+            let file = match last.take().filter(|(of, _)| *of == key) {
+                Some((_, file)) => file,
+                None if self.slot(range.id).is_ok() => self.files.open(key.0, key.1).await?,
+                // Not to be kept open: this shard does not hear when the segment is deleted.
+                None => self.files.open_once(key.0, key.1).await?,
+            };
+            pieces.push(Piece::File {
+                file: file.clone(),
+                pos: range.file_pos,
+                len: range.len,
+            });
+            last = Some((key, file));
+        }
+        Ok(pieces)
     }
 
     fn read_error(&self, slot: &Slot, part: &FetchPart, error: &ReadError) -> ShardError {

@@ -6,7 +6,6 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use super::cells_of;
 use super::content::{BLOCK, Content};
 use super::faults::FaultKind;
 use crate::buf::Buf;
