@@ -4,11 +4,12 @@
 
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use engine_log::{LogConfig, ProducerStamp, ReadPath, TopicPartition};
-use engine_rt::{Buf, ExecutorSpec, ring};
+use engine_rt::{Buf, ExecutorSpec, Listener, Piece, Stream, ring, sleep, spawn};
 use engine_shard::{
-    FetchPart, OffsetQuery, PartitionSpec, ProduceBatch, Shard, ShardOptions,
+    FetchPart, Fetched, OffsetQuery, PartitionSpec, ProduceBatch, Shard, ShardError, ShardOptions,
     remove_other_generations, reshard,
 };
 use net_wire::Uuid;
@@ -95,20 +96,29 @@ fn batch(partition: u32, tag: u64, records: i32, bytes: usize) -> ProduceBatch {
     }
 }
 
+async fn read(
+    shard: &Rc<Shard>,
+    partition: u32,
+    offset: i64,
+    max_bytes: usize,
+) -> Result<Fetched, ShardError> {
+    let part = FetchPart {
+        id: id(partition),
+        offset,
+        max_bytes,
+        min_one: true,
+        current_leader_epoch: -1,
+        last_fetched_epoch: -1,
+    };
+    shard.fetch(vec![part], usize::MAX).await.remove(0)
+}
+
 /// Every record of a partition: offset, first eight bytes of the value.
 async fn read_all(shard: &Rc<Shard>, partition: u32, from: i64) -> Vec<(i64, u64)> {
     let mut found = Vec::new();
     let mut offset = from;
     loop {
-        let part = FetchPart {
-            id: id(partition),
-            offset,
-            max_bytes: 300_000,
-            min_one: true,
-            current_leader_epoch: -1,
-            last_fetched_epoch: -1,
-        };
-        let fetched = shard.fetch(vec![part], usize::MAX).await.remove(0).unwrap();
+        let fetched = read(shard, partition, offset, 300_000).await.unwrap();
         let bytes: Vec<u8> = fetched
             .records
             .iter()
@@ -312,4 +322,146 @@ fn deleted_records_stay_deleted_and_time_is_found_exactly() {
         assert_eq!(read_all(&shard, 0, first).await, vec![(first, 0)]);
         shard.stop().await.unwrap();
     });
+}
+
+fn by_sendfile(path: &Path) -> ShardOptions {
+    ShardOptions {
+        read_path: ReadPath::Sendfile,
+        tail_bytes_max: 1 << 20,
+        ..options(path)
+    }
+}
+
+/// What a client gets of these pieces.
+async fn sent(pieces: Vec<Piece>) -> Vec<u8> {
+    let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let client = Stream::connect(listener.local_addr()).await.unwrap();
+    let server = Stream::attach(listener.accept().await.unwrap()).unwrap();
+    let sending = spawn(async move { server.send(&pieces).await.unwrap() });
+    let (mut got, mut into) = (Vec::new(), vec![0; 1 << 16]);
+    while let Ok(received @ 1..) = client.recv(&mut into).await {
+        got.extend_from_slice(&into[..received]);
+    }
+    sending.await;
+    got
+}
+
+/// Reads a partition batch by batch: the bytes, and how many of them were ranges of files.
+async fn read_bytes(shard: &Rc<Shard>, partition: u32) -> (Vec<u8>, usize) {
+    let (mut all, mut from_files, mut offset) = (Vec::new(), 0, 0);
+    loop {
+        let fetched = read(shard, partition, offset, 1 << 20).await.unwrap();
+        let mut bytes: Vec<u8> = fetched
+            .records
+            .iter()
+            .flat_map(|b| b.iter().copied())
+            .collect();
+        if !fetched.resident.is_empty() {
+            assert!(bytes.is_empty(), "memory or files");
+            bytes = sent(shard.open_resident(&fetched.resident).await.unwrap()).await;
+            from_files += bytes.len();
+        }
+        assert_eq!(bytes.len(), fetched.bytes());
+        let batches = Batches::new(&bytes).map(|batch| batch.expect("whole batches"));
+        let Some(last) = batches.last() else {
+            return (all, from_files);
+        };
+        let next = last.header().next_offset();
+        // Ranges may begin before the offset that was asked for.
+        for batch in Batches::new(&bytes).map(Result::unwrap) {
+            let header = batch.header();
+            assert!(batch.is_intact());
+            if header.next_offset() > offset {
+                all.extend(header.base_offset.to_le_bytes());
+                all.extend(batch.bytes());
+            }
+        }
+        offset = next;
+    }
+}
+
+#[test]
+fn resident_ranges_are_the_bytes_that_memory_gave() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_path_buf();
+    on_ring(move || async move {
+        let config = LogConfig {
+            segment_bytes: 8 << 20,
+            ..LogConfig::default()
+        };
+        let shard = Shard::open(by_sendfile(&path), specs(1, config))
+            .await
+            .unwrap();
+        write_mixed(&shard, 0, 200).await;
+        let (first, _) = read_bytes(&shard, 0).await;
+        assert!(first.len() > 20 << 20);
+        let mut from_files = 0;
+        for _ in 0..100 {
+            let (again, by_file) = read_bytes(&shard, 0).await;
+            assert!(again == first);
+            from_files = by_file;
+            if from_files > 15 << 20 {
+                break;
+            }
+            // A helper is at work.
+            sleep(Duration::from_millis(50)).await;
+        }
+        assert!(from_files > 15 << 20, "{from_files} bytes from files");
+        shard.stop().await.unwrap();
+    });
+}
+
+/// A chunk becomes resident as a whole, though its first reader may have checked a part of it.
+#[test]
+fn a_damaged_range_beside_a_good_one_is_not_sent_from_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_path_buf();
+    on_ring(move || async move {
+        let config = LogConfig {
+            segment_bytes: 64 << 20,
+            ..LogConfig::default()
+        };
+        let shard = Shard::open(by_sendfile(&path), specs(1, config))
+            .await
+            .unwrap();
+        for tag in 0..200 {
+            let results = shard.append(vec![batch(0, tag, 1, 20_000)]).await;
+            results.into_iter().next().unwrap().unwrap();
+        }
+        shard.stop().await.unwrap();
+    });
+    let segment = segment_file(dir.path());
+    let mut bytes = std::fs::read(&segment).unwrap();
+    bytes[4096 + 30 * 20_100] ^= 1;
+    std::fs::write(&segment, bytes).unwrap();
+    let path = dir.path().to_path_buf();
+    on_ring(move || async move {
+        let shard = Shard::open(by_sendfile(&path), specs(1, LogConfig::default()))
+            .await
+            .unwrap();
+        for _ in 0..20 {
+            read(&shard, 0, 0, 300_000).await.unwrap();
+            let damaged = read(&shard, 0, 30, 300_000).await;
+            assert!(
+                matches!(damaged, Err(ShardError::Storage(_))),
+                "{damaged:?}"
+            );
+            sleep(Duration::from_millis(5)).await;
+        }
+        shard.stop().await.unwrap();
+    });
+}
+
+/// The first segment of the one topic there is.
+fn segment_file(data: &Path) -> std::path::PathBuf {
+    let topic = std::fs::read_dir(data.join("topics"))
+        .unwrap()
+        .next()
+        .unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(topic.unwrap().path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    files.remove(0)
 }
