@@ -216,8 +216,9 @@ impl PartitionLog {
         self.leader_epoch = epoch;
     }
 
-    /// Takes every segment out: the partition is deleted.
+    /// Takes every segment out: the partition is deleted, and what waits for the disk is void.
     pub fn take_segments(&mut self) -> Vec<Segment> {
+        self.pending.clear();
         std::mem::take(&mut self.segments).into()
     }
 

@@ -279,6 +279,38 @@ fn another_shard_count_keeps_everything() {
 }
 
 #[test]
+fn a_partition_is_deleted_under_its_appends() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_path_buf();
+    on_ring(move || async move {
+        let shard = Shard::open(options(&path), specs(2, small_segments()))
+            .await
+            .unwrap();
+        let appends = [0, 0, 1].map(|partition| {
+            let shard = Rc::clone(&shard);
+            let bytes = if partition == 0 { 300_000 } else { 10 };
+            spawn(async move { shard.append(vec![batch(partition, 7, 1, bytes)]).await })
+        });
+        // Both are under way: the deletion does not wait for them.
+        engine_rt::yield_now().await;
+        shard.delete_partition(id(0)).await;
+        let mut deleted = 0;
+        for append in appends {
+            let outcome = append.await.remove(0);
+            deleted += u32::from(outcome == Err(ShardError::UnknownPartition(id(0))));
+        }
+        assert_eq!(deleted, 2, "appends to the other partition go on");
+        assert_eq!(read_all(&shard, 1, 0).await, expected([(7, 1)]));
+        shard.stop().await.unwrap();
+    });
+    let topic = std::fs::read_dir(dir.path().join("topics")).unwrap().next();
+    let left = topic.map_or(0, |topic| {
+        std::fs::read_dir(topic.unwrap().path()).unwrap().count()
+    });
+    assert_eq!(left, 0, "no file of the deleted partition stays");
+}
+
+#[test]
 fn deleted_records_stay_deleted_and_time_is_found_exactly() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_path_buf();
