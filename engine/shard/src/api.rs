@@ -297,19 +297,24 @@ impl Shards {
     }
 
     /// Waits until one of the partitions has something to read at its offset or has changed
-    /// otherwise (deleted, truncated), or until `deadline`.
+    /// otherwise (deleted, truncated), or until `deadline`. Dropping the future ends the waits on
+    /// all shards.
     pub async fn wait_for_data(
         &self,
         parts: Vec<(TopicPartition, i64)>,
         deadline: Instant,
         owner_of: impl Fn(TopicPartition) -> usize,
     ) {
-        let mut watches = Vec::new();
+        // Held while this is: the first answer, or nobody's asking any more, ends all waits.
+        let (mut watches, mut stays) = (Vec::new(), Vec::new());
         for (shard, (_, parts)) in self.by_owner(parts, |part| owner_of(part.0)) {
-            let work =
-                move |shard: Rc<Shard>| async move { shard.wait_for_data(parts, deadline).await };
+            let (stay, left) = oneshot::<()>();
+            let work = move |shard: Rc<Shard>| async move {
+                shard.wait_for_data(parts, deadline, left).await;
+            };
             if let Ok(receiver) = self.begin(shard, work).await {
                 watches.push(receiver);
+                stays.push(stay);
             }
         }
         if watches.is_empty() {

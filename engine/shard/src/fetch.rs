@@ -1,12 +1,15 @@
 //! Reads and everything else that asks about a partition without changing it; and the waits.
 
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::task::Poll;
 
 use engine_log::{
     ReadAt, ReadError, ResidentRange, Stored, TopicPartition, find_timestamp, max_timestamp, read,
 };
 use engine_rt::fs::File;
-use engine_rt::{Event, Instant, Piece, timeout};
+use engine_rt::{Event, Instant, OneshotReceiver, Piece, timeout};
 
 use crate::api::{FetchPart, Fetched, OffsetQuery, ShardError, TimestampOffset};
 use crate::shard::Shard;
@@ -107,14 +110,16 @@ impl Shard {
         ShardError::Storage(error.to_string())
     }
 
-    /// Waits until a partition has something at its offset or has changed, or until `deadline`.
+    /// Waits until a partition has something at its offset or has changed, or until `deadline`, or
+    /// until nobody holds the sender of `left`.
     pub async fn wait_for_data(
         self: &Rc<Self>,
         parts: Vec<(TopicPartition, i64)>,
         deadline: Instant,
+        mut left: OneshotReceiver<()>,
     ) {
         let event = Rc::new(Event::new());
-        let arrived = event.wait();
+        let mut arrived = pin!(event.wait());
         for (id, offset) in parts {
             let Ok(slot) = self.slot(id) else { return };
             if slot.log.borrow().high_watermark() > offset || self.stopping.get() {
@@ -122,8 +127,16 @@ impl Shard {
             }
             slot.watch(&event);
         }
+        let over = poll_fn(|cx| {
+            let left = Pin::new(&mut left).poll(cx).is_ready();
+            if left || arrived.as_mut().poll(cx).is_ready() {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
+        });
         // Passing the deadline is an answer too.
-        let _passed = timeout(deadline, arrived).await;
+        let _passed = timeout(deadline, over).await;
     }
 
     /// The offset that `query` asks for.

@@ -59,6 +59,8 @@ pub struct ConnectionCounters {
     pub received_bytes: u64,
     /// Bytes of answers sent.
     pub sent_bytes: u64,
+    /// Those of them that were sent from files.
+    pub sent_file_bytes: u64,
     /// Bytes of requests in flight now.
     pub request_queued_bytes: u64,
     /// Bytes of answers in flight now.

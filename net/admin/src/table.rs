@@ -70,6 +70,7 @@ pub(crate) const SHARD: &[Metric<ShardCounters>] = &[
     Metric("flumen_connections_expired_total", Counter, "Connections closed because they were idle, slow or half-open.", |shard| shard.connections.expired as f64),
     Metric("flumen_received_bytes_total", Counter, "Bytes of requests received.", |shard| shard.connections.received_bytes as f64),
     Metric("flumen_sent_bytes_total", Counter, "Bytes of answers sent.", |shard| shard.connections.sent_bytes as f64),
+    Metric("flumen_sent_file_bytes_total", Counter, "Bytes of answers sent from files (fetch.read.path=sendfile).", |shard| shard.connections.sent_file_bytes as f64),
     Metric("flumen_request_queued_bytes", Gauge, "Bytes of requests in flight now.", |shard| shard.connections.request_queued_bytes as f64),
     Metric("flumen_response_queued_bytes", Gauge, "Bytes of answers in flight now.", |shard| shard.connections.response_queued_bytes as f64),
     Metric("flumen_fetch_sessions_open", Gauge, "Fetch sessions open now.", |shard| shard.connections.fetch_sessions as f64),

@@ -10,7 +10,7 @@ use std::time::Duration;
 use engine_rt::{Event, Instant, Piece, Stream, now, sleep, spawn};
 use net_wire::ApiKey;
 use thiserror::Error;
-use tracing::{debug, warn};
+use tracing::{debug, error, warn};
 
 use crate::acceptor::{Arrival, Arrivals};
 use crate::broker::Broker;
@@ -200,6 +200,16 @@ impl Connection {
         warn!(%peer, reason = %end, "connection closed");
     }
 
+    /// A response broke off: the client went away, or its records could not be read.
+    fn report_unsent(&self, error: &io::Error, batch: &Batch) {
+        let peer = self.peer;
+        if batch.file_bytes == 0 || is_of_network(error) {
+            debug!(%peer, %error, "connection lost");
+        } else {
+            error!(%peer, %error, "FL2003: connection closed, the records of its answer cannot be read");
+        }
+    }
+
     async fn read_requests(&self) -> Result<(), ReadEnd> {
         let broker = &self.context.broker;
         let limits = &broker.config.limits;
@@ -263,7 +273,7 @@ impl Connection {
             let sent = self.send(&batch).await;
             self.queue.sent(batch.received.len());
             if let Err(error) = sent {
-                debug!(peer = %self.peer, %error, "connection lost");
+                self.report_unsent(&error, &batch);
                 break;
             }
             if let Some(reason) = batch.end {
@@ -286,6 +296,7 @@ impl Connection {
         let done = now();
         self.active.set(done);
         metrics.bytes_out.add(batch.bytes as u64);
+        metrics.file_bytes_out.add(batch.file_bytes as u64);
         for received in &batch.received {
             metrics.stage(Stage::Send, done - ready);
             metrics.stage(Stage::Total, done - *received);
@@ -319,6 +330,8 @@ struct Batch {
     responses: Vec<Response>,
     received: Vec<Instant>,
     bytes: usize,
+    /// Those of them that leave from files.
+    file_bytes: usize,
     end: Option<CloseReason>,
 }
 
@@ -328,6 +341,7 @@ impl Batch {
         match outcome {
             Ok(Some(response)) => {
                 self.bytes += response.len();
+                self.file_bytes += response.file_bytes();
                 self.responses.push(response);
             },
             Ok(None) => {},
@@ -340,6 +354,22 @@ impl Batch {
             && self.received.len() < SEND_RESPONSES_MAX
             && self.bytes < SEND_BYTES_MAX
     }
+}
+
+/// Whether a send failed because of the client or the way to it.
+fn is_of_network(error: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    matches!(
+        error.kind(),
+        Kind::BrokenPipe
+            | Kind::ConnectionAborted
+            | Kind::ConnectionReset
+            | Kind::HostUnreachable
+            | Kind::NetworkDown
+            | Kind::NetworkUnreachable
+            | Kind::NotConnected
+            | Kind::TimedOut
+    )
 }
 
 /// Leaves [`PROGRESS_BYTES`] or the last bit more in `pieces` and gives what follows. A piece is

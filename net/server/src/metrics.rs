@@ -81,6 +81,8 @@ pub struct MetricsSnapshot {
     pub bytes_in: u64,
     /// Bytes of responses.
     pub bytes_out: u64,
+    /// Those of them that left from files (`fetch.read.path=sendfile`).
+    pub file_bytes_out: u64,
     /// Records appended.
     pub records_in: u64,
     /// Connections open now.
@@ -123,6 +125,7 @@ pub(crate) struct Metrics {
     stages: RefCell<[Histogram; Stage::ALL.len()]>,
     pub(crate) bytes_in: Counter,
     pub(crate) bytes_out: Counter,
+    pub(crate) file_bytes_out: Counter,
     pub(crate) records_in: Counter,
     pub(crate) connections_accepted: Counter,
     pub(crate) connections_refused: Counter,
@@ -170,6 +173,7 @@ impl Metrics {
             stages: self.stages.borrow().clone(),
             bytes_in: self.bytes_in.get(),
             bytes_out: self.bytes_out.get(),
+            file_bytes_out: self.file_bytes_out.get(),
             records_in: self.records_in.get(),
             connections: 0,
             connections_accepted: self.connections_accepted.get(),

@@ -1,11 +1,15 @@
 //! One request as handlers see it, and the response they make.
 
 use engine_rt::{Buf, BufMut, Instant, Piece};
+use engine_shard::ResidentRange;
 use net_wire::frame::encode_response;
 use net_wire::{ApiKey, Encoded, Message, Records, RequestHeader, WireError};
 use thiserror::Error;
 
 use crate::budget::Reservation;
+
+/// Bytes of a file in one piece, at most.
+const FILE_PIECE_MAX: usize = 256 << 10;
 
 /// A request, still in the bytes it came in.
 #[derive(Debug)]
@@ -93,7 +97,7 @@ impl Request {
     pub(crate) fn respond_with_records<'m, M: Message<'m>>(
         &self,
         body: &M,
-        records: Vec<Vec<Buf>>,
+        records: Vec<RecordPieces>,
     ) -> Outcome {
         self.respond_in(self.version, body, records)
     }
@@ -103,7 +107,7 @@ impl Request {
         &self,
         version: i16,
         body: &M,
-        records: Vec<Vec<Buf>>,
+        records: Vec<RecordPieces>,
     ) -> Outcome {
         let encoded = encode_response(version, self.correlation_id, body)
             .map_err(CloseReason::Unencodable)?;
@@ -116,11 +120,19 @@ impl Request {
     }
 }
 
+/// Whole batches of one partition on their way to a client, in memory or in a file.
+#[derive(Debug, Default)]
+pub(crate) struct RecordPieces {
+    pub(crate) pieces: Vec<Piece>,
+    /// What the pieces of files are, held so that no segment is deleted before it was sent.
+    pub(crate) _pins: Vec<ResidentRange>,
+}
+
 /// A response: an encoded header and body, and the records that go between.
 #[derive(Debug)]
 pub(crate) struct Response {
     encoded: Encoded,
-    records: Vec<Vec<Buf>>,
+    records: Vec<RecordPieces>,
     /// Bytes of the shard's response budget, given back when the response was sent.
     pub(crate) reservation: Option<Reservation>,
 }
@@ -129,6 +141,15 @@ impl Response {
     /// Bytes on the wire.
     pub(crate) fn len(&self) -> usize {
         self.encoded.total_len()
+    }
+
+    /// Bytes that leave from files.
+    pub(crate) fn file_bytes(&self) -> usize {
+        let pieces = self.records.iter().flat_map(|records| &records.pieces);
+        pieces
+            .filter(|piece| matches!(piece, Piece::File { .. }))
+            .map(Piece::len)
+            .sum()
     }
 
     /// Several responses as one list of pieces: the encoded parts share one block, records are
@@ -159,15 +180,30 @@ impl Response {
     fn add_to(&self, pieces: &mut Pieces) {
         let start = pieces.to;
         for (cut, records) in self.encoded.cuts.iter().zip(&self.records) {
-            if records.is_empty() {
+            if records.pieces.is_empty() {
                 continue;
             }
             pieces.to = start + cut.at;
             pieces.flush();
-            pieces.list.extend(records.iter().cloned().map(Piece::Mem));
+            for piece in &records.pieces {
+                add_piece(piece, &mut pieces.list);
+            }
         }
         pieces.to = start + self.encoded.bytes.len();
     }
+}
+
+/// Adds a piece, a long range of a file in parts: it shows sooner whether the client takes them.
+fn add_piece(piece: &Piece, list: &mut Vec<Piece>) {
+    let Piece::File { file, pos, len } = piece else {
+        list.push(piece.clone());
+        return;
+    };
+    list.extend((0..*len).step_by(FILE_PIECE_MAX).map(|at| Piece::File {
+        file: file.clone(),
+        pos: pos + at as u64,
+        len: FILE_PIECE_MAX.min(len - at),
+    }));
 }
 
 /// Collects pieces; encoded bytes between two records go as one.
@@ -251,18 +287,20 @@ mod tests {
         let mut expected = whole(1, &[Records::Bytes(b"firstsecond"), Records::Bytes(b"")]);
         expected.extend(whole(2, &[Records::Bytes(b"third")]));
 
-        let response = |id, cuts: &[Records<'_>], records| Response {
+        let response = |id, cuts: &[Records<'_>], records: &[&[Buf]]| Response {
             encoded: encode_response(12, id, &fetch_response(cuts)).unwrap(),
-            records,
+            records: records
+                .iter()
+                .map(|bufs| RecordPieces {
+                    pieces: bufs.iter().cloned().map(Piece::Mem).collect(),
+                    _pins: Vec::new(),
+                })
+                .collect(),
             reservation: None,
         };
         let responses = [
-            response(
-                1,
-                &[Records::Cut(11), Records::Cut(0)],
-                vec![bufs[..2].to_vec(), vec![]],
-            ),
-            response(2, &[Records::Cut(5)], vec![bufs[2..].to_vec()]),
+            response(1, &[Records::Cut(11), Records::Cut(0)], &[&bufs[..2], &[]]),
+            response(2, &[Records::Cut(5)], &[&bufs[2..]]),
         ];
         let pieces = Response::pieces(&responses);
         let mut got = Vec::new();

@@ -22,7 +22,7 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine_rt::{Buf, now};
+use engine_rt::{Piece, now};
 use engine_shard::Fetched;
 use net_wire::messages::fetch::{
     EpochEndOffset, FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
@@ -31,12 +31,12 @@ use net_wire::messages::fetch::{
 use net_wire::messages::leader::{LeaderIdAndEpoch, NodeEndpoint};
 use net_wire::{ErrorCode, Records, Uuid};
 
-use super::fetch_read::{Read, Terms, read};
+use super::fetch_read::{Read, Terms, open_files, read};
 use crate::broker::Broker;
 use crate::connection::Context;
 use crate::fetch_session::{PartitionKey, Told, TopicKey, Wanted};
 use crate::fetch_session_cache::{Kind, NO_SESSION, Opened, SessionRequest};
-use crate::request::{Outcome, Request};
+use crate::request::{Outcome, RecordPieces, Request};
 
 /// First version that names topics by id.
 const TOPIC_ID_VERSION: i16 = 13;
@@ -56,6 +56,7 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
         mut parts,
         reservation,
     } = read(&context, &opened.partitions, &terms).await;
+    let files = open_files(broker, &mut parts).await;
     let session_id = match settle(broker, &opened, &mut parts, by_id) {
         Ok(session_id) => session_id,
         Err(code) => return request.respond(&failed(broker, code)),
@@ -65,7 +66,8 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
         version: request.version,
         read_committed: body.isolation_level == READ_COMMITTED,
     };
-    let (response, records) = answer.response(session_id, &opened.partitions, parts);
+    let (response, records) =
+        answer.response(session_id, &opened.partitions, parts.into_iter().zip(files));
     let mut response = request.respond_with_records(&response, records)?;
     if let Some(response) = &mut response {
         response.reservation = Some(reservation);
@@ -172,7 +174,7 @@ fn told(part: &Part) -> Told {
         Some(Ok(fetched)) => Told {
             high_watermark: fetched.high_watermark,
             log_start_offset: fetched.log_start_offset,
-            records_bytes: records_bytes(fetched),
+            records_bytes: fetched.bytes(),
             is_exception: fetched.diverging_epoch.is_some(),
         },
         Some(Err(_)) | None => Told {
@@ -184,8 +186,16 @@ fn told(part: &Part) -> Told {
     }
 }
 
-pub(crate) fn records_bytes(fetched: &Fetched) -> usize {
-    fetched.records.iter().map(|records| records.len()).sum()
+/// What is sent of a partition: pieces of its file, or of memory.
+fn record_pieces(part: Result<Fetched, ErrorCode>, files: Vec<Piece>) -> RecordPieces {
+    let Ok(fetched) = part else {
+        return RecordPieces::default();
+    };
+    let memory = fetched.records.into_iter().map(Piece::Mem);
+    RecordPieces {
+        pieces: memory.chain(files).collect(),
+        _pins: fetched.resident,
+    }
 }
 
 /// What a response depends on besides what was read.
@@ -200,15 +210,15 @@ impl<'a> Answer<'a> {
         &self,
         session_id: i32,
         partitions: &'a [(PartitionKey, Wanted)],
-        parts: Vec<Part>,
-    ) -> (FetchResponse<'a>, Vec<Vec<Buf>>) {
+        parts: impl Iterator<Item = (Part, Vec<Piece>)>,
+    ) -> (FetchResponse<'a>, Vec<RecordPieces>) {
         let mut topics: Vec<FetchableTopicResponse<'a>> = Vec::new();
         let (mut records, mut led_elsewhere) = (Vec::new(), false);
-        for (((topic, index), _), part) in partitions.iter().zip(parts) {
+        for (((topic, index), _), (part, files)) in partitions.iter().zip(parts) {
             let Some(part) = part else { continue };
             let mut data = self.partition(*index, &part);
             led_elsewhere |= self.tell_leader(topic, &mut data);
-            records.push(part.map(|fetched| fetched.records).unwrap_or_default());
+            records.push(record_pieces(part, files));
             let (name, id) = match topic {
                 TopicKey::Name(name) => (&**name, Uuid::ZERO),
                 TopicKey::Id(id) => ("", *id),
@@ -247,7 +257,7 @@ impl<'a> Answer<'a> {
                 last_stable_offset: fetched.high_watermark,
                 log_start_offset: fetched.log_start_offset,
                 aborted_transactions,
-                records: Some(Records::Cut(records_bytes(fetched))),
+                records: Some(Records::Cut(fetched.bytes())),
                 diverging_epoch: fetched
                     .diverging_epoch
                     .map_or_else(EpochEndOffset::default, |(epoch, end_offset)| {

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use engine_rt::{Instant, now, sleep};
+use engine_rt::{Instant, Piece, now, sleep};
 use engine_shard::{FetchPart, Fetched, ShardError, TopicPartition};
 use net_wire::ErrorCode;
+use tracing::error;
 
-use super::fetch::{Part, records_bytes};
+use super::fetch::Part;
 use crate::broker::Broker;
 use crate::budget::Reservation;
 use crate::connection::Context;
@@ -143,7 +144,7 @@ type FetchResult = Result<Fetched, ShardError>;
 /// Where nothing fitted although there is something, gives the first batch of the first partition
 /// that has one, whatever its size: a consumer would never get beyond it otherwise (KIP-74).
 async fn read_oversized(broker: &Broker, asked: &[FetchPart], results: &mut [FetchResult]) {
-    let fits = |result: &FetchResult| result.as_ref().is_ok_and(|one| records_bytes(one) > 0);
+    let fits = |result: &FetchResult| result.as_ref().is_ok_and(|one| one.bytes() > 0);
     if results.iter().any(fits) {
         return;
     }
@@ -170,7 +171,7 @@ async fn read_oversized(broker: &Broker, asked: &[FetchPart], results: &mut [Fet
 impl Round {
     fn add(&mut self, part: Result<(FetchPart, Fetched), ErrorCode>) {
         let part = part.map(|(part, fetched)| {
-            self.bytes += records_bytes(&fetched);
+            self.bytes += fetched.bytes();
             self.has_exception |= fetched.diverging_epoch.is_some();
             self.watch
                 .push((part.id, part.offset.max(fetched.high_watermark)));
@@ -179,6 +180,28 @@ impl Round {
         self.has_exception |= part.is_err();
         self.parts.push(Some(part));
     }
+}
+
+/// The pieces of files that answer partitions, by their place: none where memory does. A partition
+/// whose file cannot be opened is an error that the client tries again.
+pub(crate) async fn open_files(broker: &Broker, parts: &mut [Part]) -> Vec<Vec<Piece>> {
+    let mut files = Vec::with_capacity(parts.len());
+    for part in parts {
+        let mut pieces = Vec::new();
+        if let Some(Ok(fetched)) = part
+            && !fetched.resident.is_empty()
+        {
+            match broker.shards.local().open_resident(&fetched.resident).await {
+                Ok(opened) => pieces = opened,
+                Err(error) => {
+                    error!(partition = %fetched.resident[0].id, %error, "FL2003: a segment cannot be opened");
+                    *part = Some(Err(ErrorCode::KAFKA_STORAGE_ERROR));
+                },
+            }
+        }
+        files.push(pieces);
+    }
+    files
 }
 
 /// How many shards own some of the partitions.

@@ -102,6 +102,14 @@ impl Client {
         true
     }
 
+    /// What has come at most: nothing if the connection has ended.
+    pub(crate) async fn receive_some(&self, bytes_max: usize) -> Vec<u8> {
+        let mut into = vec![0; bytes_max];
+        let received = timeout(now() + LONG, self.stream.recv(&mut into)).await;
+        into.truncate(received.expect("the broker answers or closes").unwrap_or(0));
+        into
+    }
+
     /// Sends a request and waits for its response.
     pub(crate) async fn ask<'m, M: Message<'m>>(&self, version: i16, body: &M) -> Answer {
         let id = self.send(version, body).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine_rt::{now, sleep};
+use engine_rt::{now, sim, sleep};
 use net_wire::batch::{Batches, RecordIter};
 use net_wire::codec::Codecs;
 use net_wire::messages::fetch::{
@@ -12,7 +12,7 @@ use net_wire::messages::metadata::{MetadataRequest, MetadataRequestTopic, Metada
 use net_wire::{ApiKey, ErrorCode, Uuid};
 
 use crate::client::{Client, batch};
-use crate::node::{Setup, with_node};
+use crate::node::{Node, Setup, with_node};
 
 /// Wants of one topic: partition and offset.
 pub(crate) fn fetch_request<'a>(
@@ -229,6 +229,37 @@ fn an_append_wakes_who_waits() {
             assert_eq!(values(found, 0).len(), 1);
         }
     });
+}
+
+/// A fetch that was answered leaves nobody waiting for it on the other shards.
+#[test]
+fn an_answered_fetch_waits_nowhere() {
+    let world = sim::World::new(7, sim::Options::default());
+    let machine = world.node("node");
+    let setup = || async {
+        let node = Node::start(&Setup::shards(4));
+        let (reader, writer) = (node.connect().await, node.connect().await);
+        writer.create_topic("t", 4, &[]).await;
+        (node, reader, writer, 0)
+    };
+    let mut state = world.block_on(machine, setup);
+    let mut tasks = Vec::new();
+    for _ in 0..40 {
+        state = world.block_on(machine, move || async move {
+            let (node, reader, writer, offset) = state;
+            let wanted = [(0, offset), (1, 0), (2, 0), (3, 0)];
+            let mut body = fetch_request("t", Uuid::ZERO, &wanted);
+            body.max_wait_ms = 60_000;
+            let id = reader.send(11, &body).await;
+            sleep(Duration::from_millis(10)).await;
+            append(&writer, "t", 0, "wake", 10).await;
+            reader.receive(11, id).await.unwrap();
+            sleep(Duration::from_millis(10)).await;
+            (node, reader, writer, offset + 1)
+        });
+        tasks.push(world.live_tasks(machine));
+    }
+    assert!(tasks[39] <= tasks[3] + 2, "{tasks:?}");
 }
 
 #[test]

@@ -8,5 +8,6 @@ mod fetch;
 mod node;
 mod offsets;
 mod produce;
+mod sendfile;
 mod sessions;
 mod topics;

@@ -41,6 +41,8 @@ pub(crate) struct Setup {
     pub(crate) shards: usize,
     pub(crate) settings: Vec<(&'static str, &'static str)>,
     pub(crate) limits: fn(&mut Limits),
+    pub(crate) storage: fn(&mut ShardOptions),
+    pub(crate) log: LogConfig,
 }
 
 impl Setup {
@@ -59,6 +61,11 @@ impl Default for Setup {
             shards: 1,
             settings: Vec::new(),
             limits: |_| {},
+            storage: |_| {},
+            log: LogConfig {
+                segment_bytes: 1 << 20,
+                ..LogConfig::default()
+            },
         }
     }
 }
@@ -68,6 +75,21 @@ pub(crate) struct Node {
     pub(crate) addr: SocketAddr,
     orders: Rc<[MailSender<Order>]>,
     accepting: Task<()>,
+}
+
+/// Runs `test` against a fresh node of `world`.
+pub(crate) fn with_node_of<T: 'static, F>(
+    world: &sim::World,
+    setup: &Setup,
+    test: impl FnOnce(Node) -> F + 'static,
+) -> T
+where
+    F: Future<Output = T> + 'static,
+{
+    let setup = setup.clone();
+    world.block_on(world.node("node"), move || async move {
+        test(Node::start(&setup)).await
+    })
 }
 
 /// Runs `test` against a fresh node, in a world of its own for each of a few seeds: each has
@@ -83,7 +105,7 @@ where
 }
 
 impl Node {
-    fn start(setup: &Setup) -> Self {
+    pub(crate) fn start(setup: &Setup) -> Self {
         let fixed = StaticConfig::from_settings(setup.settings.iter().copied()).unwrap();
         let mut limits = Limits::new(&fixed, setup.shards, 64 << 20);
         (setup.limits)(&mut limits);
@@ -107,6 +129,8 @@ impl Node {
                 index,
                 fixed: fixed.clone(),
                 limits: limits.clone(),
+                storage: setup.storage,
+                log: setup.log,
                 records: records.clone(),
                 proposals: proposals.clone(),
                 mails: mails.clone(),
@@ -196,6 +220,8 @@ struct ShardStart {
     index: usize,
     fixed: StaticConfig,
     limits: Limits,
+    storage: fn(&mut ShardOptions),
+    log: LogConfig,
     records: Vec<Record>,
     proposals: MailSender<Proposal>,
     mails: Vec<MailSender<Mail>>,
@@ -208,9 +234,9 @@ impl ShardStart {
     async fn run(self) {
         let data_dir = PathBuf::from("/data");
         engine_rt::fs::create_dir_all(&data_dir).await.unwrap();
-        let shard = Shard::open(shard_options(self.index, data_dir), Vec::new())
-            .await
-            .unwrap();
+        let mut options = shard_options(self.index, data_dir);
+        (self.storage)(&mut options);
+        let shard = Shard::open(options, Vec::new()).await.unwrap();
         spawn(Rc::clone(&shard).serve_mail(self.inbox)).detach();
         let state = Rc::new(RefCell::new(State::default()));
         apply_all(&mut state.borrow_mut(), &self.records);
@@ -232,7 +258,7 @@ impl ShardStart {
             match order {
                 Order::Apply(records, done) => {
                     for record in &records {
-                        apply(&shard, &state, record).await;
+                        apply(&shard, &state, record, self.log);
                     }
                     done.send(());
                 },
@@ -262,7 +288,7 @@ fn propose(proposals: MailSender<Proposal>) -> Propose {
     })
 }
 
-async fn apply(shard: &Rc<Shard>, state: &RefCell<State>, record: &Record) {
+fn apply(shard: &Rc<Shard>, state: &RefCell<State>, record: &Record, config: LogConfig) {
     let before = record_topic(&state.borrow(), record);
     state.borrow_mut().apply(record);
     let after = record_topic(&state.borrow(), record);
@@ -272,10 +298,6 @@ async fn apply(shard: &Rc<Shard>, state: &RefCell<State>, record: &Record) {
         .filter(|(id, _)| !before.iter().any(|(known, _)| known == id))
     {
         if *owner == index {
-            let config = LogConfig {
-                segment_bytes: 1 << 20,
-                ..LogConfig::default()
-            };
             shard.create_partition(PartitionSpec {
                 id: *id,
                 leader_epoch: 0,
@@ -288,7 +310,9 @@ async fn apply(shard: &Rc<Shard>, state: &RefCell<State>, record: &Record) {
         .filter(|(id, _)| !after.iter().any(|(left, _)| left == id))
     {
         if *owner == index {
-            shard.delete_partition(*id).await;
+            // Files go when nobody reads them any more: the change does not wait for it.
+            let (of, id) = (Rc::clone(shard), *id);
+            shard.run(Box::pin(async move { of.delete_partition(id).await }));
         }
     }
 }

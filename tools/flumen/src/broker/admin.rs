@@ -140,6 +140,7 @@ fn connections(server: MetricsSnapshot) -> ConnectionCounters {
         expired: server.connections_expired,
         received_bytes: server.bytes_in,
         sent_bytes: server.bytes_out,
+        sent_file_bytes: server.file_bytes_out,
         request_queued_bytes: server.request_bytes_queued as u64,
         response_queued_bytes: server.response_bytes_queued as u64,
         fetch_sessions: server.fetch_sessions as u64,

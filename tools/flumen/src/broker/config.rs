@@ -55,9 +55,13 @@ pub struct Settings {
 }
 
 /// The setting that says how old data is read, with its values.
-pub const READ_PATH: (&str, [(&str, ReadPath); 2]) = (
+pub const READ_PATH: (&str, [(&str, ReadPath); 3]) = (
     "fetch.read.path",
-    [("auto", ReadPath::Auto), ("direct", ReadPath::Direct)],
+    [
+        ("auto", ReadPath::Auto),
+        ("sendfile", ReadPath::Sendfile),
+        ("direct", ReadPath::Direct),
+    ],
 );
 
 /// A key of Flumen's own.
@@ -128,7 +132,7 @@ pub enum SettingError {
         min: u64,
     },
     /// Not one of the values there are.
-    #[error("invalid value {value} for setting {name}: auto or direct is wanted")]
+    #[error("invalid value {value} for setting {name}: auto, sendfile or direct is wanted")]
     ReadPath {
         /// The key.
         name: &'static str,
@@ -210,13 +214,13 @@ mod tests {
             ("flumen.bypass.bytes", "8192"),
             ("num.partitions", "3"),
             ("flumen.bypass.bytes", "65536"),
-            ("fetch.read.path", "direct"),
+            ("fetch.read.path", "sendfile"),
         ]);
         let settings = settings.unwrap();
         assert_eq!(settings.own("flumen.bypass.bytes"), Some(65536));
         assert_eq!(settings.own("flumen.tail.bytes"), None);
         assert_eq!(settings.integer("num.partitions"), 3);
-        assert_eq!(settings.read_path(), ReadPath::Direct);
+        assert_eq!(settings.read_path(), ReadPath::Sendfile);
     }
 
     #[test]
