@@ -20,6 +20,9 @@ use crate::options::{OpenError, PartitionSpec, ShardOptions, ShardStats};
 use crate::shard::Shard;
 use crate::slot::Slot;
 
+/// Idle memory that a shard keeps beside what relief frees.
+const IDLE_BYTES: usize = 16 << 20;
+
 /// What a journal and its checkpoint hold.
 pub(crate) struct Found {
     pub partitions: BTreeMap<TopicPartition, RecoveredPartition>,
@@ -161,6 +164,8 @@ impl Shard {
         specs: Vec<PartitionSpec>,
     ) -> Result<Rc<Self>, OpenError> {
         make_dirs(&options).await?;
+        // Relief frees this much at once, and appends want it again soon.
+        engine_rt::keep_idle((options.tail_bytes_max / 4) as usize + IDLE_BYTES);
         tracing::info!(shard = options.index, "recovery started");
         let specs: BTreeMap<_, _> = specs.into_iter().map(|spec| (spec.id, spec)).collect();
         let Found {
