@@ -106,7 +106,7 @@ impl Home {
     /// Locks a directory, creating it, and makes sure that it is the one it was. A new one becomes
     /// this node's when its metadata log has begun.
     pub async fn open(dir: &Path, options: HomeOptions) -> Result<Self, HomeError> {
-        create_durably(dir).await?;
+        fs::create_dir_all(dir).await.map_err(io_error(dir))?;
         let lock = take_lock(dir).await?;
         let place = fs::place(dir).await.map_err(io_error(dir))?;
         let found = Superblock::read(dir).await.map_err(io_error(dir))?;
@@ -195,22 +195,25 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> HomeError {
     move |source| HomeError::Io { path, source }
 }
 
-/// Creates a directory, and makes its name and those above it durable as far as they are new.
-async fn create_durably(dir: &Path) -> Result<(), HomeError> {
-    let mut new = Vec::new();
-    for above in dir.ancestors() {
-        if above.as_os_str().is_empty() || fs::exists(above).await.map_err(io_error(above))? {
-            break;
+/// Makes the name of a new directory and those above it durable. That they exist does not say so:
+/// the life that made them may have been killed before its sync.
+async fn make_names_durable(dir: &Path, place: Place) -> Result<(), HomeError> {
+    for parent in dir.ancestors().skip(1) {
+        let parent = if parent.as_os_str().is_empty() {
+            Path::new(".")
+        } else {
+            parent
+        };
+        let above = fs::place(parent).await.map_err(io_error(parent))?;
+        if above.file_system != place.file_system {
+            // What is mounted was not made here.
+            return Ok(());
         }
-        new.push(above);
-    }
-    fs::create_dir_all(dir).await.map_err(io_error(dir))?;
-    for created in new {
-        let parent = created
-            .parent()
-            .filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or_else(|| Path::new("."));
-        fs::sync_dir(parent).await.map_err(io_error(parent))?;
+        match fs::sync_dir(parent).await {
+            // Nor is anything where this process may not look.
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(()),
+            synced => synced.map_err(io_error(parent))?,
+        }
     }
     Ok(())
 }
@@ -243,6 +246,7 @@ async fn new_superblock(
             return Err(HomeError::Damaged { dir: name(dir) });
         }
     }
+    make_names_durable(dir, place).await?;
     let disk_id = random_id();
     Ok(Superblock {
         node_id: options.node_id.unwrap_or(NODE_ID_DEFAULT),

@@ -258,3 +258,25 @@ fn a_power_cut_loses_no_acknowledged_topic() {
     }
     assert!(acknowledged_in_all > 1500, "{acknowledged_in_all}");
 }
+
+/// The life that made the directory is killed before its name is durable; the next one finds it.
+#[test]
+fn a_directory_that_a_killed_life_made_survives_a_power_cut() {
+    for operations in 1..12 {
+        let world = World::new(operations, Options::default());
+        let node = world.node("node");
+        world.schedule_crash(node, CrashPoint::DiskEnds(operations), CrashKind::Kill);
+        let first = world.try_block_on(node, || async { open(false).await.map(drop) });
+        assert!(first.is_none(), "a first start takes more than {operations}");
+        world.block_on(node, || async {
+            let (_home, metadata) = open(false).await.unwrap();
+            let (_task, handle) = control(metadata);
+            handle.propose(topic("a".to_owned())).await.unwrap();
+        });
+        world.crash(node, CrashKind::PowerCut);
+        world.block_on(node, move || async move {
+            let (_home, metadata) = open(false).await.unwrap();
+            assert_eq!(names(&metadata), ["a"], "killed after {operations}");
+        });
+    }
+}
