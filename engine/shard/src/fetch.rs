@@ -95,6 +95,10 @@ impl Shard {
     }
 
     fn read_error(&self, slot: &Slot, part: &FetchPart, error: &ReadError) -> ShardError {
+        // Its segments went away under the read.
+        if slot.deleted.get() {
+            return ShardError::UnknownPartition(part.id);
+        }
         let (log_start_offset, high_watermark) = {
             let log = slot.log.borrow();
             (log.log_start(), log.high_watermark())
@@ -153,9 +157,11 @@ impl Shard {
             OffsetQuery::Latest => return Ok(slot.at_offset(slot.log.borrow().high_watermark())),
             OffsetQuery::MaxTimestamp => max_timestamp(&slot.log.borrow()),
             OffsetQuery::Timestamp(timestamp) => {
-                find_timestamp(&slot.log, &self.files, timestamp, &self.codecs)
-                    .await
-                    .map_err(|error| ShardError::Storage(error.to_string()))?
+                let found = find_timestamp(&slot.log, &self.files, timestamp, &self.codecs).await;
+                if slot.deleted.get() {
+                    return Err(ShardError::UnknownPartition(id));
+                }
+                found.map_err(|error| ShardError::Storage(error.to_string()))?
             },
         };
         Ok(found.map_or(

@@ -311,6 +311,34 @@ fn a_partition_is_deleted_under_its_appends() {
 }
 
 #[test]
+fn whoever_reads_a_partition_while_it_is_deleted_is_told_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_path_buf();
+    on_ring(move || async move {
+        let specs = || specs(1, small_segments());
+        let shard = Shard::open(options(&path), specs()).await.unwrap();
+        write_mixed(&shard, 0, 200).await;
+        shard.stop().await.unwrap();
+        drop(shard);
+        // Another life has nothing in memory: both have to wait for the disk.
+        let shard = Shard::open(options(&path), specs()).await.unwrap();
+        let own = Rc::clone(&shard);
+        let reading = spawn(async move { read(&own, 0, 0, 1 << 20).await.map(drop) });
+        let own = Rc::clone(&shard);
+        let asking = spawn(async move {
+            let query = OffsetQuery::Timestamp(1_000_001);
+            own.offset_for(id(0), query, -1).await.map(drop)
+        });
+        engine_rt::yield_now().await;
+        shard.delete_partition(id(0)).await;
+        let unknown = Err(ShardError::UnknownPartition(id(0)));
+        assert_eq!(reading.await, unknown);
+        assert_eq!(asking.await, unknown);
+        shard.stop().await.unwrap();
+    });
+}
+
+#[test]
 fn deleted_records_stay_deleted_and_time_is_found_exactly() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().to_path_buf();
