@@ -35,7 +35,11 @@ pub async fn write(
     };
     let end = write.file_pos + write.bytes.len() as u64;
     if let Some((from, len)) = reserve(partition, write.segment_base, end) {
-        file.allocate(from, len).await?;
+        match file.allocate(from, len).await {
+            // What is reserved goes beyond what is written now, for which there may be room.
+            Err(error) if error.kind() == io::ErrorKind::StorageFull => {},
+            other => other?,
+        }
     }
     let durability = if mutant::is_active(Mutant::ReuseBeforeSegmentFlush) {
         Durability::Volatile

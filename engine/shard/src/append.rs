@@ -119,6 +119,7 @@ impl Shard {
     fn begin(self: &Rc<Self>, batch: &ProduceBatch) -> Result<Begun, ShardError> {
         let slot = self.slot(batch.id)?;
         self.refuse_if_unfit(&slot)?;
+        self.take_space(batch.bytes.len() as u64)?;
         let now_ms = wall_clock_ms();
         let candidate = Candidate {
             bytes: batch.bytes.len() as u64,
@@ -166,9 +167,6 @@ impl Shard {
         }
         if self.journal().is_failed() {
             return Err(ShardError::Storage("the journal failed".into()));
-        }
-        if self.space_low.get() {
-            return Err(ShardError::Storage("the disk is almost full".into()));
         }
         Ok(())
     }

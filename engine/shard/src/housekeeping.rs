@@ -1,4 +1,4 @@
-//! What happens by itself: retention, expired producers, free space. And log starts moved by hand.
+//! What happens by itself: retention, expired producers. And log starts moved by hand.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -7,15 +7,13 @@ use engine_log::TopicPartition;
 use engine_log::entry::{Entry, encode_change};
 use engine_log::segment::Segment;
 use engine_rt::mutant::{self, Mutant};
-use engine_rt::{Instant, fs, now, sleep, spawn, timeout, wall_clock_ms};
+use engine_rt::{Instant, now, sleep, spawn, timeout, wall_clock_ms};
 use engine_wal::EntryKind;
 
 use crate::api::ShardError;
 use crate::shard::Shard;
 use crate::slot::Slot;
 
-/// How often free space is looked at.
-const SPACE_INTERVAL: Duration = Duration::from_secs(1);
 /// How often a segment that a reader still holds is looked at again.
 const PIN_INTERVAL: Duration = Duration::from_millis(10);
 /// Retention by time pauses when the two clocks part by more than this (rule 21).
@@ -75,30 +73,8 @@ impl Shard {
         }
     }
 
-    /// Looks at free space until the shard stops (rule 8).
-    pub(crate) async fn watch_space(self: Rc<Self>) {
-        loop {
-            if let Ok(space) = fs::space(&self.options.data_dir).await {
-                let low = space.available < self.options.space_reserve_bytes;
-                // Resume only with some room, so that produce does not flap.
-                let high = space.available > self.options.space_reserve_bytes * 2;
-                if low && !self.space_low.replace(true) {
-                    tracing::error!(
-                        available = space.available,
-                        "FL2006: the disk is almost full; produce is refused until space returns"
-                    );
-                } else if high && self.space_low.replace(false) {
-                    tracing::info!("space has returned; produce resumes");
-                }
-            }
-            if self.wait_or_stop(SPACE_INTERVAL).await {
-                return;
-            }
-        }
-    }
-
     /// Waits; true if the shard is stopping.
-    async fn wait_or_stop(&self, interval: Duration) -> bool {
+    pub(crate) async fn wait_or_stop(&self, interval: Duration) -> bool {
         let stopped = self.pressure.wait_until(|| self.stopping.get());
         timeout(now() + interval, stopped).await.is_ok()
     }

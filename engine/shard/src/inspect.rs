@@ -42,6 +42,7 @@ impl ShardPlace {
             bypass_bytes: 0,
             retention_check_ms: 0,
             producer_expiration_ms: 0,
+            shards: 1,
             space_reserve_bytes: 0,
         }
     }

@@ -18,6 +18,7 @@ mod options;
 mod reshard;
 mod shard;
 mod slot;
+mod space;
 mod turn;
 
 pub use api::{

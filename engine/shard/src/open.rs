@@ -190,6 +190,7 @@ impl Shard {
             truncated = truncated.len(),
             "recovery finished"
         );
+        shard.look_at_space().await;
         spawn(Rc::clone(&shard).background()).detach();
         spawn(Rc::clone(&shard).keep_house()).detach();
         spawn(Rc::clone(&shard).watch_space()).detach();
@@ -215,6 +216,7 @@ impl Shard {
             pressure: Event::new(),
             relieved: Event::new(),
             removed: RefCell::default(),
+            space_left: Cell::new(u64::MAX),
             space_low: Cell::new(false),
             stopping: Cell::new(false),
             turning: Semaphore::new(1),

@@ -48,7 +48,10 @@ pub struct ShardOptions {
     pub retention_check_ms: u64,
     /// `producer.id.expiration.ms`.
     pub producer_expiration_ms: i64,
-    /// Free space, in bytes, below which produce is refused.
+    /// Shards of the node: they share its disk.
+    pub shards: usize,
+    /// Free space of the node, in bytes, that produce leaves for metadata, deletes and log starts;
+    /// 0: space is not looked at.
     pub space_reserve_bytes: u64,
 }
 

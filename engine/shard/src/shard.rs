@@ -47,6 +47,8 @@ pub struct Shard {
     pub(crate) relieved: Event,
     /// Partitions deleted since the last checkpoint.
     pub(crate) removed: RefCell<Vec<TopicPartition>>,
+    /// Bytes that may still be appended before free space is looked at again (rule 8).
+    pub(crate) space_left: Cell<u64>,
     pub(crate) space_low: Cell<bool>,
     pub(crate) stopping: Cell<bool>,
     /// One checkpoint at a time.

@@ -47,6 +47,7 @@ fn options(dir: &Path) -> ShardOptions {
         bypass_bytes: 256 << 10,
         retention_check_ms: 300_000,
         producer_expiration_ms: 86_400_000,
+        shards: 1,
         space_reserve_bytes: 0,
     }
 }

@@ -356,6 +356,7 @@ fn shard_options(index: usize, data_dir: PathBuf) -> ShardOptions {
         bypass_bytes: 256 << 10,
         retention_check_ms: 300_000,
         producer_expiration_ms: 86_400_000,
+        shards: 1,
         space_reserve_bytes: 0,
     }
 }

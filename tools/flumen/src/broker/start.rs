@@ -219,6 +219,7 @@ impl<'a> Layout<'a> {
             bypass_bytes: own("flumen.bypass.bytes", BYPASS_BYTES) as usize,
             retention_check_ms: positive("log.retention.check.interval.ms") as u64,
             producer_expiration_ms: positive("producer.id.expiration.ms"),
+            shards: config.shards,
             space_reserve_bytes: own("flumen.space.reserve.bytes", SPACE_RESERVE_BYTES),
         }
     }
