@@ -69,6 +69,8 @@ fn asked<'a>(body: &DeleteTopicsRequest<'a>, version: i16) -> Vec<DeleteTopicSta
 struct Judged {
     name: Option<String>,
     topic_id: Uuid,
+    /// Asked for by its id, not by its name.
+    by_id: bool,
     refusal: Option<Refusal>,
 }
 
@@ -77,6 +79,7 @@ impl Judged {
         Self {
             name: name.map(str::to_owned),
             topic_id,
+            by_id: name.is_none(),
             refusal: Some(refusal),
         }
     }
@@ -95,7 +98,15 @@ impl Judged {
     }
 
     fn outcome(self, result: Option<Result<Vec<Record>, ProposeError>>) -> Self {
+        let in_own_words = |refusal: Refusal| match refusal.code {
+            // Somebody else was faster, and this client does not know the id.
+            ErrorCode::UNKNOWN_TOPIC_ID if !self.by_id => {
+                Refusal::of(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)
+            },
+            _ => refusal,
+        };
         let refusal = result.and_then(Result::err).map(Refusal::from);
+        let refusal = refusal.map(in_own_words);
         Self { refusal, ..self }
     }
 
@@ -112,17 +123,18 @@ impl Judged {
 /// Finds every topic that may be deleted; one that is named twice, by name or id, is refused once.
 fn judge(state: &State, asked: &[DeleteTopicState<'_>]) -> Vec<Judged> {
     let mut judged = Vec::new();
-    let mut found: BTreeMap<Uuid, (String, usize)> = BTreeMap::new();
+    let mut found: BTreeMap<Uuid, (String, bool, usize)> = BTreeMap::new();
     for one in asked {
         match find(state, one) {
-            Ok((id, name)) => found.entry(id).or_insert((name, 0)).1 += 1,
+            Ok((id, name)) => found.entry(id).or_insert((name, one.name.is_none(), 0)).2 += 1,
             Err(refusal) => judged.push(Judged::refused(one.name, one.topic_id, refusal)),
         }
     }
     judged.dedup();
-    judged.extend(found.into_iter().map(|(id, (name, count))| Judged {
+    judged.extend(found.into_iter().map(|(id, (name, by_id, count))| Judged {
         name: Some(name),
         topic_id: id,
+        by_id,
         refusal: (count > 1).then(duplicate),
     }));
     judged
@@ -147,6 +159,8 @@ fn find(state: &State, one: &DeleteTopicState<'_>) -> Result<(Uuid, String), Ref
 
 #[cfg(test)]
 mod tests {
+    use cluster_meta::MetaError;
+
     use super::*;
     use crate::testing::state_with;
 
@@ -195,6 +209,21 @@ mod tests {
             assert_eq!(judged.len(), 1);
             assert_eq!(code_of(&judged, "a"), ErrorCode::INVALID_REQUEST);
         }
+    }
+
+    #[test]
+    fn whoever_comes_second_is_told_in_the_words_of_its_request() {
+        let state = state_with(&[("a", 1)]);
+        let id = state.topic_by_name("a").unwrap().topic_id;
+        let told = |asked| {
+            let gone = MetaError::new(ErrorCode::UNKNOWN_TOPIC_ID, "gone");
+            let judged = judge(&state, &[asked]).remove(0);
+            judged
+                .outcome(Some(Err(ProposeError::Refused(gone))))
+                .code()
+        };
+        assert_eq!(told(named("a")), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+        assert_eq!(told(with_id(id)), ErrorCode::UNKNOWN_TOPIC_ID);
     }
 
     #[test]
