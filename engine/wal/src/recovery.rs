@@ -124,6 +124,19 @@ pub enum JournalError {
         /// The generation.
         generation: u64,
     },
+    /// A frame says that more was flushed than can be reached: a checkpoint or a file was lost.
+    #[error(
+        "{file}: frame {flushed} was flushed, but the journal cannot be followed beyond frame \
+         {reached}: the checkpoint or a journal file is damaged or lost"
+    )]
+    Lost {
+        /// The file that says so.
+        file: String,
+        /// The frame that was flushed.
+        flushed: u64,
+        /// The last frame that was reached.
+        reached: u64,
+    },
     /// Written by a newer program.
     #[error("{file}: {cause}")]
     Newer {
@@ -186,6 +199,10 @@ pub async fn recover(
     }
     if let Some(last) = chain.last().filter(|_| !torn) {
         torn = walk.check_tail(&by_generation[last].0).await?;
+    }
+    walk.check_reach(&by_generation)?;
+    if chain.is_empty() {
+        walk.check_untouched(&free).await?;
     }
     let mut used = BTreeMap::new();
     for (generation, (file, _)) in by_generation {
@@ -473,6 +490,48 @@ impl<'a> Walk<'a> {
             return Ok(());
         }
         Err(self.corrupt(file))
+    }
+
+    /// Files off the chain are older than the checkpoint or void: what they certify as flushed
+    /// was reached. Without a checkpoint they may be all that is left of a journal whose begin
+    /// was written over.
+    fn check_reach(&self, files: &BTreeMap<u64, (JournalFile, Frame)>) -> Result<(), JournalError> {
+        if mutant::is_active(Mutant::IgnoreChain) {
+            return Ok(());
+        }
+        let furthest = files.values().max_by_key(|(_, first)| first.flushed_mark);
+        match furthest {
+            Some((file, first)) if first.flushed_mark >= self.end.sequence => {
+                Err(self.lost(file, first.flushed_mark))
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// Nothing was found: then no file without a first frame has later ones.
+    async fn check_untouched(&self, files: &[JournalFile]) -> Result<(), JournalError> {
+        for file in files {
+            let mut window = Window::new(file);
+            for step in 1..=SCAN_AHEAD_BYTES.min(file.len) / BLOCK_BYTES as u64 {
+                let frame = window
+                    .frame_at(step * BLOCK_BYTES as u64, self.options)
+                    .await?;
+                if let Ok(frame) = frame
+                    && frame.flushed_mark >= self.end.sequence
+                {
+                    return Err(self.lost(file, frame.flushed_mark));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn lost(&self, file: &JournalFile, flushed: u64) -> JournalError {
+        JournalError::Lost {
+            file: file.name.clone(),
+            flushed,
+            reached: self.end.sequence - 1,
+        }
     }
 
     fn corrupt(&self, file: &JournalFile) -> JournalError {

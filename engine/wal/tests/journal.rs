@@ -142,6 +142,23 @@ fn released_files_are_used_again_and_their_old_frames_do_not_come_back() {
         .await
         .unwrap();
         assert_eq!(numbers, (600..610).collect::<Vec<_>>());
+        // Who has lost the checkpoint does not take the journal for an empty one.
+        let error = read_back(&path).await.unwrap_err();
+        assert!(matches!(error, JournalError::Lost { .. }), "{error}");
+    });
+}
+
+#[test]
+fn a_damaged_first_frame_is_not_a_journal_that_was_never_written() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().to_path_buf();
+    on_ring(move || live(path, 0, 10));
+    let (file, frames) = frames_of_newest_file(dir.path());
+    flip(&file, frames[0] + 20);
+    let path = dir.path().to_path_buf();
+    on_ring(move || async move {
+        let error = read_back(&path).await.unwrap_err();
+        assert!(matches!(error, JournalError::Lost { .. }), "{error}");
     });
 }
 

@@ -80,7 +80,9 @@ fn of_open(error: &OpenError, what: String) -> Failure {
     let code = match error {
         OpenError::Journal(JournalError::Newer { .. }) => "FL1007",
         OpenError::Journal(JournalError::Io { .. }) | OpenError::Io { .. } => "FL1015",
-        OpenError::Journal(JournalError::Corrupt { .. } | JournalError::Missing { .. }) => "FL1011",
+        OpenError::Journal(
+            JournalError::Corrupt { .. } | JournalError::Missing { .. } | JournalError::Lost { .. },
+        ) => "FL1011",
         OpenError::Checkpoint(_) => "FL1012",
         OpenError::Fold(_) => "FL1016",
     };
