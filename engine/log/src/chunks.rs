@@ -46,6 +46,14 @@ impl Chunks {
         })
     }
 
+    pub(crate) fn clear(&self) {
+        let mut cache = self.cache.borrow_mut();
+        cache
+            .chunks
+            .retain(|_, entry| matches!(entry, Entry::Loading(_)));
+        cache.by_use.clear();
+    }
+
     /// The chunk's bytes, from memory or from `file`.
     pub(crate) async fn get(&self, key: ChunkKey, file: &File) -> io::Result<Buf> {
         loop {

@@ -58,6 +58,13 @@ impl SegmentFiles {
         }
     }
 
+    /// Forgets what was read: bytes that were never acknowledged may be written anew. Nobody reads
+    /// now.
+    pub fn forget_reads(&self) {
+        self.chunks.clear();
+        self.residents.clear();
+    }
+
     /// The data directory's identity, in every file's header.
     pub fn disk_id(&self) -> u128 {
         self.disk_id

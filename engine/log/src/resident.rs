@@ -89,6 +89,10 @@ impl Residents {
         })
     }
 
+    pub(crate) fn clear(&self) {
+        self.chunks.borrow_mut().clear();
+    }
+
     /// The ranges as pieces of the file, if all their pages are resident.
     pub(crate) fn pieces(
         &self,

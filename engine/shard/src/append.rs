@@ -165,7 +165,7 @@ impl Shard {
         if let Some(reason) = &*slot.failed.borrow() {
             return Err(ShardError::Storage(reason.clone()));
         }
-        if self.journal().is_failed() {
+        if self.journal().is_failed() || self.exchanging.get() {
             return Err(ShardError::Storage("the journal failed".into()));
         }
         Ok(())
@@ -284,7 +284,13 @@ impl Shard {
             .borrow_mut()
             .wait_for(placed.frame, Some(Rc::clone(&flushed)));
         let guard = self.journal().hold_extent(placed.frame);
-        spawn(Rc::clone(self).write_extent(Rc::clone(slot), staged, flushed, guard)).detach();
+        let under_way = self.begin_work();
+        let (shard, slot) = (Rc::clone(self), Rc::clone(slot));
+        spawn(async move {
+            shard.write_extent(slot, staged, flushed, guard).await;
+            drop(under_way);
+        })
+        .detach();
         placed.frame
     }
 

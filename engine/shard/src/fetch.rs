@@ -36,7 +36,12 @@ impl Shard {
         results
     }
 
-    async fn fetch_one(&self, part: FetchPart, left: usize) -> Result<Fetched, ShardError> {
+    async fn fetch_one(
+        self: &Rc<Self>,
+        part: FetchPart,
+        left: usize,
+    ) -> Result<Fetched, ShardError> {
+        let _under_way = self.begin_read().await;
         let slot = self.slot(part.id)?;
         Self::check_epoch(&slot, part.current_leader_epoch)?;
         let (high_watermark, log_start_offset) = {
@@ -150,6 +155,7 @@ impl Shard {
         query: OffsetQuery,
         current_leader_epoch: i32,
     ) -> Result<TimestampOffset, ShardError> {
+        let _under_way = self.begin_read().await;
         let slot = self.slot(id)?;
         Self::check_epoch(&slot, current_leader_epoch)?;
         let found = match query {

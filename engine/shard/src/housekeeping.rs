@@ -114,17 +114,16 @@ impl Shard {
         }
         let id = slot.log.borrow().id();
         if !mutant::is_active(Mutant::LogStartFromFiles) {
+            let journal = self.journal();
             let entry = encode_change(id, &Entry::LogStart(start));
             let fields = &entry.fields;
             slot.dirty.set(true);
             slot.changing.set(slot.changing.get() + 1);
             slot.log.borrow_mut().announce_log_start(start);
-            let placed = self
-                .journal()
-                .append(EntryKind(entry.kind), fields.len(), true, |into| {
-                    into.copy_from_slice(fields);
-                });
-            let flushed = self.journal().wait_durable(placed.frame).await;
+            let placed = journal.append(EntryKind(entry.kind), fields.len(), true, |into| {
+                into.copy_from_slice(fields);
+            });
+            let flushed = journal.wait_durable(placed.frame).await;
             slot.changing.set(slot.changing.get() - 1);
             flushed.map_err(|error| ShardError::Storage(error.to_string()))?;
         }

@@ -15,6 +15,7 @@ mod housekeeping;
 mod inspect;
 mod open;
 mod options;
+mod reopen;
 mod reshard;
 mod shard;
 mod slot;

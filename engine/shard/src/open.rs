@@ -1,7 +1,7 @@
 //! A shard's start: read the checkpoint, fold the journal's tail, make durable what was accepted,
 //! begin a new life. No system call per partition.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
@@ -155,6 +155,15 @@ pub(crate) async fn find(
     })
 }
 
+/// The partitions whose end recovery cut, with their new ends.
+pub(crate) fn truncated(
+    partitions: &BTreeMap<TopicPartition, RecoveredPartition>,
+) -> Vec<(TopicPartition, i64)> {
+    let cut = partitions.iter();
+    cut.filter_map(|(id, partition)| Some((*id, partition.truncated_to?)))
+        .collect()
+}
+
 impl Shard {
     /// Recovers this shard's journal and opens it for a new life. When this returns, everything
     /// recovered is durable and may be served. `specs` are the partitions that the metadata gives
@@ -173,10 +182,7 @@ impl Shard {
             checkpoint,
             mut journal,
         } = find(&options, &specs).await?;
-        let truncated: Vec<(TopicPartition, i64)> = partitions
-            .iter()
-            .filter_map(|(id, partition)| Some((*id, partition.truncated_to?)))
-            .collect();
+        let truncated = truncated(&partitions);
         let shard = Rc::new(Self::new(options, checkpoint));
         for (id, spec) in &specs {
             shard.insert(spec, partitions.remove(id));
@@ -194,6 +200,7 @@ impl Shard {
         spawn(Rc::clone(&shard).background()).detach();
         spawn(Rc::clone(&shard).keep_house()).detach();
         spawn(Rc::clone(&shard).watch_space()).detach();
+        spawn(Rc::clone(&shard).mend()).detach();
         Ok(shard)
     }
 
@@ -202,9 +209,9 @@ impl Shard {
         Self {
             options,
             slots: RefCell::default(),
-            journal: OnceCell::new(),
+            journal: RefCell::new(None),
             files,
-            checkpoint,
+            checkpoint: RefCell::new(Rc::new(checkpoint)),
             in_frames: RefCell::default(),
             durable_frame: Cell::new(0),
             gate: Semaphore::new(1),
@@ -219,6 +226,9 @@ impl Shard {
             space_left: Cell::new(u64::MAX),
             space_low: Cell::new(false),
             stopping: Cell::new(false),
+            exchanging: Cell::new(false),
+            under_way: Cell::new(0),
+            settled: Event::new(),
             turning: Semaphore::new(1),
             flush_timer: Cell::new(false),
             codecs: RefCell::new(Codecs::new()),
@@ -227,7 +237,7 @@ impl Shard {
     }
 
     /// Takes a partition with what was found of it.
-    fn insert(&self, spec: &PartitionSpec, found: Option<RecoveredPartition>) {
+    pub(crate) fn insert(&self, spec: &PartitionSpec, found: Option<RecoveredPartition>) {
         let Some(found) = found else {
             return self.create_partition(*spec);
         };
@@ -247,30 +257,34 @@ impl Shard {
 
     /// Lives that ended before their first checkpoint each hold a file of the journal. When there is
     /// none left for a new life, the checkpoint is taken now.
-    async fn make_room(&self, journal: &mut Recovered) -> Result<(), OpenError> {
+    pub(crate) async fn make_room(&self, journal: &mut Recovered) -> Result<(), OpenError> {
         if !journal.is_exhausted(self.options.journal_files_max) {
             return Ok(());
         }
         let end = journal.end;
-        let written = self.checkpoint.write(end, self.capture(&[], true), true);
-        written.await.map_err(io_error(&self.options.dir()))?;
+        let changes = self.capture(&[], true);
+        let written = self.checkpoint().write(end, changes, true).await;
+        written.map_err(io_error(&self.options.dir()))?;
         journal.release_before(end.generation);
         self.stats.borrow_mut().checkpoints += 1;
         Ok(())
     }
 
-    fn open_journal(self: &Rc<Self>, recovered: Recovered) {
+    pub(crate) fn open_journal(self: &Rc<Self>, recovered: Recovered) {
         let strong: Rc<dyn JournalObserver> = Rc::<Self>::clone(self);
         let observer: Weak<dyn JournalObserver> = Rc::downgrade(&strong);
         let last = recovered.end.sequence - 1;
         self.durable_frame.set(last);
         let journal = Journal::open(self.options.journal_options(), recovered, observer);
-        assert!(self.journal.set(journal).is_ok(), "a shard has one journal");
+        *self.journal.borrow_mut() = Some(journal);
     }
 
     /// The first frame of the new life: it voids what lies behind the end of the last one (rule 5),
     /// and cuts what recovery cut.
-    async fn begin_life(&self, truncated: &[(TopicPartition, i64)]) -> Result<(), OpenError> {
+    pub(crate) async fn begin_life(
+        &self,
+        truncated: &[(TopicPartition, i64)],
+    ) -> Result<(), OpenError> {
         for (id, end) in truncated {
             let entry = encode_change(*id, &Entry::Truncate(*end));
             let fields = &entry.fields;

@@ -70,6 +70,8 @@ pub struct ShardStats {
     pub fetched_bytes: u64,
     /// Appends that went to their segment directly.
     pub bypassed: u64,
+    /// Failures of the journal that it was recovered from.
+    pub journals_recovered: u64,
     /// Retries recognised.
     pub duplicates: u64,
     /// Bytes written to segments.

@@ -3,7 +3,7 @@
 //! The life of an append is in `append.rs`, of a read in `fetch.rs`; `turn.rs` carries bytes to
 //! segments and lets the journal turn over; `open.rs` is the start.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::io;
@@ -25,9 +25,10 @@ use crate::slot::Slot;
 pub struct Shard {
     pub(crate) options: ShardOptions,
     pub(crate) slots: RefCell<BTreeMap<TopicPartition, Rc<Slot>>>,
-    pub(crate) journal: OnceCell<Rc<Journal>>,
+    /// Another one after a failure, see `reopen.rs`.
+    pub(crate) journal: RefCell<Option<Rc<Journal>>>,
     pub(crate) files: SegmentFiles,
-    pub(crate) checkpoint: Checkpoint,
+    pub(crate) checkpoint: RefCell<Rc<Checkpoint>>,
     /// Appends by frame: whose high watermark may move when the frame is durable.
     pub(crate) in_frames: RefCell<VecDeque<(u64, Rc<Slot>)>>,
     /// Every frame up to here is durable.
@@ -51,6 +52,11 @@ pub struct Shard {
     pub(crate) space_left: Cell<u64>,
     pub(crate) space_low: Cell<bool>,
     pub(crate) stopping: Cell<bool>,
+    /// Set while the state of a failed journal is exchanged: nobody begins to read or to append.
+    pub(crate) exchanging: Cell<bool>,
+    /// Reads and bypassed appends under way, and the signal that one has ended.
+    pub(crate) under_way: Cell<usize>,
+    pub(crate) settled: Event,
     /// One checkpoint at a time.
     pub(crate) turning: Semaphore,
     pub(crate) flush_timer: Cell<bool>,
@@ -81,12 +87,13 @@ impl JournalObserver for Shard {
     }
 
     fn journal_failed(&self, error: &io::Error) {
-        tracing::error!(shard = self.options.index, %error, "FL2001: journal write failed; the shard takes no more appends until restart");
+        tracing::error!(shard = self.options.index, %error, "FL2001: journal write failed; the shard recovers its journal");
         let slots: Vec<Rc<Slot>> = self.slots.borrow().values().cloned().collect();
         for slot in slots {
             slot.fail(format!("journal: {error}"));
         }
         self.relieved.notify();
+        self.pressure.notify();
     }
 }
 
@@ -97,10 +104,13 @@ impl Shard {
     }
 
     /// The journal.
-    pub(crate) fn journal(&self) -> &Rc<Journal> {
-        self.journal
-            .get()
-            .expect("the journal opens with the shard")
+    pub(crate) fn journal(&self) -> Rc<Journal> {
+        let journal = self.journal.borrow();
+        Rc::clone(journal.as_ref().expect("the journal opens with the shard"))
+    }
+
+    pub(crate) fn checkpoint(&self) -> Rc<Checkpoint> {
+        Rc::clone(&self.checkpoint.borrow())
     }
 
     /// Runs a piece of work of a connection. It begins now, so that calls keep their order; what

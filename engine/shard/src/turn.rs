@@ -32,18 +32,24 @@ impl Shard {
     }
 
     pub(crate) fn wants_turn(&self) -> bool {
-        let files = self.journal().files();
+        let journal = self.journal();
+        let files = journal.files();
         files.used_share() >= TURN_AT_SHARE && files.used_generations().len() > 1
     }
 
     /// Runs until the shard stops.
     pub(crate) async fn background(self: Rc<Self>) {
-        while !self.stopping.get() && !self.journal().is_failed() {
+        while !self.stopping.get() {
             let due = || self.stopping.get() || self.wants_relief() || self.wants_turn();
             // Looking around without being asked is the other way on.
             let _asked = timeout(now() + TURN_INTERVAL, self.pressure.wait_until(due)).await;
             if self.stopping.get() {
                 return;
+            }
+            if self.journal().is_failed() {
+                // Until it is recovered.
+                engine_rt::sleep(RELIEF_PAUSE).await;
+                continue;
             }
             if self.wants_relief() {
                 self.relieve().await;
@@ -67,10 +73,11 @@ impl Shard {
         let limit = self.options.tail_bytes_max;
         let goal = (limit / 2).min(limit.saturating_sub(self.wanted_bytes.get()));
         let mut freed = 1;
-        while freed > 0 && self.tail_bytes.get() > goal && !self.stopping.get() {
+        let goes_on = || !self.stopping.get() && !self.journal().is_failed();
+        while freed > 0 && self.tail_bytes.get() > goal && goes_on() {
             freed = 0;
             let slots = self.tail_order.borrow().len();
-            for _ in 0..slots {
+            for _ in (0..slots).take_while(|_| goes_on()) {
                 freed += self.relieve_one(goal).await;
             }
         }
@@ -181,10 +188,11 @@ impl Shard {
     pub(crate) async fn turn(self: &Rc<Self>) -> io::Result<()> {
         let _alone = self.turning.acquire(1).await;
         tracing::info!(shard = self.index(), "checkpoint started");
-        let position = self.journal().position();
+        let (journal, checkpoint) = (self.journal(), self.checkpoint());
+        let position = journal.position();
         let dirty = self.dirty_slots();
         self.carry_all(&dirty).await;
-        self.journal().wait_durable(position.sequence - 1).await?;
+        journal.wait_durable(position.sequence - 1).await?;
         for slot in &dirty {
             // Not for appends behind the position: they may wait for a file that only the end of
             // this checkpoint gives back.
@@ -195,10 +203,10 @@ impl Shard {
             };
             slot.changed.wait_until(settled).await;
         }
-        let full = self.checkpoint.wants_full();
+        let full = checkpoint.wants_full();
         let changes = self.capture(&dirty, full);
-        self.checkpoint.write(position, changes, full).await?;
-        self.journal().files().release_before(position.generation);
+        checkpoint.write(position, changes, full).await?;
+        journal.files().release_before(position.generation);
         self.stats.borrow_mut().checkpoints += 1;
         tracing::info!(
             shard = self.index(),

@@ -106,20 +106,18 @@ impl JournalFiles {
         })
     }
 
-    /// Takes a free file for `generation`, waiting until there is one.
+    /// Takes a free file for `generation`, waiting until there is one; an error once the journal has
+    /// failed.
     pub(crate) async fn take(&self, generation: u64) -> io::Result<JournalFile> {
         if self.total() == 0 {
             let first = self.create(self.options.first_bytes()).await?;
             self.free.borrow_mut().push_back(first);
         }
         self.changed
-            .wait_until(|| !self.free.borrow().is_empty())
+            .wait_until(|| !self.free.borrow().is_empty() || self.stopped.get())
             .await;
-        let file = self
-            .free
-            .borrow_mut()
-            .pop_front()
-            .expect("waited for a free file");
+        let free = self.free.borrow_mut().pop_front();
+        let file = free.ok_or_else(|| io::Error::other("the journal has ended"))?;
         self.used.borrow_mut().insert(generation, file.clone());
         self.changed.notify();
         Ok(file)

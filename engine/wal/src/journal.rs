@@ -1,7 +1,8 @@
 //! Group commit: entries join the open group; a group leaves as one frame when the previous flush
 //! is done (or when it is large and the pipeline has room); acknowledgements follow in order.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::future::Future;
 use std::io;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
@@ -71,6 +72,8 @@ pub struct Journal {
     frame_bytes_max: usize,
     work: Event,
     progress: Event,
+    /// Tasks of this journal that have not ended.
+    tasks: Cell<usize>,
     observer: Weak<dyn JournalObserver>,
 }
 
@@ -126,11 +129,29 @@ impl Journal {
             frame_bytes_max,
             work: Event::new(),
             progress: Event::new(),
+            tasks: Cell::new(0),
             observer,
         });
-        spawn(Rc::clone(&journal).drive()).detach();
-        spawn(Rc::clone(&journal).prepare_files()).detach();
+        journal.spawn(Self::drive);
+        journal.spawn(Self::prepare_files);
         journal
+    }
+
+    fn spawn<F: Future<Output = ()> + 'static>(self: &Rc<Self>, task: impl FnOnce(Rc<Self>) -> F) {
+        self.tasks.set(self.tasks.get() + 1);
+        let (journal, task) = (Rc::clone(self), task(Rc::clone(self)));
+        spawn(async move {
+            task.await;
+            journal.tasks.set(journal.tasks.get() - 1);
+            journal.progress.notify();
+        })
+        .detach();
+    }
+
+    /// Waits until nothing is under way any more, after a stop or a failure: the files may be
+    /// recovered.
+    pub async fn ended(&self) {
+        self.progress.wait_until(|| self.tasks.get() == 0).await;
     }
 
     /// Adds an entry of `payload_bytes`, written by `fill`, to the open group. `durable` entries
@@ -274,7 +295,7 @@ impl Journal {
             self.roll().await?;
         }
         let frame = self.state.borrow_mut().seal(group, self.disk_id, self.id);
-        spawn(Rc::clone(self).write(frame)).detach();
+        self.spawn(|journal| journal.write(frame));
         Ok(())
     }
 
@@ -345,6 +366,7 @@ impl Journal {
                 }
             },
         };
+        self.state.borrow_mut().in_flight -= 1;
         match result {
             Ok(()) => self.completed(&frame, now().since(started).as_nanos() as u64),
             Err(error) => self.fail(&error),
@@ -357,7 +379,6 @@ impl Journal {
             return;
         }
         state.stats.count_flush(nanos);
-        state.in_flight -= 1;
         let advanced = state.complete(frame);
         drop(state);
         if frame.pos == 0 {
