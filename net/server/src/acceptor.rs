@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use engine_rt::{Listener, MailReceiver, MailSender, Socket, mailbox, sleep};
+use engine_rt::{Instant, Listener, MailReceiver, MailSender, Socket, mailbox, now, sleep};
 use tracing::{debug, warn};
 
 /// Connections that may wait for a shard to take them.
@@ -14,6 +14,8 @@ const ARRIVALS_MAX: usize = 1024;
 /// Pause after a failed accept; doubles up to the longest one.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// So long after the last failure, the next one is news again.
+const QUIET: Duration = Duration::from_secs(10);
 
 /// Where a shard takes connections in; for the acceptors.
 #[derive(Clone, Debug)]
@@ -77,20 +79,44 @@ impl Door {
 /// # Panics
 /// Without any door.
 pub async fn accept(listener: Listener, index: usize, doors: Vec<Door>) {
-    let mut pause = PAUSE_MIN;
+    let mut trouble = Trouble::default();
     loop {
         match listener.accept().await {
             Ok(socket) => {
-                pause = PAUSE_MIN;
+                trouble.failures = 0;
                 hand_over(socket, index, &doors).await;
             },
             // Out of descriptors or memory, or the client gave up: those in service go on.
             Err(error) => {
-                warn!(%error, pause_ms = pause.as_millis(), "accept failed");
-                sleep(pause).await;
-                pause = (pause * 2).min(PAUSE_MAX);
+                if trouble.is_news(now()) {
+                    warn!(listener = index, %error, "accepting pauses; connections in service go on");
+                }
+                sleep(trouble.pause()).await;
             },
         }
+    }
+}
+
+/// Failed accepts: how long to wait after one, and which of them the log shows. A client at the
+/// limit of descriptors could make it show a line for each connection otherwise.
+#[derive(Debug, Default)]
+struct Trouble {
+    /// Failures since the last success.
+    failures: u32,
+    last: Option<Instant>,
+}
+
+impl Trouble {
+    /// Notes a failure; whether it is the first one for a while.
+    fn is_news(&mut self, at: Instant) -> bool {
+        let before = self.last.replace(at);
+        self.failures += 1;
+        before.is_none_or(|before| at.since(before) > QUIET)
+    }
+
+    fn pause(&self) -> Duration {
+        let doublings = self.failures.saturating_sub(1).min(16);
+        (PAUSE_MIN * (1 << doublings)).min(PAUSE_MAX)
     }
 }
 
@@ -114,6 +140,26 @@ fn emptiest(doors: &[Door]) -> &Door {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pauses_grow_and_the_log_shows_the_first_failure() {
+        let mut trouble = Trouble::default();
+        let mut at = Instant::default();
+        let mut pauses = Vec::new();
+        for failure in 0..20 {
+            assert_eq!(trouble.is_news(at), failure == 0, "failure {failure}");
+            pauses.push(trouble.pause().as_millis());
+            at = at + trouble.pause();
+        }
+        assert_eq!(pauses[..8], [10, 20, 40, 80, 160, 320, 640, 1000]);
+        assert_eq!(pauses[19], 1000);
+        // One that gets in does not make the next failure news, but shortens the pause.
+        trouble.failures = 0;
+        assert!(!trouble.is_news(at));
+        assert_eq!(trouble.pause(), PAUSE_MIN);
+        trouble.failures = 0;
+        assert!(trouble.is_news(at + QUIET * 2));
+    }
 
     #[test]
     fn connections_go_to_the_shard_with_the_fewest() {
