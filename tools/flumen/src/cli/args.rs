@@ -45,7 +45,8 @@ pub(crate) enum Command {
 
 #[derive(Debug, Args)]
 pub(crate) struct DemoArgs {
-    /// Data directory; what is in it stays [default: ./flumen-data]
+    /// Data directory; what is in it stays, and the topics demo and demo-latency grow: they keep
+    /// their records for an hour [default: ./flumen-data]
     #[arg(long, value_name = "DIR")]
     pub(crate) data: Option<PathBuf>,
     /// Records to write and read back
@@ -147,7 +148,10 @@ Keys of the file are the long options; settings stand below [settings]:
     kafka-addr = [\"PLAINTEXT=10.0.0.5:9092\"]
     [settings]
     \"log.retention.ms\" = 604800000
-The environment has settings too: FLUMEN_LOG_RETENTION_MS=604800000.";
+The environment has settings too: FLUMEN_LOG_RETENTION_MS=604800000.
+One of Flumen's own is fetch.read.path, how records are read that are not in memory any more: direct
+(direct I/O), sendfile (direct I/O once, then from the page cache), auto (the same as direct so far,
+which costs less where both were measured).";
 
 #[derive(Debug, Args)]
 pub(crate) struct BrokerArg {
@@ -262,7 +266,7 @@ pub(crate) struct ProduceArgs {
     /// How records stand in the input
     #[arg(short, long, default_value = "%v\\n")]
     pub(crate) format: String,
-    /// When the broker answers
+    /// When the broker answers; with `all` the producer is idempotent
     #[arg(long, value_enum, default_value = "all")]
     pub(crate) acks: Acks,
     /// Write an empty value as a tombstone

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use engine_rt::{Buf, blocking, wall_clock_ms};
-use flumen::client::{ClientError, Metadata, ToProduce, TopicMetadata};
+use flumen::client::{ClientError, Metadata, Producer, ToProduce, TopicMetadata};
 use net_wire::batch::{BatchBuilder, RecordHeader};
 use net_wire::codec::{Codec, Codecs};
 use net_wire::partitioner::partition_of_key;
@@ -26,10 +26,16 @@ pub(crate) fn run(args: ProduceArgs) -> Result<(), Failure> {
     on_ring(move || async move {
         let cluster = Cluster::connect(&args.broker.addr).await?;
         let (metadata, topic) = cluster.topic(&args.topic, true).await?;
+        // As Kafka has it: sequence numbers want every replica's word.
+        let producer = match args.acks {
+            Acks::All => Some(Producer::new(cluster.any()).await?),
+            Acks::One | Acks::None => None,
+        };
         let mut sender = Sender {
             cluster,
             metadata,
             topic,
+            producer,
             headers,
             codecs: Codecs::new(),
             round: 0,
@@ -55,6 +61,8 @@ struct Sender {
     cluster: Cluster,
     metadata: Metadata,
     topic: TopicMetadata,
+    /// Numbers the batches, so that none is written twice or out of order.
+    producer: Option<Producer>,
     headers: Vec<OwnedHeader>,
     codecs: Codecs,
     /// Counts batches: records without a key go round.
@@ -130,6 +138,10 @@ impl Sender {
 
     async fn send_batch(&mut self, partition: i32, batch: BatchBuilder) -> Result<(), Failure> {
         let records = batch.len();
+        let batch = match &self.producer {
+            Some(producer) => producer.stamp(batch, &self.args.topic, partition, records as i32),
+            None => batch,
+        };
         let bytes = batch
             .build(&mut self.codecs)
             .map_err(|error| Failure::new("FL3004", "the records make no batch").because(error))?;
