@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 use engine_log::{ProducerError, ProducerStamp, ResidentRange, TopicPartition};
-use engine_rt::{Buf, Instant, MailSender, OneshotReceiver, Piece, oneshot};
+use engine_rt::{Buf, Instant, MailSender, OneshotReceiver, oneshot};
 use thiserror::Error;
 
 use crate::shard::Shard;
@@ -347,9 +347,4 @@ impl Shards {
         }
         groups
     }
-}
-
-/// Pieces of memory as the socket takes them.
-pub fn pieces(records: Vec<Buf>) -> impl Iterator<Item = Piece> {
-    records.into_iter().map(Piece::Mem)
 }

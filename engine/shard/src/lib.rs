@@ -24,7 +24,7 @@ mod turn;
 
 pub use api::{
     Appended, FetchPart, Fetched, Mail, OffsetQuery, PartitionPosition, ProduceBatch,
-    ProduceTicket, ShardError, Shards, TimestampOffset, pieces,
+    ProduceTicket, ShardError, Shards, TimestampOffset,
 };
 pub use engine_log::{
     LogConfig, ProducerError, ProducerStamp, ReadPath, ResidentRange, TopicPartition,

@@ -240,7 +240,8 @@ mod tests {
             frames.iter().map(|frame| frame.len()).collect::<Vec<_>>(),
             [300_000, 300_000, 10]
         );
-        assert_eq!(frames[0].backing_bytes(), 512 << 10);
+        let backing = frames[0].backing_bytes();
+        assert!((300_000..=512 << 10).contains(&backing), "{backing}");
         // Prefix and body of the first come in two receives, the second's length alone, its body.
         assert!(source.turn.get() <= 8, "{} receives", source.turn.get());
     }

@@ -206,6 +206,35 @@ fn idle_slow_and_half_open_connections_are_closed_in_time() {
     });
 }
 
+#[test]
+fn who_stays_within_a_frame_or_never_reads_is_closed_in_time() {
+    let setup = Setup {
+        settings: vec![("connections.max.idle.ms", "5000")],
+        ..Setup::default()
+    };
+    with_node(&setup, |node| async move {
+        let busy = node.connect().await;
+        busy.create_topic("t", 1, &[]).await;
+        let outcome = busy.produce(9, "t", 0, &batch("x", 1, 700_000)).await;
+        assert!(outcome.0.is_none());
+        let half = node.connect().await;
+        half.send_bytes(&frame(&[0; 1_000])[..500]).await.unwrap();
+        let deaf = node.connect().await;
+        for _ in 0..4 {
+            deaf.send(11, &fetch_request("t", Uuid::ZERO, &[(0, 0)]))
+                .await;
+        }
+        for _ in 0..8 {
+            sleep(Duration::from_secs(1)).await;
+            busy.ask(0, &ApiVersionsRequest::default()).await;
+        }
+        let snapshot = &node.metrics().await[0];
+        assert_eq!((snapshot.connections, snapshot.connections_expired), (1, 2));
+        assert_eq!(snapshot.response_bytes_queued, 0);
+        assert!(half.is_closed().await);
+    });
+}
+
 fn tight(limits: &mut Limits) {
     limits.shard_request_bytes_max = 100_000;
     limits.contended_patience = Duration::from_secs(2);
