@@ -126,7 +126,11 @@ fn judge(state: &State, asked: &[DeleteTopicState<'_>]) -> Vec<Judged> {
     let mut found: BTreeMap<Uuid, (String, bool, usize)> = BTreeMap::new();
     for one in asked {
         match find(state, one) {
-            Ok((id, name)) => found.entry(id).or_insert((name, one.name.is_none(), 0)).2 += 1,
+            Ok((id, name)) => {
+                let named = found.entry(id);
+                let (_, _, count) = named.or_insert_with(|| (name, one.name.is_none(), 0));
+                *count += 1;
+            },
             Err(refusal) => judged.push(Judged::refused(one.name, one.topic_id, refusal)),
         }
     }

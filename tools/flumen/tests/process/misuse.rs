@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::harness::{Node, printed, wait};
 
-/// ApiVersions, version 0, without a client id.
+/// `ApiVersions`, version 0, without a client id.
 const API_VERSIONS: [u8; 14] = [0, 0, 0, 10, 0, 18, 0, 0, 0, 0, 0, 1, 0xff, 0xff];
 
 /// Whether a connection is served within a few seconds.
