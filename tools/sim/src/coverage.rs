@@ -46,6 +46,14 @@ pub enum Event {
     MixedLog,
     /// A lookup by time that was checked.
     TimeLookup,
+    /// A topic was created.
+    TopicCreated,
+    /// A topic was deleted.
+    TopicDeleted,
+    /// A topic got another configuration.
+    Configured,
+    /// Connections were reset or the link was cut.
+    NetworkTrouble,
 }
 
 /// Every event with its name in reports.
@@ -70,6 +78,10 @@ const NAMES: &[(Event, &str)] = &[
     (Event::Bypassed, "bypassed appends"),
     (Event::MixedLog, "logs with bypassed and journaled appends"),
     (Event::TimeLookup, "lookups by time"),
+    (Event::TopicCreated, "topics created"),
+    (Event::TopicDeleted, "topics deleted"),
+    (Event::Configured, "configurations changed"),
+    (Event::NetworkTrouble, "troubles of the network"),
 ];
 
 /// Counts by event.

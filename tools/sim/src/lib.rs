@@ -7,7 +7,7 @@
 //!
 //! What it is not: a unit test of any part, nor a measurement.
 //!
-//! First file to read: `checker/mod.rs` for what is promised, then `shards/mod.rs` for how a seed
+//! First file to read: `checker/mod.rs` for what is promised, then `node/mod.rs` for how a seed
 //! is played. To run it: `cargo run --release -p tools-sim -- --seeds 0..500`.
 
 #![forbid(unsafe_code)]
@@ -17,6 +17,6 @@ pub mod content;
 pub mod coverage;
 #[cfg(feature = "mutants")]
 pub mod mutants;
+pub mod node;
 pub mod rng;
 pub mod run;
-pub mod shards;

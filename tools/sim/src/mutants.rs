@@ -10,8 +10,8 @@ use std::process::Command;
 
 use engine_rt::mutant::{Mutant, set};
 
+use crate::node::play;
 use crate::run::{end_at_panic, run_with};
-use crate::shards::play;
 
 /// Exit status of a process that found its mutant.
 pub const FOUND: u8 = 10;

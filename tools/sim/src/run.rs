@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::coverage::Coverage;
-use crate::shards::{Outcome, play};
+use crate::node::{Outcome, play};
 
 /// Every so many seeds one is played twice: the same seed must give the same trace.
 const PLAYED_TWICE_EVERY: u64 = 100;

@@ -27,7 +27,7 @@ pub(super) struct Log {
     pub log_start: i64,
     /// Up to where somebody asked to delete.
     pub delete_bound: i64,
-    expires: bool,
+    pub expires: bool,
     /// How often the log start was seen to have moved by itself.
     pub expiries: u64,
 }

@@ -53,6 +53,8 @@ pub enum Promise {
     Lookup,
     /// Something did not happen in time, or failed without a reason.
     Liveness,
+    /// An error that a node without a fault does not answer with.
+    Refused,
 }
 
 /// A broken promise.
@@ -115,6 +117,11 @@ pub struct Audit {
 }
 
 impl Audit {
+    /// The log.
+    pub const fn log(&self) -> u32 {
+        self.log
+    }
+
     /// The offset to fetch next.
     pub const fn next(&self) -> i64 {
         self.next
@@ -134,6 +141,16 @@ impl Checker {
     pub fn add_log(&mut self, expires: bool) -> u32 {
         self.logs.push(Log::new(expires));
         self.logs.len() as u32 - 1
+    }
+
+    /// From now on the log start may move by itself.
+    pub fn may_expire(&mut self, log: u32) {
+        self.log_mut(log).expires = true;
+    }
+
+    /// Whether the log start may move by itself.
+    pub fn expires(&self, log: u32) -> bool {
+        self.log(log).expires
     }
 
     /// The first broken promise.
@@ -297,14 +314,12 @@ impl Checker {
     }
 
     /// A fetch was answered with `OFFSET_OUT_OF_RANGE`.
-    pub fn out_of_range(&mut self, known: Known, offset: i64, high_watermark: i64, log_start: i64) {
-        self.positions(known, high_watermark, log_start);
-        let log = self.log(known.log);
-        let readable = offset >= log.start_bound() && offset <= known.high_watermark;
-        if readable || (log_start..=high_watermark).contains(&offset) {
+    pub fn out_of_range(&mut self, known: Known, offset: i64) {
+        let bound = self.log(known.log).start_bound();
+        if offset >= bound.max(known.log_start) && offset <= known.high_watermark {
             let what = format!(
-                "log {}: {offset} is out of range, of {log_start} to {high_watermark}; readable was {}..{}",
-                known.log, known.log_start, known.high_watermark
+                "log {}: {offset} is out of range, but readable was {bound}..{}",
+                known.log, known.high_watermark
             );
             self.fail(Promise::Lost, what);
         }

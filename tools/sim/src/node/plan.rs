@@ -8,7 +8,7 @@ use engine_rt::sim::{DiskOptions, NetOptions, Options};
 use crate::rng::Rng;
 
 /// Smallest journal file that the engine takes.
-const JOURNAL_FILE_BYTES: u64 = 256 << 10;
+pub(super) const JOURNAL_FILE_BYTES: u64 = 256 << 10;
 /// Smallest segment.
 const SEGMENT_BYTES_MIN: u64 = 16 << 10;
 
@@ -77,7 +77,7 @@ pub struct Reading {
 
 /// What a new topic is like.
 #[derive(Clone, Copy, Debug)]
-pub struct TopicPlan {
+pub(super) struct TopicPlan {
     /// Partitions.
     pub partitions: i32,
     /// Largest batch that it is sent: no configuration of it has smaller segments.
@@ -122,7 +122,7 @@ impl Plan {
             bypass_bytes,
             meta_generation_bytes: *rng.pick(&[4096, 4096, 32 << 10, 256 << 10]),
             retention_check_ms: rng.magnitude(20, 2000),
-            read_path: rng.pick(&["auto", "direct"]),
+            read_path: *rng.pick(&["auto", "direct"]),
             producers,
             admin: rng.percent(70),
             troubled_percent: *rng.pick(&[0, 0, 20, 60]),
@@ -157,7 +157,7 @@ impl Plan {
 
 impl TopicPlan {
     /// Draws a topic.
-    pub fn draw(rng: &mut Rng, bypass_bytes: u64) -> Self {
+    pub(super) fn draw(rng: &mut Rng, bypass_bytes: u64) -> Self {
         let segment_bytes = rng.magnitude(SEGMENT_BYTES_MIN, 2 << 20);
         let bounded = rng.percent(30);
         let short = rng.percent(15);
@@ -166,18 +166,22 @@ impl TopicPlan {
             batch_bytes_max: segment_bytes.min(bypass_bytes * 4),
             segment_bytes,
             segment_ms: draw_segment_ms(rng),
-            retention_bytes: if bounded { 2 * segment_bytes as i64 } else { -1 },
+            retention_bytes: if bounded {
+                2 * segment_bytes as i64
+            } else {
+                -1
+            },
             retention_ms: if short { 500 } else { 86_400_000 },
         }
     }
 
     /// Whether the front of its logs may go by itself.
-    pub const fn expires(&self) -> bool {
+    pub(super) const fn expires(&self) -> bool {
         self.retention_bytes >= 0 || self.retention_ms < 86_400_000
     }
 
     /// Kafka's names and values of it.
-    pub fn configs(&self) -> [(&'static str, String); 4] {
+    pub(super) fn configs(&self) -> [(&'static str, String); 4] {
         [
             ("internal.segment.bytes", self.segment_bytes.to_string()),
             ("segment.ms", self.segment_ms.to_string()),
@@ -188,7 +192,7 @@ impl TopicPlan {
 
     /// Another size and age of segments for a topic that is there.
     #[must_use]
-    pub fn change(&self, rng: &mut Rng) -> Self {
+    pub(super) fn change(&self, rng: &mut Rng) -> Self {
         let least = self.batch_bytes_max.max(SEGMENT_BYTES_MIN);
         let bounded = rng.percent(10);
         Self {

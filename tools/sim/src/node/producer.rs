@@ -220,7 +220,8 @@ impl Producer {
     fn logs(&self) -> Vec<u32> {
         let live = self.game().live_logs();
         let mine = |log: &&u32| {
-            let mut own = Rng::new(u64::from(**log) * 77 + u64::from(self.plan.in_flight_max as u32));
+            let mut own =
+                Rng::new(u64::from(**log) * 77 + u64::from(self.plan.in_flight_max as u32));
             own.percent(self.plan.spread_percent)
         };
         let own: Vec<u32> = live.iter().filter(mine).copied().collect();
@@ -366,7 +367,7 @@ impl Producer {
         trace(|| format!("{what}: {:?} {:?}", produced.error, produced.message));
         self.link
             .refused_of(session, sent.id.log, &what, produced.error);
-        if game.may_be_gone(sent.id.log) {
+        if produced.error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION {
             self.forget(sent.id);
         }
     }

@@ -1,0 +1,237 @@
+//! One life of the node, from its start to its crash or stop.
+
+use std::cell::{Cell, RefCell};
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::time::Duration;
+
+use engine_rt::sim::{NodeId, World, trace};
+use engine_rt::{now, sleep, spawn, timeout};
+use flumen::broker::{
+    AdminHandle, BrokerConfig, KafkaListener, MEMORY_BYTES_MIN, RunningBroker, Settings, start,
+};
+
+use super::game::{Game, Phase};
+use super::link::{ADDR, PATIENCE};
+use super::plan::Plan;
+use crate::checker::Promise;
+use crate::coverage::{Coverage, Event};
+
+/// The data directory on the simulated disk.
+const DATA_DIR: &str = "/data";
+/// How often counters are read, for the report.
+const COUNT_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How a life shall end, if no crash comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// With a crash, when the clients have done their share.
+    Crash,
+    /// As asked, when the clients have done their share or after this much time.
+    Stop(Duration),
+    /// After a look at everything, as asked.
+    Look,
+}
+
+/// What a shard has counted in this life.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
+    checkpoints: u64,
+    turns: u64,
+    rolled: u64,
+    sealed: u64,
+    deleted: u64,
+    bypassed: u64,
+    duplicates: u64,
+}
+
+/// A life of the node.
+pub(super) struct Life {
+    game: Rc<Game>,
+    pub ending: Ending,
+    /// Shards of this life.
+    pub shards: usize,
+    /// Whether that is another number than before.
+    moves: bool,
+    counted: RefCell<Vec<Counted>>,
+    /// It ended as asked.
+    pub stopped: Cell<bool>,
+}
+
+impl Life {
+    /// A life with `shards` shards after one with `before`.
+    pub(super) fn new(game: &Rc<Game>, ending: Ending, shards: usize, before: usize) -> Rc<Self> {
+        Rc::new(Self {
+            game: Rc::clone(game),
+            ending,
+            shards,
+            moves: before != shards,
+            counted: RefCell::default(),
+            stopped: Cell::new(false),
+        })
+    }
+
+    pub(super) fn start(self: &Rc<Self>, world: &World, node: NodeId) {
+        let life = Rc::clone(self);
+        world.start(node, move || life.run());
+    }
+
+    /// Whether the clients have done their share and the crash may come.
+    pub(super) fn is_idle(&self) -> bool {
+        self.ending == Ending::Crash
+            && self.game.phase.get() == Phase::Serving
+            && self.game.producing.get() == 0
+    }
+
+    /// Whether it began to serve.
+    pub(super) fn served(&self) -> bool {
+        self.game.phase.get() >= Phase::Serving
+    }
+
+    async fn run(self: Rc<Self>) {
+        let game = &self.game;
+        game.enter(Phase::Starting);
+        trace(|| {
+            format!(
+                "starts with {} shards, to end with {:?}",
+                self.shards, self.ending
+            )
+        });
+        let config = config(&game.plan, self.shards);
+        let admin = config.admin.clone();
+        let running = match timeout(now() + PATIENCE, start(config)).await {
+            Ok(Ok(running)) => running,
+            Ok(Err(error)) => {
+                let what = format!("the node does not start: {error}");
+                return game.fail(Promise::Liveness, what);
+            },
+            Err(_) => return self.too_slow("start"),
+        };
+        if self.moves {
+            game.count(Event::Reshard);
+        }
+        trace(|| "serves".to_owned());
+        game.enter(Phase::Serving);
+        spawn(Rc::clone(&self).keep_counting(admin)).detach();
+        let may_stop = game.changed.wait_until(|| match self.ending {
+            Ending::Crash => false,
+            Ending::Stop(_) => game.producing.get() == 0,
+            Ending::Look => game.looked.get() == game.round.get(),
+        });
+        match self.ending {
+            Ending::Stop(after) => drop(timeout(now() + after, may_stop).await),
+            Ending::Crash | Ending::Look => may_stop.await,
+        }
+        self.stop(running).await;
+    }
+
+    async fn stop(&self, running: RunningBroker) {
+        self.count(running.admin()).await;
+        trace(|| "stops".to_owned());
+        self.game.enter(Phase::Stopping);
+        match timeout(now() + PATIENCE, running.stop()).await {
+            Ok(Ok(())) => self.stopped.set(true),
+            Ok(Err(error)) => {
+                let what = format!("the node does not stop in order: {error}");
+                self.game.fail(Promise::Liveness, what);
+            },
+            Err(_) => self.too_slow("stop"),
+        }
+    }
+
+    fn too_slow(&self, what: &str) {
+        let what = format!("a {what} takes longer than {PATIENCE:?}");
+        self.game.fail(Promise::Liveness, what);
+    }
+
+    async fn keep_counting(self: Rc<Self>, admin: AdminHandle) {
+        loop {
+            self.count(&admin).await;
+            sleep(COUNT_INTERVAL).await;
+        }
+    }
+
+    async fn count(&self, admin: &AdminHandle) {
+        let Some(snapshot) = admin.snapshot().await else {
+            return;
+        };
+        let counted = snapshot.shards.iter().map(|shard| {
+            let engine = &shard.engine;
+            Counted {
+                checkpoints: engine.checkpoints,
+                turns: engine.journal.turns,
+                rolled: engine.segments_rolled,
+                sealed: engine.segments_sealed,
+                deleted: engine.segments_deleted,
+                bypassed: engine.bypassed,
+                duplicates: engine.duplicates,
+            }
+        });
+        *self.counted.borrow_mut() = counted.collect();
+    }
+
+    /// Counts what the shards did and, if it was a crash, in which phase it came.
+    pub(super) fn count_end(&self, crashed: bool, coverage: &mut Coverage) {
+        if crashed && !self.served() {
+            coverage.count(if self.moves {
+                Event::CrashInReshard
+            } else {
+                Event::CrashInRecovery
+            });
+        }
+        coverage.add(Event::CleanStop, u64::from(self.stopped.get()));
+        let files = self.game.plan.journal_files_max;
+        for shard in self.counted.borrow().iter() {
+            coverage.add(Event::Checkpoint, shard.checkpoints);
+            coverage.add(Event::JournalTurn, shard.turns.saturating_sub(1));
+            coverage.add(Event::JournalWrap, shard.turns.saturating_sub(files));
+            coverage.add(Event::SegmentRoll, shard.rolled);
+            coverage.add(Event::SegmentSeal, shard.sealed);
+            coverage.add(Event::SegmentDelete, shard.deleted);
+            coverage.add(Event::Bypassed, shard.bypassed);
+            coverage.add(Event::DuplicateAnswered, shard.duplicates);
+        }
+    }
+}
+
+fn config(plan: &Plan, shards: usize) -> BrokerConfig {
+    let settings = [
+        ("flumen.space.reserve.bytes", "0".to_owned()),
+        ("flumen.bypass.bytes", plan.bypass_bytes.to_string()),
+        (
+            "flumen.journal.file.bytes",
+            super::plan::JOURNAL_FILE_BYTES.to_string(),
+        ),
+        (
+            "flumen.journal.files.max",
+            plan.journal_files_max.to_string(),
+        ),
+        ("flumen.tail.bytes", plan.tail_bytes.to_string()),
+        (
+            "flumen.meta.generation.bytes",
+            plan.meta_generation_bytes.to_string(),
+        ),
+        (
+            "log.retention.check.interval.ms",
+            plan.retention_check_ms.to_string(),
+        ),
+        ("fetch.read.path", plan.read_path.to_owned()),
+    ];
+    let settings = settings.iter().map(|(name, value)| (*name, value.as_str()));
+    BrokerConfig {
+        data_dir: PathBuf::from(DATA_DIR),
+        listeners: vec![KafkaListener {
+            name: "PLAINTEXT".to_owned(),
+            bind: ADDR.parse().expect("an address"),
+            advertised: None,
+        }],
+        shards,
+        cpus: Vec::new(),
+        memory_bytes: MEMORY_BYTES_MIN,
+        open_files: plan.open_files,
+        settings: Settings::from_pairs(settings).expect("known settings"),
+        node_id: None,
+        accept_copy: false,
+        admin: AdminHandle::new(shards),
+    }
+}
