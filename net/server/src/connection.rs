@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::time::Duration;
 
 use engine_rt::{Event, Instant, Piece, Stream, now, sleep, spawn};
@@ -385,10 +385,11 @@ fn split_off_portion(pieces: &mut Vec<Piece>) -> Vec<Piece> {
     pieces.split_off(count)
 }
 
-/// The open connections of a shard.
+/// The open connections of a shard. Their tasks own them: an executor that is dropped with
+/// connections open leaves nothing behind.
 #[derive(Debug, Default)]
 pub(crate) struct Registry {
-    open: RefCell<BTreeMap<u64, Rc<Connection>>>,
+    open: RefCell<BTreeMap<u64, Weak<Connection>>>,
     next_number: Cell<u64>,
     changed: Event,
 }
@@ -397,13 +398,13 @@ impl Registry {
     fn add(&self, connection: &Rc<Connection>) -> u64 {
         let number = self.next_number.get();
         self.next_number.set(number + 1);
-        self.open.borrow_mut().insert(number, Rc::clone(connection));
+        let connection = Rc::downgrade(connection);
+        self.open.borrow_mut().insert(number, connection);
         number
     }
 
     fn remove(&self, number: u64) {
-        let connection = self.open.borrow_mut().remove(&number);
-        drop(connection);
+        self.open.borrow_mut().remove(&number);
         self.changed.notify();
     }
 
@@ -413,7 +414,7 @@ impl Registry {
 
     /// Stops reading everywhere.
     pub(crate) fn end_all(&self) {
-        for connection in self.open.borrow().values() {
+        for connection in self.all() {
             connection.context.ending.set();
         }
     }
@@ -425,7 +426,8 @@ impl Registry {
     }
 
     fn all(&self) -> Vec<Rc<Connection>> {
-        self.open.borrow().values().cloned().collect()
+        let open = self.open.borrow();
+        open.values().filter_map(Weak::upgrade).collect()
     }
 }
 
