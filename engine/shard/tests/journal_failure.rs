@@ -60,7 +60,11 @@ fn specs() -> Vec<PartitionSpec> {
 
 /// A batch of one record with a number as its key.
 fn batch(partition: u32, number: u64) -> ProduceBatch {
-    let bytes = if number.is_multiple_of(5) { 100_000 } else { 3_000 };
+    let bytes = if number.is_multiple_of(5) {
+        100_000
+    } else {
+        3_000
+    };
     let mut builder = BatchBuilder::new();
     let value = vec![number as u8; bytes];
     builder.append(1_000, Some(&number.to_be_bytes()), Some(&value), &[]);
