@@ -267,7 +267,10 @@ fn a_directory_that_a_killed_life_made_survives_a_power_cut() {
         let node = world.node("node");
         world.schedule_crash(node, CrashPoint::DiskEnds(operations), CrashKind::Kill);
         let first = world.try_block_on(node, || async { open(false).await.map(drop) });
-        assert!(first.is_none(), "a first start takes more than {operations}");
+        assert!(
+            first.is_none(),
+            "a first start takes more than {operations}"
+        );
         world.block_on(node, || async {
             let (_home, metadata) = open(false).await.unwrap();
             let (_task, handle) = control(metadata);

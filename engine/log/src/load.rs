@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use engine_rt::fs::File;
+use engine_rt::mutant::{self, Mutant};
 use engine_rt::{Buf, Event};
 
 use crate::entry::{BATCH_HEADER_BYTES, SegmentPos};
@@ -13,13 +14,13 @@ use crate::header::StoredHeader;
 use crate::ids::TopicPartition;
 use crate::partition::PartitionLog;
 use crate::read::{ReadError, header_at, slice_parts};
-use crate::segment::SegmentPin;
 use crate::segment::footer::Footer;
 use crate::segment::index::SegmentIndex;
 use crate::segment::layout::{
     BLOCK, CHUNK_BYTES, Range, decode_index_block, file_pos, index_block_pos,
 };
-use crate::tail::StoredBatch;
+use crate::segment::{SegmentPin, whole_blocks};
+use crate::tail::{Prefix, StoredBatch};
 
 /// What loading needs to know of a segment.
 struct Unloaded {
@@ -274,6 +275,24 @@ impl Loader<'_> {
         sealed
     }
 
+    /// What a mutant that rewrites the last block begins it with.
+    fn last_block(&self, batches: &[StoredBatch]) -> Prefix {
+        let from = batches.first().map_or(0, |batch| batch.at.pos);
+        let bytes: Vec<&[u8]> = batches
+            .iter()
+            .flat_map(|batch| batch.parts.iter().map(|part| &part[..]))
+            .collect();
+        let pos = whole_blocks(self.segment.written).max(from);
+        let bytes = bytes.concat();
+        Prefix {
+            at: SegmentPos {
+                segment_base: self.segment.base_offset,
+                pos,
+            },
+            bytes: Buf::copy_from_slice(bytes.get((pos - from) as usize..).unwrap_or_default()),
+        }
+    }
+
     /// False if the segment is gone, or another task was first.
     fn put(&self, log: &mut PartitionLog, index: SegmentIndex, batches: &[StoredBatch]) -> bool {
         let base = self.segment.base_offset;
@@ -287,13 +306,22 @@ impl Loader<'_> {
         // sealed in its turn, as any other.
         let growing = log.segments[at].durable < log.segments[at].len;
         if self.segment.last || growing {
-            let readable = index.whole_ranges_end(self.segment.written);
+            // Who rewrites the last block needs what it begins with.
+            let kept = if mutant::is_active(Mutant::RewriteSegmentBlock) {
+                whole_blocks(self.segment.written)
+            } else {
+                self.segment.written
+            };
+            let readable = index.whole_ranges_end(kept);
             let unread = |batch: &&StoredBatch| batch.at.pos >= readable;
             for batch in batches.iter().filter(unread).rev() {
                 log.tail.push_front(batch.clone());
             }
             log.tail.drop_prefix(base);
         } else if !self.segment.sealed {
+            if mutant::is_active(Mutant::RewriteSegmentBlock) {
+                log.tail.set_prefix(self.last_block(batches));
+            }
             log.segments[at].sealing = Some(Rc::new(Event::new()));
         }
         log.segments[at].index = Some(index);

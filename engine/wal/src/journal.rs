@@ -367,6 +367,11 @@ impl Journal {
             },
         };
         self.state.borrow_mut().in_flight -= 1;
+        if mutant::is_active(Mutant::AckBeforeFlush) {
+            // It was completed before it was counted out.
+            self.work.notify();
+            self.progress.notify();
+        }
         match result {
             Ok(()) => self.completed(&frame, now().since(started).as_nanos() as u64),
             Err(error) => self.fail(&error),

@@ -66,7 +66,7 @@ pub struct Segment {
     pub allocated: u64,
 }
 
-const fn whole_blocks(pos: u64) -> u64 {
+pub(crate) const fn whole_blocks(pos: u64) -> u64 {
     pos - pos % layout::BLOCK
 }
 
