@@ -214,7 +214,7 @@ impl Director {
     }
 
     /// The node is down: clients hear of it from now on.
-    fn end(&mut self, life: &Life, kills: u64, cuts: u64) {
+    fn end(&self, life: &Life, kills: u64, cuts: u64) {
         let (kills, cuts) = {
             let (more_kills, more_cuts) = self.crashes();
             (more_kills - kills, more_cuts - cuts)

@@ -173,7 +173,7 @@ impl Producer {
             again.extend(lane.unanswered.iter().cloned());
         }
         for batch in again {
-            self.send(session, vec![batch]);
+            self.send(session, &[batch]);
         }
         // Lets answers in between.
         engine_rt::yield_now().await;
@@ -211,8 +211,8 @@ impl Producer {
             chosen.retain(|log| self.has_room(*log));
         }
         let batches = chosen.into_iter().map(|log| self.make(log));
-        let batches = batches.collect();
-        self.send(session, batches);
+        let batches: Vec<_> = batches.collect();
+        self.send(session, &batches);
         true
     }
 
@@ -285,9 +285,9 @@ impl Producer {
         bytes.min(most)
     }
 
-    fn send(self: &Rc<Self>, session: &Rc<Session>, batches: Vec<Unanswered>) {
+    fn send(self: &Rc<Self>, session: &Rc<Session>, batches: &[Unanswered]) {
         let game = self.game();
-        for Unanswered { sent, .. } in &batches {
+        for Unanswered { sent, .. } in batches {
             trace(|| format!("send {:?}, {} bytes", sent.id, sent.bytes));
         }
         let places: Vec<_> = batches
