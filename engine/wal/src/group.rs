@@ -32,6 +32,7 @@ pub(crate) struct SealedFrame {
     pub file: JournalFile,
     pub pos: u64,
     pub bytes: Buf,
+    pub entries: u32,
     pub sequence: u64,
     pub flush: Flush,
 }

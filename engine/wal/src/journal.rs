@@ -268,11 +268,23 @@ impl Journal {
             }
             // Tasks that are ready now still join this group.
             yield_now().await;
+            self.gather().await;
             if let Err(error) = self.submit_next().await {
                 self.fail(&error);
                 return;
             }
         }
+    }
+
+    /// Lets the open group wait for those who are about to come, if that pays.
+    async fn gather(&self) {
+        let Some((entries, wait)) = self.state.borrow_mut().begin_gathering() else {
+            return;
+        };
+        let enough = || self.state.borrow().wants_no_company(entries);
+        // Time is up for those who did not come.
+        let _gathered = timeout(now() + wait, self.work.wait_until(enough)).await;
+        self.state.borrow_mut().end_gathering();
     }
 
     /// The journal is idle: certifies what was flushed last, or waits until there is something to
@@ -384,7 +396,7 @@ impl Journal {
             return;
         }
         state.stats.count_flush(nanos);
-        let advanced = state.complete(frame);
+        let advanced = state.complete(frame, nanos);
         drop(state);
         if frame.pos == 0 {
             tracing::info!(shard = self.id, "journal turn-over finished");

@@ -16,6 +16,7 @@
 
 mod files;
 mod frame;
+mod gather;
 mod group;
 mod inspect;
 mod journal;

@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
+use std::time::Duration;
 
 use engine_rt::{BLOCK_BYTES, Buf, BufMut};
 
 use crate::files::JournalFile;
 use crate::frame::{DiskId, EntryKind, FrameHeader, HEADER_BYTES, encode_entry, entry_bytes};
+use crate::gather::Gather;
 use crate::group::{Flush, OpenGroup, SealedFrame};
 use crate::journal::JournalStats;
 use crate::recovery::Position;
@@ -36,6 +38,7 @@ pub(crate) struct State {
     pub taken: u64,
     pub open: Option<OpenGroup>,
     pub sealed: VecDeque<OpenGroup>,
+    pub gather: Gather,
     pub in_flight: usize,
     /// Frames completed out of order.
     pub completed: BTreeSet<u64>,
@@ -70,6 +73,7 @@ impl State {
             taken: 0,
             open: None,
             sealed: VecDeque::new(),
+            gather: Gather::default(),
             in_flight: 0,
             completed: BTreeSet::new(),
             durable: last,
@@ -101,6 +105,30 @@ impl State {
         // What was only written is flushed with the file, which covers completed writes alone.
         let pipelined = large && self.in_flight < DEPTH && !self.unsynced;
         self.in_flight == 0 || pipelined
+    }
+
+    /// For how many entries the open group waits, and how long. One that asks for no flush does not.
+    pub(crate) fn begin_gathering(&mut self) -> Option<(u32, Duration)> {
+        if self.wants_no_company(u32::MAX) {
+            return None;
+        }
+        let group = self.open.as_ref().filter(|group| group.durable)?;
+        if group.marks_only {
+            return None;
+        }
+        self.gather.begin(group.entries)
+    }
+
+    /// Whether the open group has `entries`, or goes for another reason.
+    pub(crate) fn wants_no_company(&self, entries: u32) -> bool {
+        let large =
+            |group: &OpenGroup| group.entries >= entries || group.body_bytes >= PIPELINE_BYTES;
+        self.is_over() || !self.sealed.is_empty() || self.open.as_ref().is_some_and(large)
+    }
+
+    pub(crate) fn end_gathering(&mut self) {
+        let entries = self.open.as_ref().map_or(0, |group| group.entries);
+        self.gather.end(entries);
     }
 
     /// The sequence that the open group will have.
@@ -232,6 +260,7 @@ impl State {
             file,
             pos,
             bytes,
+            entries: header.entries,
             sequence,
             flush,
         }
@@ -265,7 +294,9 @@ impl State {
     }
 
     /// Takes note of a written frame; the new durable end if it moved.
-    pub(crate) fn complete(&mut self, frame: &SealedFrame) -> Option<u64> {
+    pub(crate) fn complete(&mut self, frame: &SealedFrame, nanos: u64) -> Option<u64> {
+        let open = self.open.as_ref().map_or(0, |group| group.entries);
+        self.gather.flushed(frame.entries, open, nanos);
         self.completed.insert(frame.sequence);
         if frame.flush == Flush::All {
             self.unsynced = false;
