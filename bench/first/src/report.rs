@@ -40,7 +40,7 @@ fn head(text: &mut String, options: &Options, machine: &Environment) -> std::fmt
     writeln!(text, "# One shard on one core, {}\n", options.date)?;
     writeln!(
         text,
-        "Commit {}; Linux {}, {} x {}, {}; broker on one core, client on another; medians of {} \
+        "Commit {}; Linux {}, {} x {}, {}; broker (`{}`) on one core, client on another; medians of {} \
          rounds with their ranges. CPU is that of all the process's threads by `schedstat`, workers \
          of io_uring included.\n",
         options.commit,
@@ -48,6 +48,7 @@ fn head(text: &mut String, options: &Options, machine: &Environment) -> std::fmt
         machine.cpus,
         machine.cpu,
         machine.file_system,
+        options.broker_args,
         options.rounds
     )?;
     writeln!(
