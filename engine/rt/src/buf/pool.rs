@@ -1,13 +1,14 @@
-//! Blocks of memory: cut from large arenas, kept by the thread that drops them, taken again.
+//! Blocks of memory: allocated once, kept by the thread that drops them, taken again.
 //!
 //! A page that is touched for the first time costs more than the record that is written to it. So a
-//! arena is mapped once for many blocks of a size, in huge pages where it is large enough, and a
-//! thread keeps as much as it was told to ([`keep_idle`]). An arena is unmapped with its last block.
+//! thread keeps as many bytes as it was told to ([`keep_idle`]). What is beyond goes back to the
+//! system at once: memory in use and idle is all there is.
 #![expect(
     unsafe_code,
     reason = "blocks are allocated by hand, for their alignment"
 )]
 
+use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 use std::cell::RefCell;
 use std::mem::ManuallyDrop;
 use std::ptr::NonNull;
@@ -23,11 +24,8 @@ const STEPS: usize = 8;
 const CLASSES: usize = ((POOLED_BYTES_MAX / BLOCK_BYTES).ilog2() as usize - 2) * STEPS;
 /// What one thread keeps for later, unless it says otherwise.
 const IDLE_BYTES_DEFAULT: usize = 32 << 20;
-/// Arenas of a size begin small and double.
-const ARENA_BYTES_MIN: usize = 64 << 10;
-const ARENA_BYTES_MAX: usize = 8 << 20;
-/// Mappings of whole huge pages are aligned to them by the kernel.
-const HUGE_PAGE_BYTES: usize = 2 << 20;
+/// Blocks of this size and more are mappings of their own; the system's allocator has the others.
+const MAPPED_BYTES_MIN: usize = 64 << 10;
 
 static USED_BYTES: AtomicUsize = AtomicUsize::new(0);
 
@@ -42,7 +40,7 @@ pub fn keep_idle(bytes: usize) {
     POOL.with(|pool| pool.borrow_mut().idle_bytes_max = bytes);
 }
 
-/// Memory of many blocks in one piece.
+/// Memory of many blocks in one piece, for registration with a ring.
 pub(crate) struct Arena {
     start: NonNull<u8>,
     len: usize,
@@ -54,46 +52,34 @@ unsafe impl Send for Arena {}
 unsafe impl Sync for Arena {}
 
 /// Sizes that are read and written most: group writes and read-ahead.
-const REGISTERED_BLOCKS: [usize; 2] = [64 * 1024, 256 * 1024];
+const ARENA_BLOCKS: [usize; 2] = [64 * 1024, 256 * 1024];
 
 impl Arena {
-    /// Allocates `len` bytes for registration with a ring and gives them as blocks to the pool of
-    /// the calling thread. At most what a pool keeps, at least one block of each size.
+    /// Allocates `len` bytes and gives them as blocks to the pool of the calling thread. At most
+    /// what a pool keeps, at least one block of each size.
     pub(crate) fn seed(len: usize) -> Arc<Self> {
-        let both = REGISTERED_BLOCKS[0] + REGISTERED_BLOCKS[1];
+        let both = ARENA_BLOCKS[0] + ARENA_BLOCKS[1];
         let len = (len.min(IDLE_BYTES_DEFAULT) / both).max(1) * both;
-        let arena = Arc::new(Self::map(len));
+        let arena = Arc::new(Self {
+            start: map(len),
+            len,
+        });
         let mut pos = 0;
         while pos < len {
-            for capacity in REGISTERED_BLOCKS {
-                let block = Memory::in_arena(&arena, pos, capacity);
+            for capacity in ARENA_BLOCKS {
+                // SAFETY: both sizes fit as often as their sum divides the length.
+                let data = unsafe { arena.start.add(pos) };
+                let memory = Memory {
+                    data,
+                    capacity,
+                    arena: Some(Arc::clone(&arena)),
+                };
                 // What finds no room in the pool is not used.
-                POOL.with(|pool| pool.borrow_mut().keep(block));
+                let _kept = POOL.with(|pool| pool.borrow_mut().keep(memory));
                 pos += capacity;
             }
         }
         arena
-    }
-
-    /// Maps zeroed memory. Memory that cannot be had ends the process, as with any allocation.
-    fn map(len: usize) -> Self {
-        let (protection, flags) = (
-            libc::PROT_READ | libc::PROT_WRITE,
-            libc::MAP_PRIVATE | libc::MAP_ANONYMOUS,
-        );
-        // SAFETY: a new private mapping touches no memory that exists.
-        let start = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, -1, 0) };
-        assert!(
-            start != libc::MAP_FAILED,
-            "FL9001: no memory for {len} bytes: {}",
-            std::io::Error::last_os_error()
-        );
-        if len.is_multiple_of(HUGE_PAGE_BYTES) {
-            // SAFETY: advice on the mapping just made. Without huge pages it is merely slower.
-            unsafe { libc::madvise(start, len, libc::MADV_HUGEPAGE) };
-        }
-        let start = NonNull::new(start.cast()).expect("nothing is mapped at address zero");
-        Self { start, len }
     }
 
     pub(crate) fn start(&self) -> *mut u8 {
@@ -107,27 +93,70 @@ impl Arena {
 
 impl Drop for Arena {
     fn drop(&mut self) {
-        // SAFETY: `map` made it with this length; no block refers to it any more.
-        let unmapped = unsafe { libc::munmap(self.start.as_ptr().cast(), self.len) };
-        assert_eq!(unmapped, 0, "an arena is mapped until it is dropped");
+        unmap(self.start, self.len);
     }
+}
+
+/// Maps zeroed memory, its pages there already: each fault costs more than the page. Memory that
+/// cannot be had ends the process, as with any allocation.
+fn map(len: usize) -> NonNull<u8> {
+    let (protection, flags) = (
+        libc::PROT_READ | libc::PROT_WRITE,
+        libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_POPULATE,
+    );
+    // SAFETY: a new private mapping touches no memory that exists.
+    let start = unsafe { libc::mmap(std::ptr::null_mut(), len, protection, flags, -1, 0) };
+    assert!(
+        start != libc::MAP_FAILED,
+        "FL9001: no memory for {len} bytes: {}",
+        std::io::Error::last_os_error()
+    );
+    NonNull::new(start.cast()).expect("nothing is mapped at address zero")
+}
+
+fn unmap(start: NonNull<u8>, len: usize) {
+    // SAFETY: `map` made it with this length; its last owner calls this once.
+    let unmapped = unsafe { libc::munmap(start.as_ptr().cast(), len) };
+    assert_eq!(unmapped, 0, "what was mapped can be unmapped");
+}
+
+fn layout(capacity: usize) -> Layout {
+    Layout::from_size_align(capacity, BLOCK_BYTES).expect("a block's size fits an address space")
 }
 
 /// The memory of one block, in use or idle.
 struct Memory {
     data: NonNull<u8>,
     capacity: usize,
-    arena: Arc<Arena>,
+    arena: Option<Arc<Arena>>,
 }
 
 impl Memory {
-    fn in_arena(arena: &Arc<Arena>, pos: usize, capacity: usize) -> Self {
-        assert!(pos + capacity <= arena.len, "a block lies within its arena");
+    fn new(capacity: usize) -> Self {
+        let data = if capacity >= MAPPED_BYTES_MIN {
+            map(capacity)
+        } else {
+            let layout = layout(capacity);
+            // SAFETY: no block has zero bytes.
+            let data = unsafe { alloc_zeroed(layout) };
+            NonNull::new(data).unwrap_or_else(|| handle_alloc_error(layout))
+        };
         Self {
-            // SAFETY: just checked.
-            data: unsafe { arena.start.add(pos) },
+            data,
             capacity,
-            arena: Arc::clone(arena),
+            arena: None,
+        }
+    }
+
+    fn free(self) {
+        if self.arena.is_some() {
+            return;
+        }
+        if self.capacity >= MAPPED_BYTES_MIN {
+            unmap(self.data, self.capacity);
+        } else {
+            // SAFETY: it was allocated with this layout; its last owner calls this once.
+            unsafe { dealloc(self.data.as_ptr(), layout(self.capacity)) }
         }
     }
 }
@@ -135,8 +164,6 @@ impl Memory {
 /// The free blocks of one thread.
 struct Pool {
     free: [Vec<Memory>; CLASSES],
-    /// Size of the next arena, by class.
-    grown: [usize; CLASSES],
     idle_bytes: usize,
     idle_bytes_max: usize,
 }
@@ -145,7 +172,6 @@ thread_local! {
     static POOL: RefCell<Pool> = const {
         RefCell::new(Pool {
             free: [const { Vec::new() }; CLASSES],
-            grown: [ARENA_BYTES_MIN; CLASSES],
             idle_bytes: 0,
             idle_bytes_max: IDLE_BYTES_DEFAULT,
         })
@@ -153,42 +179,44 @@ thread_local! {
 }
 
 impl Pool {
-    fn take(&mut self, capacity: usize) -> Memory {
-        let Some(class) = class_of(capacity) else {
-            return Memory::in_arena(&Arc::new(Arena::map(capacity)), 0, capacity);
-        };
-        if self.free[class].is_empty() {
-            self.grow(class, capacity);
-        }
+    fn take(&mut self, capacity: usize) -> Option<Memory> {
+        let memory = self.free.get_mut(class_of(capacity)?)?.pop()?;
         self.idle_bytes -= capacity;
-        self.free[class].pop().expect("the class has just grown")
+        Some(memory)
     }
 
-    /// Maps another arena of a class, with one block at least.
-    fn grow(&mut self, class: usize, capacity: usize) {
-        let room = self.idle_bytes_max.saturating_sub(self.idle_bytes);
-        let wanted = self.grown[class].min(room).max(capacity);
-        self.grown[class] = (self.grown[class] * 2).min(ARENA_BYTES_MAX);
-        let len = if wanted < HUGE_PAGE_BYTES {
-            wanted - wanted % capacity
-        } else {
-            wanted.next_multiple_of(HUGE_PAGE_BYTES)
+    /// Keeps a block for later, or gives it back to be freed. Sizes that nobody takes make room for
+    /// those that are dropped now.
+    fn keep(&mut self, memory: Memory) -> Result<(), Memory> {
+        let Some(class) = class_of(memory.capacity) else {
+            return Err(memory);
         };
-        let arena = Arc::new(Arena::map(len));
-        for block in (0..len / capacity).rev() {
-            self.free[class].push(Memory::in_arena(&arena, block * capacity, capacity));
-            self.idle_bytes += capacity;
+        if self.idle_bytes + memory.capacity > self.idle_bytes_max {
+            let idle = |class: &usize| {
+                self.free[*class].first().map_or(0, |m| m.capacity) * self.free[*class].len()
+            };
+            let most = (0..CLASSES).max_by_key(idle).expect("there are classes");
+            if most == class || idle(&most) < memory.capacity {
+                return Err(memory);
+            }
+            while self.idle_bytes + memory.capacity > self.idle_bytes_max {
+                let Some(victim) = self.free[most].pop() else {
+                    return Err(memory);
+                };
+                self.idle_bytes -= victim.capacity;
+                victim.free();
+            }
         }
+        self.idle_bytes += memory.capacity;
+        self.free[class].push(memory);
+        Ok(())
     }
+}
 
-    /// Keeps a block for later if there is room.
-    fn keep(&mut self, memory: Memory) {
-        if let Some(class) = class_of(memory.capacity)
-            && self.idle_bytes + memory.capacity <= self.idle_bytes_max
-        {
-            self.idle_bytes += memory.capacity;
-            self.free[class].push(memory);
-        }
+impl Drop for Pool {
+    fn drop(&mut self) {
+        let all = self.free.iter_mut().flat_map(|class| class.drain(..));
+        all.for_each(Memory::free);
     }
 }
 
@@ -235,10 +263,10 @@ unsafe impl Sync for Block {}
 impl Block {
     pub(super) fn new(len: usize) -> Arc<Self> {
         let capacity = capacity_for(len);
-        let pooled = POOL.try_with(|pool| pool.borrow_mut().take(capacity));
         // A thread that is ending may have lost its pool already.
-        let memory = pooled
-            .unwrap_or_else(|_| Memory::in_arena(&Arc::new(Arena::map(capacity)), 0, capacity));
+        let pooled = POOL.try_with(|pool| pool.borrow_mut().take(capacity));
+        let memory = pooled.ok().flatten();
+        let memory = memory.unwrap_or_else(|| Memory::new(capacity));
         USED_BYTES.fetch_add(capacity, Ordering::Relaxed);
         Arc::new(Self {
             memory: ManuallyDrop::new(memory),
@@ -255,7 +283,10 @@ impl Block {
     }
 
     pub(super) fn is_in(&self, arena: Option<&Arc<Arena>>) -> bool {
-        arena.is_some_and(|arena| Arc::ptr_eq(&self.memory.arena, arena))
+        match (&self.memory.arena, arena) {
+            (Some(own), Some(arena)) => Arc::ptr_eq(own, arena),
+            _ => false,
+        }
     }
 }
 
@@ -264,8 +295,16 @@ impl Drop for Block {
         // SAFETY: a value is dropped once, and nothing looks at the field afterwards.
         let memory = unsafe { ManuallyDrop::take(&mut self.memory) };
         USED_BYTES.fetch_sub(memory.capacity, Ordering::Relaxed);
-        // Without a pool, on a thread that is ending, the block goes back to its arena.
-        let _pooled = POOL.try_with(|pool| pool.borrow_mut().keep(memory));
+        // A thread that is ending may have lost its pool already: it gives the block back.
+        let mut memory = Some(memory);
+        let _pooled = POOL.try_with(|pool| {
+            memory = memory
+                .take()
+                .and_then(|memory| pool.borrow_mut().keep(memory).err());
+        });
+        if let Some(memory) = memory {
+            memory.free();
+        }
     }
 }
 
@@ -283,6 +322,26 @@ mod tests {
         keep_idle(48 << 20);
         drop(many());
         assert_eq!(idle(), 48 << 20);
+    }
+
+    #[test]
+    fn a_size_that_nobody_takes_makes_room() {
+        let idle =
+            |capacity| POOL.with(|pool| pool.borrow().free[class_of(capacity).unwrap()].len());
+        keep_idle(4 << 20);
+        drop(
+            (0..4)
+                .map(|_| BufMut::with_capacity(1 << 20))
+                .collect::<Vec<_>>(),
+        );
+        assert_eq!(idle(1 << 20), 4);
+        drop(
+            (0..8)
+                .map(|_| BufMut::with_capacity(256 << 10))
+                .collect::<Vec<_>>(),
+        );
+        assert_eq!((idle(1 << 20), idle(256 << 10)), (2, 8));
+        assert_eq!(POOL.with(|pool| pool.borrow().idle_bytes), 4 << 20);
     }
 
     #[test]
@@ -309,7 +368,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_of_an_arena_do_not_overlap() {
+    fn blocks_do_not_overlap() {
         let mut many: Vec<_> = (0..100).map(|_| BufMut::with_capacity(20_000)).collect();
         for (buf, byte) in many.iter_mut().zip(0..) {
             assert!(buf.iter().all(|&byte| byte == 0), "new memory is zero");
@@ -323,7 +382,7 @@ mod tests {
     #[test]
     fn a_registered_arena_serves_blocks_of_its_sizes() {
         let arena = Arena::seed(1);
-        assert_eq!(arena.len(), REGISTERED_BLOCKS.iter().sum::<usize>());
+        assert_eq!(arena.len(), ARENA_BLOCKS.iter().sum::<usize>());
         let own = BufMut::with_capacity(256 << 10);
         assert!(own.is_in(Some(&arena)) && !own.is_in(None));
         let second = BufMut::with_capacity(256 << 10);
