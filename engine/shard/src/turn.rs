@@ -67,11 +67,12 @@ impl Shard {
         }
     }
 
-    /// Writes behind the oldest bytes and lets go of them until memory is half free, or until nothing
-    /// more can be freed.
+    /// Writes behind the oldest bytes and lets go of them until memory is well below what begins
+    /// this, or until nothing more can be freed. A small step: what is freed is soon wanted again,
+    /// and what the pool cannot keep idle until then costs new pages.
     async fn relieve(self: &Rc<Self>) {
         let limit = self.options.tail_bytes_max;
-        let goal = (limit / 2).min(limit.saturating_sub(self.wanted_bytes.get()));
+        let goal = (limit / 8 * 5).min(limit.saturating_sub(self.wanted_bytes.get()));
         let mut freed = 1;
         let goes_on = || !self.stopping.get() && !self.journal().is_failed();
         while freed > 0 && self.tail_bytes.get() > goal && goes_on() {
@@ -81,7 +82,11 @@ impl Shard {
                 freed += self.relieve_one(goal).await;
             }
         }
-        self.weigh_rest();
+        if self.tail_bytes.get() > goal {
+            self.weigh_rest();
+        } else {
+            self.unfreeable.set(0);
+        }
         self.relieved.notify();
     }
 
