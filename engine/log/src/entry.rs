@@ -16,6 +16,7 @@ use engine_rt::Buf;
 
 use crate::bytes::{Fields, Take};
 use crate::ids::{ID_BYTES, TopicPartition};
+use crate::segment::layout::BLOCK;
 
 /// Bytes of a batch header (record batch v2).
 pub const BATCH_HEADER_BYTES: usize = 61;
@@ -191,8 +192,8 @@ pub fn encode_change(id: TopicPartition, entry: &Entry) -> EncodedEntry {
     }
 }
 
-/// Reads an entry; `None` if its kind is unknown or its bytes are too few, which a matching frame
-/// checksum rules out for entries of this format version.
+/// Reads an entry; `None` if its kind is unknown, its bytes are too few, or its extent is not of
+/// whole blocks, which a matching frame checksum rules out for entries of this format version.
 pub fn decode(kind: u8, payload: &Buf) -> Option<(TopicPartition, Entry)> {
     let mut from = Take(payload);
     let id = TopicPartition::decode(&mut from)?;
@@ -215,6 +216,9 @@ pub fn decode(kind: u8, payload: &Buf) -> Option<(TopicPartition, Entry)> {
                 file_bytes: from.u64()?,
                 crc: from.u32()?,
             };
+            if !extent.file_pos.is_multiple_of(BLOCK) || !extent.file_bytes.is_multiple_of(BLOCK) {
+                return None;
+            }
             let header_at = payload.len() - from.0.len();
             from.raw(BATCH_HEADER_BYTES)?;
             let header = payload.slice(header_at..header_at + BATCH_HEADER_BYTES);
@@ -253,4 +257,121 @@ fn decode_at(from: &mut Take<'_>) -> Option<SegmentPos> {
 
 fn rest(payload: &Buf, from: &Take<'_>) -> Buf {
     payload.slice(payload.len() - from.0.len()..)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::arbitrary::{id, segment_pos};
+
+    /// An entry with what was written, in the form that a test can compare.
+    fn change() -> impl Strategy<Value = Entry> {
+        prop_oneof![
+            any::<i64>().prop_map(Entry::LogStart),
+            (any::<i32>(), any::<i64>())
+                .prop_map(|(epoch, offset)| Entry::EpochStart { epoch, offset }),
+            any::<i64>().prop_map(Entry::Truncate),
+            (any::<u64>(), any::<u32>())
+                .prop_map(|(generation, shard)| Entry::Ownership { generation, shard }),
+            any::<i32>().prop_map(Entry::Promise),
+        ]
+    }
+
+    fn extent() -> impl Strategy<Value = Extent> {
+        let blocks = 0..=u64::MAX / BLOCK;
+        (blocks.clone(), blocks, any::<u32>()).prop_map(|(pos, bytes, crc)| Extent {
+            file_pos: pos * BLOCK,
+            file_bytes: bytes * BLOCK,
+            crc,
+        })
+    }
+
+    fn read(entry: &EncodedEntry, behind: &[u8]) -> Option<(TopicPartition, String)> {
+        let payload = Buf::copy_from_slice(&[&entry.fields, behind].concat());
+        let (id, entry) = decode(entry.kind, &payload)?;
+        Some((id, format!("{entry:?}")))
+    }
+
+    /// A buffer's own form names its place in memory.
+    fn shown(entry: &Entry) -> String {
+        format!("{entry:?}")
+    }
+
+    proptest! {
+        #[test]
+        fn changes_read_back(id in id(), entry in change()) {
+            let encoded = encode_change(id, &entry);
+            prop_assert_eq!(read(&encoded, &[]), Some((id, shown(&entry))));
+            for len in 0..encoded.fields.len() {
+                let cut = EncodedEntry { kind: encoded.kind, fields: encoded.fields[..len].to_vec() };
+                prop_assert_eq!(read(&cut, &[]), None);
+            }
+        }
+
+        #[test]
+        fn batches_read_back(id in id(), at in segment_pos(), delta: u32, batch: Vec<u8>) {
+            let entry = encode_batch(id, at, delta);
+            prop_assert_eq!(entry.fields.len(), BATCH_ENTRY_PREFIX);
+            let payload = Buf::copy_from_slice(&[&entry.fields[..], &batch].concat());
+            let Some((found, Entry::Batch { at: place, max_timestamp_delta, bytes })) =
+                decode(entry.kind, &payload)
+            else {
+                return Err(TestCaseError::fail("a batch"));
+            };
+            prop_assert_eq!((found, place, max_timestamp_delta), (id, at, delta));
+            prop_assert_eq!(&bytes[..], &batch[..]);
+        }
+
+        #[test]
+        fn extents_read_back(
+            id in id(),
+            at in segment_pos(),
+            (batch_bytes, delta) in any::<(u32, u32)>(),
+            extent in extent(),
+            header in vec(any::<u8>(), BATCH_HEADER_BYTES),
+            remainder: Vec<u8>,
+        ) {
+            let entry = encode_extent(id, at, batch_bytes, delta, extent, &header, &remainder);
+            let decoded = decode(entry.kind, &Buf::copy_from_slice(&entry.fields));
+            let Some((found, Entry::Extent {
+                at: place,
+                batch_bytes: bytes,
+                max_timestamp_delta,
+                extent: blocks,
+                header: front,
+                remainder: rest,
+            })) = decoded else {
+                return Err(TestCaseError::fail("an extent"));
+            };
+            prop_assert_eq!((found, place, bytes, max_timestamp_delta), (id, at, batch_bytes, delta));
+            prop_assert_eq!(blocks, extent);
+            prop_assert_eq!((&front[..], &rest[..]), (&header[..], &remainder[..]));
+        }
+
+        /// A read of a part of a block is a defect of the program; the journal cannot ask for one.
+        #[test]
+        fn an_extent_is_of_whole_blocks(id in id(), at in segment_pos(), file_pos: u64, file_bytes: u64) {
+            let extent = Extent { file_pos, file_bytes, crc: 0 };
+            let entry = encode_extent(id, at, 0, 0, extent, &[0; BATCH_HEADER_BYTES], &[]);
+            let whole = file_pos % BLOCK == 0 && file_bytes % BLOCK == 0;
+            prop_assert_eq!(read(&entry, &[]).is_some(), whole);
+        }
+
+        /// Payloads are slices: nothing is allocated whatever an entry says.
+        #[test]
+        fn no_bytes_panic(kind in 0..30_u8, bytes in vec(any::<u8>(), 0..200)) {
+            let payload = Buf::copy_from_slice(&bytes);
+            if let Some((_, entry)) = decode(kind, &payload) {
+                let kept = match &entry {
+                    Entry::Batch { bytes, .. } => bytes.len(),
+                    Entry::Extent { header, remainder, .. } => header.len() + remainder.len(),
+                    _ => 0,
+                };
+                prop_assert!(kept <= bytes.len());
+            }
+        }
+    }
 }

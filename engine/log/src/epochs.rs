@@ -89,13 +89,18 @@ impl LeaderEpochs {
                 start_offset: from.i64()?,
             });
         }
-        Some(Self { starts })
+        let rise =
+            |a: &EpochStart, b: &EpochStart| a.epoch < b.epoch && a.start_offset < b.start_offset;
+        starts.is_sorted_by(rise).then_some(Self { starts })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+    use crate::arbitrary;
 
     fn epochs(starts: &[(i32, i64)]) -> LeaderEpochs {
         let mut epochs = LeaderEpochs::default();
@@ -130,5 +135,38 @@ mod tests {
         assert_eq!(epochs.end_offset_for(0, 30), None);
         epochs.truncate(20);
         assert_eq!(epochs.latest().map(|latest| latest.epoch), Some(2));
+    }
+
+    proptest! {
+        #[test]
+        fn epochs_read_back(epochs in arbitrary::epochs(), behind: Vec<u8>) {
+            let mut fields = Fields::default();
+            epochs.encode(&mut fields);
+            fields.raw(&behind);
+            let mut from = Take(&fields.0);
+            prop_assert_eq!(LeaderEpochs::decode(&mut from), Some(epochs));
+            prop_assert_eq!(from.0, &behind[..]);
+        }
+
+        /// What is found by halving stands in order, and takes no more memory than its bytes.
+        #[test]
+        fn damaged_epochs_rise_or_are_refused(
+            epochs in arbitrary::epochs(),
+            damage in arbitrary::damage(),
+        ) {
+            let mut fields = Fields::default();
+            epochs.encode(&mut fields);
+            let bytes = damage.of(&fields.0, fields.0.len());
+            if let Some(read) = LeaderEpochs::decode(&mut Take(&bytes)) {
+                prop_assert!(read.starts.is_sorted_by_key(|start| start.epoch));
+                prop_assert!(read.starts.is_sorted_by_key(|start| start.start_offset));
+                prop_assert!(read.starts.capacity() <= bytes.len() / 12);
+            }
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes: Vec<u8>) {
+            let _ = LeaderEpochs::decode(&mut Take(&bytes));
+        }
     }
 }

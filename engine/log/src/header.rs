@@ -67,6 +67,8 @@ impl Span {
         let bytes = usize::try_from(be_i32(bytes, 8)?).ok()?.checked_add(12)?;
         let good = bytes >= BATCH_HEADER_BYTES && last_delta >= 0;
         let last_offset = base_offset.checked_add(i64::from(last_delta))?;
+        // The offset after it is one too.
+        last_offset.checked_add(1)?;
         good.then_some(Self {
             base_offset,
             last_offset,
@@ -79,4 +81,24 @@ impl Span {
 pub fn stamp(header: &mut [u8], base_offset: i64, leader_epoch: i32) {
     header[0..8].copy_from_slice(&base_offset.to_be_bytes());
     header[12..16].copy_from_slice(&leader_epoch.to_be_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_offset_behind_a_batch_is_one_too() {
+        let mut header = [0; BATCH_HEADER_BYTES];
+        header[8..12].copy_from_slice(&100_i32.to_be_bytes());
+        header[23..27].copy_from_slice(&3_i32.to_be_bytes());
+        for (base, whole) in [
+            (i64::MAX - 4, true),
+            (i64::MAX - 3, false),
+            (i64::MAX, false),
+        ] {
+            stamp(&mut header, base, 0);
+            assert_eq!(StoredHeader::decode(&header).is_some(), whole, "{base}");
+        }
+    }
 }

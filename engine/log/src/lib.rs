@@ -12,6 +12,8 @@
 
 #![forbid(unsafe_code)]
 
+#[cfg(test)]
+mod arbitrary;
 mod bytes;
 mod chunks;
 pub mod entry;
@@ -24,10 +26,14 @@ mod partition;
 mod producer;
 mod read;
 mod recovery;
+#[cfg(test)]
+mod replay_tests;
 mod resident;
 mod retention;
 pub mod segment;
 mod stage;
+#[cfg(test)]
+mod start_tests;
 mod state;
 mod tail;
 mod timestamp;

@@ -102,6 +102,15 @@ impl PartitionLog {
                 .is_some_and(|last| last.base_offset == segment_base),
         })
     }
+
+    /// The offset after those records of a segment that are not in memory as batches.
+    fn unloaded_end(&self, segment_base: i64) -> Option<i64> {
+        let in_memory = self.tail.batches_behind(segment_base, 0).next();
+        match in_memory {
+            Some(batch) => Some(batch.base_offset),
+            None => Some(self.segment(segment_base)?.next_offset),
+        }
+    }
 }
 
 struct Loader<'a> {
@@ -127,8 +136,9 @@ impl Loader<'_> {
     async fn read_footer(&self, file: &File) -> Result<SegmentIndex, ReadError> {
         let len = file.len().await.map_err(|e| self.io(&e))?;
         let corrupt = || self.corrupt("footer", len);
+        let last = len.checked_sub(BLOCK).filter(|at| at.is_multiple_of(BLOCK));
         let last = file
-            .read_at(len.checked_sub(BLOCK).ok_or_else(corrupt)?, BLOCK as usize)
+            .read_at(last.ok_or_else(corrupt)?, BLOCK as usize)
             .await
             .map_err(|e| self.io(&e))?;
         let bytes = Footer::blocks_bytes(&last).filter(|bytes| *bytes <= len);
@@ -137,7 +147,9 @@ impl Loader<'_> {
             .read_at(len - bytes, bytes as usize)
             .await
             .map_err(|e| self.io(&e))?;
-        let footer = Footer::decode(&blocks).ok_or_else(corrupt)?;
+        let footer = Footer::decode(&blocks)
+            .filter(|footer| footer.base_offset == self.segment.base_offset)
+            .ok_or_else(corrupt)?;
         let mut index = SegmentIndex::new(self.segment.id, self.segment.base_offset);
         index.add_summaries(footer.chunks, footer.bytes);
         Ok(index)
@@ -201,20 +213,26 @@ impl Loader<'_> {
             parts.push(prefix.bytes.clone());
         }
         let total: usize = parts.iter().map(|part| part.len()).sum();
-        let (mut batches, mut at) = (Vec::new(), 0);
+        let (mut batches, mut at): (Vec<StoredBatch>, usize) = (Vec::new(), 0);
         while let Some(header) = header_at::<BATCH_HEADER_BYTES>(&parts, at)
             && let Some(header) = StoredHeader::decode(&header)
             && at + header.bytes <= total
         {
             let pos = from + at as u64;
             let bytes = slice_parts(&parts, at, at + header.bytes);
-            if !is_intact(&bytes) {
+            let follows = |before: &StoredBatch| before.last_offset + 1 == header.base_offset;
+            if !is_intact(&bytes) || !batches.last().is_none_or(follows) {
                 break;
             }
             batches.push(self.stored(&header, pos, &bytes));
             at += header.bytes;
         }
-        if at < total {
+        // A batch's checksum leaves its base offset out: only a row of offsets without gaps, up to
+        // the one that is known, tells a damaged one.
+        let end = batches.last().map(|last| last.last_offset + 1);
+        if at < total
+            || end.is_some_and(|end| Some(end) != log.unloaded_end(self.segment.base_offset))
+        {
             // The index would vouch for whatever stands here.
             return Err(self.corrupt("a batch", file_pos(from + at as u64)));
         }

@@ -13,7 +13,7 @@ use crate::files::SegmentFiles;
 use crate::header::StoredHeader;
 use crate::ids::TopicPartition;
 use crate::partition::{LogConfig, PartitionLog};
-use crate::segment::layout::BLOCK;
+use crate::segment::layout::{BLOCK, POSITION_MAX};
 use crate::segment::{DurableEnd, Segment};
 use crate::tail::{Prefix, StoredBatch};
 
@@ -168,6 +168,12 @@ async fn is_on_disk(
     let Ok(file) = files.open(id, place.segment_base).await else {
         return false;
     };
+    // Memory is taken for what the file has, whatever the journal says.
+    let end = extent.file_pos.checked_add(extent.file_bytes);
+    let len = file.len().await.unwrap_or(0);
+    if end.is_none_or(|end| end > len) {
+        return false;
+    }
     match file
         .read_at(extent.file_pos, extent.file_bytes as usize)
         .await
@@ -262,6 +268,9 @@ impl PartitionLog {
         let end = at.pos + len;
         let rewrites = mutant::is_active(Mutant::RewriteSegmentBlock);
         let written = if rewrites { end } else { end - end % BLOCK };
+        if remainder.len() as u64 != end - written {
+            return Err(self.misfit());
+        }
         let segment = self
             .segment_mut(at.segment_base)
             .expect("the header made it");
@@ -312,12 +321,7 @@ impl PartitionLog {
         now_ms: i64,
     ) -> Result<Option<StoredHeader>, FoldError> {
         let id = self.id;
-        let damaged = FoldError {
-            id,
-            found: -1,
-            expected: self.next_offset,
-        };
-        let header = StoredHeader::decode(header).ok_or(damaged)?;
+        let header = StoredHeader::decode(header).ok_or_else(|| self.misfit())?;
         if header.last_offset < self.next_offset {
             return Ok(None);
         }
@@ -329,16 +333,14 @@ impl PartitionLog {
                 expected,
             });
         }
-        if self
-            .segments
-            .back()
-            .is_none_or(|active| active.base_offset != at.segment_base)
-        {
+        let end = self.end_of(at, bytes, header.base_offset);
+        let end = end.ok_or_else(|| self.misfit())?;
+        if at.pos == 0 {
             self.segments
                 .push_back(Segment::new(id, at.segment_base, now_ms));
         }
-        let segment = self.segments.back_mut().expect("just made sure");
-        segment.len = at.pos + bytes;
+        let segment = self.segments.back_mut().expect("it has a place in one");
+        segment.len = end;
         segment.next_offset = header.last_offset + 1;
         segment.made_durable(&DurableEnd {
             pos: segment.len,
@@ -353,6 +355,28 @@ impl PartitionLog {
         self.leader_epoch = self.leader_epoch.max(header.leader_epoch);
         self.epochs.begin(header.leader_epoch, header.base_offset);
         Ok(Some(header))
+    }
+
+    /// Where a batch of `bytes` bytes at `at` ends; `None` if that is no place behind the last one.
+    fn end_of(&self, at: SegmentPos, bytes: u64, base_offset: i64) -> Option<u64> {
+        let last = self.segments.back();
+        let follows = if at.pos == 0 {
+            let newer = last.is_none_or(|last| last.base_offset < at.segment_base);
+            newer && 0 <= at.segment_base && at.segment_base <= base_offset
+        } else {
+            last.is_some_and(|last| (last.base_offset, last.len) == (at.segment_base, at.pos))
+        };
+        let end = at.pos.checked_add(bytes)?;
+        (follows && end <= POSITION_MAX).then_some(end)
+    }
+
+    /// What an entry says does not fit what came before it.
+    fn misfit(&self) -> FoldError {
+        FoldError {
+            id: self.id,
+            found: -1,
+            expected: self.next_offset,
+        }
     }
 }
 

@@ -40,6 +40,8 @@ const HEADER_MAGIC: u32 = u32::from_le_bytes(*b"FLS\x01");
 const INDEX_MAGIC: u32 = u32::from_le_bytes(*b"FLI\x01");
 const FORMAT_VERSION: u16 = 1;
 const RANGE_ENTRY_BYTES: usize = 28;
+/// No position is larger: index entries keep four bytes of it.
+pub(crate) const POSITION_MAX: u64 = u32::MAX as u64;
 
 /// The file position of a byte position.
 pub const fn file_pos(pos: u64) -> u64 {
@@ -177,9 +179,9 @@ pub fn decode_index_block(chunk: u64, base: i64, block: &[u8]) -> Option<Vec<Ran
     if magic != INDEX_MAGIC || crc32c(covered) != crc || from.u32()? != chunk as u32 {
         return None;
     }
-    let mut ranges = Vec::with_capacity(count);
+    let mut ranges: Vec<Range> = Vec::with_capacity(count);
     for _ in 0..count {
-        let first_offset = base + i64::from(from.u32()?);
+        let first_offset = base.checked_add(i64::from(from.u32()?))?;
         let (pos, bytes) = (u64::from(from.u32()?), from.u32()?);
         let max_timestamp = from.i64()?;
         from.u32()?;
@@ -191,7 +193,9 @@ pub fn decode_index_block(chunk: u64, base: i64, block: &[u8]) -> Option<Vec<Ran
             crc: from.u32()?,
         });
     }
-    Some(ranges)
+    // Ranges stand back to back, each of whole batches.
+    let follows = |a: &Range, b: &Range| a.end() == b.pos && a.first_offset < b.first_offset;
+    ranges.is_sorted_by(follows).then_some(ranges)
 }
 
 /// A CRC-32C that also covers where its bytes belong.

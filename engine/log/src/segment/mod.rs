@@ -171,3 +171,6 @@ impl Segment {
         !self.in_flight.is_empty()
     }
 }
+
+#[cfg(test)]
+mod tests;

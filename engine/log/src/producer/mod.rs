@@ -221,8 +221,12 @@ impl ProducerStates {
             let epoch = from.u16()? as i16;
             let last_append_ms = from.i64()?;
             let first = from.i64()?;
-            let mut batches = VecDeque::new();
-            for _ in 0..from.u8()? {
+            let count = usize::from(from.u8()?);
+            if count > BATCHES_REMEMBERED {
+                return None;
+            }
+            let mut batches = VecDeque::with_capacity(count);
+            for _ in 0..count {
                 batches.push_back(WrittenBatch {
                     base_sequence: from.i32()?,
                     last_sequence: from.i32()?,
@@ -258,92 +262,4 @@ impl ProducerState {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn stamp(epoch: i16, sequence: i32) -> ProducerStamp {
-        ProducerStamp {
-            producer_id: 7,
-            producer_epoch: epoch,
-            base_sequence: sequence,
-        }
-    }
-
-    fn written(count: i32) -> ProducerStates {
-        let mut states = ProducerStates::default();
-        for batch in 0..count {
-            let offset = i64::from(batch) * 10;
-            states.record(stamp(0, batch * 10), offset, offset + 9, 1);
-        }
-        states
-    }
-
-    #[test]
-    fn an_unknown_producer_may_start_anywhere() {
-        assert_eq!(written(0).check(stamp(3, 99), 1), Ok(SequenceCheck::New));
-    }
-
-    #[test]
-    fn the_last_five_batches_are_recognised_and_older_ones_are_out_of_order() {
-        let states = written(6);
-        for batch in 1..6 {
-            let offset = i64::from(batch) * 10;
-            let original = SequenceCheck::Duplicate {
-                base_offset: offset,
-                last_offset: offset + 9,
-            };
-            assert_eq!(states.check(stamp(0, batch * 10), 10), Ok(original));
-        }
-        assert!(states.check(stamp(0, 0), 10).is_err());
-        assert!(
-            states.check(stamp(0, 50), 9).is_err(),
-            "another length is not a retry"
-        );
-        assert_eq!(states.check(stamp(0, 60), 1), Ok(SequenceCheck::New));
-        assert!(states.check(stamp(0, 61), 1).is_err());
-    }
-
-    #[test]
-    fn epochs_only_rise_and_begin_at_zero() {
-        let mut states = written(1);
-        assert!(states.check(stamp(1, 10), 1).is_err());
-        assert_eq!(states.check(stamp(1, 0), 1), Ok(SequenceCheck::New));
-        states.record(stamp(1, 0), 10, 10, 2);
-        assert!(matches!(
-            states.check(stamp(0, 10), 1),
-            Err(ProducerError::InvalidEpoch { current: 1, .. })
-        ));
-    }
-
-    #[test]
-    fn sequences_wrap_to_zero() {
-        let mut states = ProducerStates::default();
-        states.record(stamp(0, i32::MAX - 1), 0, 2, 1);
-        assert_eq!(states.check(stamp(0, 1), 1), Ok(SequenceCheck::New));
-        assert_eq!(sequence_after(i32::MAX, 1), 0);
-    }
-
-    #[test]
-    fn only_durable_batches_are_written_down() {
-        let states = written(3);
-        let mut fields = Fields::default();
-        states.encode(20, &mut fields);
-        let read = ProducerStates::decode(&mut Take(&fields.0)).unwrap();
-        assert_eq!(read, written(2));
-        let nothing_durable = {
-            let mut fields = Fields::default();
-            states.encode(5, &mut fields);
-            ProducerStates::decode(&mut Take(&fields.0)).unwrap()
-        };
-        assert!(nothing_durable.is_empty());
-    }
-
-    #[test]
-    fn silent_producers_expire() {
-        let mut states = written(1);
-        states.expire(1);
-        assert_eq!(states.len(), 1);
-        states.expire(2);
-        assert!(states.is_empty());
-    }
-}
+pub(crate) mod tests;
