@@ -9,7 +9,7 @@
 //! What it is not: it does not know what entries mean (`engine-log` does), nor when a file may be
 //! used again (the shard's checkpoint does).
 //!
-//! First file to read: `frame.rs` for the bytes, then `journal.rs` for a group's life, then
+//! First file to read: `frame/mod.rs` for the bytes, then `journal.rs` for a group's life, then
 //! `recovery.rs`.
 
 #![forbid(unsafe_code)]
@@ -22,6 +22,8 @@ mod inspect;
 mod journal;
 mod pipeline;
 mod recovery;
+#[cfg(test)]
+mod recovery_tests;
 
 pub use files::{JournalFiles, JournalOptions};
 pub use frame::{DiskId, EntryKind, FRAME_BYTES_MAX, Frame, FrameEntry, FrameError, HEADER_BYTES};

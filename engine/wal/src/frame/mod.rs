@@ -35,6 +35,8 @@ const FORMAT_VERSION: u16 = 1;
 const ENTRY_HEADER_BYTES: usize = 8;
 const CRC_AT: usize = 64;
 const FLAG_LIFE_START: u32 = 1;
+/// No journal counts so far, and what is added to a number or a position stays one.
+pub(crate) const NUMBER_MAX: u64 = 1 << 62;
 
 /// Identifies the disk (data directory) that a file belongs to.
 pub type DiskId = u128;
@@ -65,6 +67,9 @@ pub enum FrameError {
     /// The length field does not fit.
     #[error("impossible length")]
     Length,
+    /// A number that no journal gets to.
+    #[error("impossible number")]
+    Number,
     /// The checksum does not match: torn or altered.
     #[error("checksum mismatch")]
     Checksum,
@@ -198,6 +203,9 @@ impl FrameHeader {
         if header.body_bytes as usize > FRAME_BYTES_MAX - HEADER_BYTES {
             return Err(FrameError::Length);
         }
+        if header.generation.max(header.sequence) > NUMBER_MAX {
+            return Err(FrameError::Number);
+        }
         Ok(header)
     }
 
@@ -269,83 +277,4 @@ impl Frame {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn frame_of(payloads: &[&[u8]]) -> Vec<u8> {
-        let mut body = Vec::new();
-        for payload in payloads {
-            let mut entry = vec![0xAA; entry_bytes(payload.len())];
-            let range = encode_entry(&mut entry, EntryKind(20), payload.len());
-            entry[range].copy_from_slice(payload);
-            body.extend_from_slice(&entry);
-        }
-        let header = FrameHeader {
-            disk_id: 7,
-            journal_id: 3,
-            entries: payloads.len() as u32,
-            generation: 5,
-            sequence: 11,
-            flushed_mark: 9,
-            prev_generation: 4,
-            prev_crc: 77,
-            life_start: true,
-            body_bytes: body.len() as u32,
-            crc: 0,
-        };
-        let mut bytes = vec![0; HEADER_BYTES];
-        header.encode(&mut bytes, &body);
-        bytes.extend_from_slice(&body);
-        bytes.resize(header.frame_bytes(), 0);
-        bytes
-    }
-
-    fn decode(bytes: &[u8]) -> Result<Frame, FrameError> {
-        let header = FrameHeader::decode(bytes, 7, 3)?;
-        Frame::decode(&header, &Buf::copy_from_slice(bytes))
-    }
-
-    #[test]
-    fn entries_come_back_in_order() {
-        let frame = decode(&frame_of(&[b"one", b"", b"twelve bytes"])).unwrap();
-        let payloads: Vec<_> = frame
-            .entries()
-            .map(|entry| entry.payload.to_vec())
-            .collect();
-        assert_eq!(
-            payloads,
-            [b"one".to_vec(), Vec::new(), b"twelve bytes".to_vec()]
-        );
-        assert_eq!(
-            (frame.generation, frame.sequence, frame.flushed_mark),
-            (5, 11, 9)
-        );
-    }
-
-    #[test]
-    fn every_flipped_bit_of_header_and_body_is_noticed() {
-        let good = frame_of(&[b"payload"]);
-        for at in 0..HEADER_BYTES + entry_bytes(7) {
-            let mut bad = good.clone();
-            bad[at] ^= 0x10;
-            assert!(decode(&bad).is_err(), "flip at byte {at} went unnoticed");
-        }
-    }
-
-    #[test]
-    fn another_disk_or_journal_is_foreign() {
-        let bytes = frame_of(&[b"x"]);
-        assert_eq!(
-            FrameHeader::decode(&bytes, 8, 3).unwrap_err(),
-            FrameError::Foreign
-        );
-        assert_eq!(
-            FrameHeader::decode(&bytes, 7, 4).unwrap_err(),
-            FrameError::Foreign
-        );
-        assert_eq!(
-            FrameHeader::decode(&[0; 4096], 7, 3).unwrap_err(),
-            FrameError::Missing
-        );
-    }
-}
+mod tests;
