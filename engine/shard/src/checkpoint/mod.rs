@@ -30,9 +30,13 @@ const FORMAT_VERSION: u16 = 1;
 const HEADER_BYTES: usize = 84;
 const CHANGED: u8 = 1;
 const REMOVED: u8 = 2;
+/// Bytes of a partition's id, with which its state begins.
+const ID_BYTES: usize = 20;
 /// Changes are not worth a full record before they reach this size.
 const CHANGES_MIN_BYTES: u64 = 1 << 20;
 const WRITE_CHUNK_BYTES: usize = 1 << 20;
+/// No body is larger, since no file is.
+const BODY_BYTES_MAX: u64 = 1 << 62;
 
 /// The names of the two copies.
 pub(crate) const NAMES: [&str; 2] = ["checkpoint.a", "checkpoint.b"];
@@ -72,6 +76,7 @@ pub(crate) struct Checkpoint {
     place: RefCell<Option<Place>>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     full: bool,
     prev_crc: u32,
@@ -117,7 +122,7 @@ impl Record {
             && header[8..24] == owner.disk_id.to_le_bytes()
             && u32_at(24)? == owner.shard
             && crc == crc32c(&header[..HEADER_BYTES - 4]);
-        good.then_some(Self {
+        let record = Self {
             full: header[6] != 0,
             prev_crc: u32_at(28)?,
             sequence: u64_at(32)?,
@@ -130,9 +135,17 @@ impl Record {
             body_bytes: u64_at(68)?,
             body_crc: u32_at(76)?,
             crc,
-        })
+        };
+        // Another record follows it, and its length is added to where it stands.
+        let possible = record.position.is_possible()
+            && record.sequence < u64::MAX
+            && record.body_bytes <= BODY_BYTES_MAX;
+        (good && possible).then_some(record)
     }
 }
+
+/// A partition and its new state; none if it is gone.
+type Change<'a> = (TopicPartition, Option<&'a [u8]>);
 
 /// Changes since the record before.
 #[derive(Debug, Default)]
@@ -156,30 +169,43 @@ impl Changes {
         self.body.extend_from_slice(&id.partition.to_le_bytes());
     }
 
-    /// Applies encoded changes; `None` if they are malformed.
+    /// Applies encoded changes, all of them; `None` if they are malformed.
     fn apply(body: &[u8], states: &mut BTreeMap<TopicPartition, Vec<u8>>) -> Option<()> {
-        let mut rest = body;
-        let mut take = |len: usize| {
-            let (front, back) = rest.split_at_checked(len)?;
-            rest = back;
-            Some(front)
-        };
-        while let Some(kind) = take(1) {
-            if kind[0] == CHANGED {
-                let len = u32::from_le_bytes(take(4)?.try_into().ok()?) as usize;
-                let state = take(len)?;
-                states.insert(read_id(state)?, state.to_vec());
-            } else {
-                states.remove(&read_id(take(20)?)?);
-            }
+        for (id, state) in Self::decode(body)? {
+            match state {
+                Some(state) => states.insert(id, state.to_vec()),
+                None => states.remove(&id),
+            };
         }
         Some(())
+    }
+
+    fn decode(body: &[u8]) -> Option<Vec<Change<'_>>> {
+        let (mut changes, mut rest) = (Vec::new(), body);
+        while let Some((kind, behind)) = rest.split_first() {
+            let state_bytes = match *kind {
+                CHANGED => {
+                    let (len, behind) = behind.split_first_chunk()?;
+                    rest = behind;
+                    u32::from_le_bytes(*len) as usize
+                },
+                REMOVED => {
+                    rest = behind;
+                    ID_BYTES
+                },
+                _ => return None,
+            };
+            let (state, behind) = rest.split_at_checked(state_bytes)?;
+            rest = behind;
+            changes.push((read_id(state)?, (*kind == CHANGED).then_some(state)));
+        }
+        Some(changes)
     }
 }
 
 fn read_id(bytes: &[u8]) -> Option<TopicPartition> {
     let topic_id = net_wire::Uuid::from_bytes(bytes.get(..16)?.try_into().ok()?);
-    let partition = u32::from_le_bytes(bytes.get(16..20)?.try_into().ok()?);
+    let partition = u32::from_le_bytes(bytes.get(16..ID_BYTES)?.try_into().ok()?);
     Some(TopicPartition {
         topic_id,
         partition,
@@ -367,7 +393,7 @@ pub(crate) async fn read_record(
         return Ok(None);
     };
     let total = HEADER_BYTES as u64 + record.body_bytes;
-    if record.body_bytes > len || at + total > len {
+    if at + total > len {
         return Ok(None);
     }
     let mut bytes = first.to_vec();
@@ -385,3 +411,6 @@ pub(crate) async fn read_record(
     let body = bytes[HEADER_BYTES..total as usize].to_vec();
     Ok((crc32c(&body) == record.body_crc).then_some((record, body)))
 }
+
+#[cfg(test)]
+mod tests;
