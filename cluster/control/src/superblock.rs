@@ -75,9 +75,14 @@ impl Superblock {
     }
 
     fn decode(fields: &[u8]) -> Option<Self> {
+        // Another one follows it.
+        let sequence = u64::from_le_bytes(at(fields, 16)?);
+        if sequence == u64::MAX {
+            return None;
+        }
         Some(Self {
             node_id: NodeId(i32::from_le_bytes(at(fields, 12)?)),
-            sequence: u64::from_le_bytes(at(fields, 16)?),
+            sequence,
             disk_id: Uuid::from_bytes(at(fields, 24)?),
             origin_id: Uuid::from_bytes(at(fields, 40)?),
             cluster_id: Uuid::from_bytes(at(fields, 56)?),
@@ -160,6 +165,10 @@ fn choose(copies: &[Found]) -> Found {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::Index;
+
     use super::*;
 
     fn superblock(sequence: u64) -> Superblock {
@@ -212,5 +221,57 @@ mod tests {
             choose(&[whole(1), Found::OtherVersion(9)]),
             Found::OtherVersion(9)
         );
+    }
+
+    #[test]
+    fn a_sequence_that_none_can_follow_is_refused() {
+        assert_eq!(whole(u64::MAX), Found::Nothing);
+        assert_ne!(whole(u64::MAX - 1), Found::Nothing);
+    }
+
+    fn any_superblock() -> impl Strategy<Value = Superblock> {
+        let numbers = (any::<i32>(), 0..u64::MAX, any::<(u64, u64)>());
+        let ids = any::<[[u8; 16]; 3]>();
+        (numbers, ids).prop_map(|((node_id, sequence, (inode, file_system)), ids)| {
+            let [disk_id, origin_id, cluster_id] = ids.map(Uuid::from_bytes);
+            Superblock {
+                node_id: NodeId(node_id),
+                sequence,
+                disk_id,
+                origin_id,
+                cluster_id,
+                place: Place { inode, file_system },
+            }
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn superblocks_read_back_or_are_refused(
+            superblock in any_superblock(),
+            flips in vec(any::<Index>(), 1..=3),
+            cut: Index,
+        ) {
+            let mut block = block::seal(&superblock.encode()).to_vec();
+            let good = Found::Whole { superblock, repair: false };
+            prop_assert_eq!(judge(&block), Found::Whole { superblock, repair: false });
+            prop_assert_eq!(judge(&block[..cut.index(block.len())]), Found::Nothing);
+            for flip in flips {
+                let bit = flip.index(block.len() * 8);
+                block[bit / 8] ^= 1 << (bit % 8);
+            }
+            let damaged = judge(&block);
+            // Two flips of one bit are none.
+            prop_assert!(damaged == Found::Nothing || damaged == good);
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in vec(any::<u8>(), 0..100), with_magic: bool) {
+            prop_assert_eq!(judge(&bytes), Found::Nothing);
+            let magic: &[u8] = if with_magic { &MAGIC } else { &[] };
+            let fields = [magic, &bytes].concat();
+            let found = judge(&block::seal(&fields));
+            prop_assert!(with_magic || found == Found::Nothing);
+        }
     }
 }
