@@ -149,7 +149,10 @@ impl Header {
     }
 
     fn continues(&self, tail: &Tail) -> bool {
-        self.kind == tail.kind() as u16
+        // The next frame counts on from it, and the next generation.
+        let countable = self.sequence < u64::MAX && self.generation < u32::MAX;
+        countable
+            && self.kind == tail.kind() as u16
             && self.generation == tail.generation
             && self.sequence == tail.sequence
             && self.previous_crc == tail.crc
@@ -252,6 +255,25 @@ mod tests {
                 matches!(place(&flipped, &Tail::START), Place::Bad),
                 "bit {bit}"
             );
+        }
+    }
+
+    #[test]
+    fn numbers_that_nothing_can_follow_are_bad() {
+        let tail = |generation, sequence| Tail {
+            generation,
+            sequence,
+            ..Tail::START
+        };
+        for (there, wanted) in [
+            (tail(u32::MAX, 1), tail(u32::MAX, 1)),
+            (tail(1, u64::MAX - 1), tail(1, u64::MAX)),
+        ] {
+            let (mut bytes, _) = encode_frame(there, &[]);
+            bytes[16..24].copy_from_slice(&wanted.sequence.to_le_bytes());
+            let crc = crc32c(&bytes[..HEADER_CRC_AT]);
+            bytes[HEADER_CRC_AT..HEADER_BYTES].copy_from_slice(&crc.to_le_bytes());
+            assert!(matches!(place(&bytes, &wanted), Place::Bad), "{wanted:?}");
         }
     }
 
