@@ -32,8 +32,8 @@ ACKS_PER_S_MIN = 1_000  # over the time the broker served
 PROGRESS_ACKS = 400  # a producer must see so many acknowledgements between two kills
 PROGRESS_S = 60
 SHARDS = (2, 1, 3, 2, 4, 1)
-# Small files, so that journals turn over and checkpoints happen many times between two kills.
-SETTINGS = {"flumen.journal.file.bytes": "4194304"}
+# Few small files, so that journals turn over and checkpoints happen many times between two kills.
+SETTINGS = {"flumen.journal.file.bytes": "4194304", "flumen.journal.files.max": "6"}
 PLAN = ("random", "recovery", "turn-over", "random", "checkpoint", "creation", "recovery", "random", "turn-over")
 PLAN += ("checkpoint", "random", "creation")
 EXTRA_TRIES = 8  # for a kill that came too late for its event
