@@ -53,15 +53,15 @@ const WORDS: [&str; 16] = [
     "miss",
 ];
 
-fn value(content: Content, numbers: &mut Numbers) -> Vec<u8> {
-    let mut value = Vec::with_capacity(VALUE_BYTES + 64);
-    while value.len() < VALUE_BYTES {
+fn value(content: Content, bytes: usize, numbers: &mut Numbers) -> Vec<u8> {
+    let mut value = Vec::with_capacity(bytes + 64);
+    while value.len() < bytes {
         match content {
             Content::Random => value.extend_from_slice(&numbers.next().to_le_bytes()),
             Content::Lines => value.extend_from_slice(line(numbers).as_bytes()),
         }
     }
-    value.truncate(VALUE_BYTES);
+    value.truncate(bytes);
     value
 }
 
@@ -79,7 +79,7 @@ fn line(numbers: &mut Numbers) -> String {
     )
 }
 
-/// A batch of `records` records, stamped with the time `now_ms`.
+/// A batch of `records` records of 1 KiB, stamped with the time `now_ms`.
 pub fn batch(
     records: usize,
     content: Content,
@@ -88,9 +88,31 @@ pub fn batch(
     seed: u64,
 ) -> Result<Vec<u8>, BatchError> {
     let mut numbers = Numbers::new(seed);
+    let value = || value(content, VALUE_BYTES, &mut numbers);
+    build(records, value, codec, now_ms)
+}
+
+/// A batch of `records` records of `value_bytes` random bytes, not compressed.
+pub fn random_batch(
+    records: usize,
+    value_bytes: usize,
+    now_ms: i64,
+    seed: u64,
+) -> Result<Vec<u8>, BatchError> {
+    let mut numbers = Numbers::new(seed);
+    let value = || value(Content::Random, value_bytes, &mut numbers);
+    build(records, value, Codec::None, now_ms)
+}
+
+fn build(
+    records: usize,
+    mut value: impl FnMut() -> Vec<u8>,
+    codec: Codec,
+    now_ms: i64,
+) -> Result<Vec<u8>, BatchError> {
     let mut builder = BatchBuilder::new().codec(codec);
     for _ in 0..records {
-        builder.append(now_ms, None, Some(&value(content, &mut numbers)), &[]);
+        builder.append(now_ms, None, Some(&value()), &[]);
     }
     builder.build(&mut Codecs::new())
 }

@@ -16,11 +16,32 @@ use hdrhistogram::Histogram;
 
 pub(crate) use self::admin::create_topics;
 use self::connection::Connection;
-pub(crate) use self::frame::{Frame, bulk_frames, single_frames};
+pub(crate) use self::frame::{Content, Frame, bulk_frames, single_frames};
 
 /// Values from a microsecond to a minute, in nanoseconds, to three digits.
 pub(crate) fn latencies() -> Histogram<u64> {
     Histogram::new_with_bounds(1_000, 60_000_000_000, 3).expect("the bounds are in order")
+}
+
+/// What is sent to a broker.
+#[derive(Clone, Debug)]
+pub(crate) struct Load {
+    /// One list for each connection, taken by turns.
+    pub(crate) frames: Vec<Rc<[Frame]>>,
+    /// Requests of a connection that may be unanswered at a time.
+    pub(crate) in_flight: usize,
+    /// In all.
+    pub(crate) requests: u64,
+}
+
+impl Load {
+    /// One part in so many of the requests.
+    pub(crate) fn share(&self, of: u64) -> Self {
+        Self {
+            requests: (self.requests / of).max(self.frames.len() as u64),
+            ..self.clone()
+        }
+    }
 }
 
 /// What a load did.
@@ -33,6 +54,29 @@ pub(crate) struct Outcome {
     pub(crate) elapsed: Duration,
     /// From the first byte given to the socket to the answer, in nanoseconds.
     pub(crate) latencies: Histogram<u64>,
+}
+
+impl Outcome {
+    pub(crate) fn gib(&self) -> f64 {
+        self.bytes as f64 / (1_u64 << 30) as f64
+    }
+
+    pub(crate) fn millions(&self) -> f64 {
+        self.requests as f64 / 1e6
+    }
+
+    pub(crate) fn mbps(&self) -> f64 {
+        self.bytes as f64 / 1e6 / self.elapsed.as_secs_f64()
+    }
+
+    pub(crate) fn krps(&self) -> f64 {
+        self.requests as f64 / 1e3 / self.elapsed.as_secs_f64()
+    }
+
+    /// Latency at a quantile.
+    pub(crate) fn micros(&self, quantile: f64) -> f64 {
+        self.latencies.value_at_quantile(quantile) as f64 / 1e3
+    }
 }
 
 /// Connections to a broker.
@@ -54,22 +98,23 @@ impl Client {
         Ok(client)
     }
 
-    /// Sends `requests` in all, each connection those of its own frames by turns, at most
-    /// `in_flight` unanswered at a time. `frames` has one list for each connection.
-    pub(crate) async fn load(
-        &self,
-        frames: &[Rc<[Frame]>],
-        in_flight: usize,
-        requests: u64,
-    ) -> io::Result<Outcome> {
-        let each = requests / self.connections.len() as u64;
+    /// Sends all of `load`, which has as many lists of frames as there are connections.
+    pub(crate) async fn run(&self, load: &Load) -> io::Result<Outcome> {
+        let (each, in_flight) = (
+            load.requests / self.connections.len() as u64,
+            load.in_flight,
+        );
         let started = now();
         let send = |(connection, frames): (&Rc<Connection>, &Rc<[Frame]>)| {
             let (connection, frames) = (Rc::clone(connection), Rc::clone(frames));
             spawn(async move { connection.load(&frames, in_flight, each).await })
         };
-        let tasks: Vec<Task<io::Result<connection::Done>>> =
-            self.connections.iter().zip(frames).map(send).collect();
+        let tasks: Vec<Task<io::Result<connection::Done>>> = self
+            .connections
+            .iter()
+            .zip(&load.frames)
+            .map(send)
+            .collect();
         let mut outcome = Outcome {
             requests: 0,
             bytes: 0,

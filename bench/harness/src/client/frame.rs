@@ -3,17 +3,16 @@
 use std::io;
 use std::rc::Rc;
 
-use bench_micro::batches::{BATCH_RECORDS, Content, batch};
+use bench_micro::batches::{VALUE_BYTES, random_batch};
 use bench_micro::cases::PRODUCE_VERSION;
 use engine_rt::{Buf, Piece, wall_clock_ms};
-use net_wire::codec::Codec;
 use net_wire::frame::encode_request;
 use net_wire::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 use net_wire::{Encoded, Records};
 
-/// Bulk batches made for one case: more than the caches hold would be fairer to nobody, since the
-/// kernel copies them on the client's core.
-const BULK_BATCHES: usize = 64;
+/// Bytes of batches made for one case: more than the caches hold would be fairer to nobody, since
+/// the kernel copies them on the client's core.
+const BULK_BYTES: usize = 16 << 20;
 
 /// One request.
 #[derive(Debug)]
@@ -24,10 +23,21 @@ pub(crate) struct Frame {
     pub(crate) bytes: u64,
 }
 
+/// What a batch holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Content {
+    pub(crate) records: usize,
+    pub(crate) value_bytes: usize,
+}
+
 /// Large batches for the partitions of a topic by turns, one partition a request.
-pub(crate) fn bulk_frames(topic: &str, partitions: i32) -> io::Result<Rc<[Frame]>> {
+pub(crate) fn bulk_frames(
+    topic: &str,
+    partitions: i32,
+    content: Content,
+) -> io::Result<Rc<[Frame]>> {
     let frame = |number: usize| {
-        let records = made(BATCH_RECORDS, number)?;
+        let records = made(content, number)?;
         let partition = number as i32 % partitions;
         let encoded = request(topic, partition, Records::Cut(records.len()), number as i32)?;
         let mut around = encoded.pieces().map(Buf::copy_from_slice);
@@ -44,13 +54,20 @@ pub(crate) fn bulk_frames(topic: &str, partitions: i32) -> io::Result<Rc<[Frame]
             bytes,
         })
     };
-    (0..BULK_BATCHES).map(frame).collect()
+    let batch_bytes = content.records * content.value_bytes;
+    (0..(BULK_BYTES / batch_bytes).max(partitions as usize))
+        .map(frame)
+        .collect()
 }
 
-/// Requests with one record each, a list for each of the first partitions of a topic.
+/// Requests with one 1 KiB record each, a list for each of the first partitions of a topic.
 pub(crate) fn single_frames(topic: &str, partitions: i32) -> io::Result<Vec<Rc<[Frame]>>> {
     let frame = |partition: i32, number: i32| {
-        let records = made(1, (partition * 16 + number) as usize)?;
+        let content = Content {
+            records: 1,
+            value_bytes: VALUE_BYTES,
+        };
+        let records = made(content, (partition * 16 + number) as usize)?;
         let encoded = request(topic, partition, Records::Bytes(&records), number)?;
         let pieces = vec![Piece::Mem(Buf::copy_from_slice(&encoded.bytes))];
         Ok(Frame {
@@ -63,9 +80,12 @@ pub(crate) fn single_frames(topic: &str, partitions: i32) -> io::Result<Vec<Rc<[
     (0..partitions).map(of_partition).collect()
 }
 
-fn made(records: usize, seed: usize) -> io::Result<Vec<u8>> {
-    let now_ms = wall_clock_ms();
-    batch(records, Content::Random, Codec::None, now_ms, seed as u64).map_err(io::Error::other)
+fn made(content: Content, seed: usize) -> io::Result<Vec<u8>> {
+    let Content {
+        records,
+        value_bytes,
+    } = content;
+    random_batch(records, value_bytes, wall_clock_ms(), seed as u64).map_err(io::Error::other)
 }
 
 fn request(

@@ -14,19 +14,16 @@ pub(crate) struct Child {
 }
 
 impl Child {
-    /// Starts `program` on one core; what it says goes to these places.
+    /// Starts `program` on these cores; what it says goes to these places.
     pub(crate) fn start(
         program: &Path,
         args: &[String],
-        cpu: usize,
+        cpus: &str,
         stdout: Stdio,
         stderr: Stdio,
     ) -> io::Result<Self> {
         let mut command = Command::new("taskset");
-        command
-            .args(["-c", &cpu.to_string()])
-            .arg(program)
-            .args(args);
+        command.args(["-c", cpus]).arg(program).args(args);
         command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
         Ok(Self {
             process: command.spawn()?,
@@ -41,7 +38,8 @@ impl Child {
             .map(|&arg| arg.to_owned())
             .collect();
         let program = std::env::current_exe()?;
-        let mut child = Self::start(&program, &args, cpu, Stdio::piped(), Stdio::inherit())?;
+        let (out, err) = (Stdio::piped(), Stdio::inherit());
+        let mut child = Self::start(&program, &args, &cpu.to_string(), out, err)?;
         let stdout = child.process.stdout.take().map(BufReader::new);
         let stdout = stdout.ok_or_else(|| io::Error::other("no standard output"))?;
         Ok((child, stdout))

@@ -5,13 +5,15 @@ use std::cell::Cell;
 use std::io;
 use std::path::Path;
 use std::rc::Rc;
-use std::time::Duration;
 
 use engine_rt::fs::{Durability, File, OpenOptions, remove_file};
 use engine_rt::{Buf, BufMut, Task, now, spawn};
 
+use hdrhistogram::Histogram;
+
+use super::charged;
+use crate::bench::GIB;
 use crate::client::latencies;
-use crate::cpu::{ProcessSnapshot, ProcessUse};
 
 /// Bytes of each file that is written.
 const FILE_BYTES: u64 = 512 << 20;
@@ -37,17 +39,13 @@ pub(super) async fn figures(dir: &Path) -> io::Result<Vec<(String, f64)>> {
     for (kib, bytes) in [(256, 256 << 10), (1024, 1 << 20)] {
         for (name, before) in [("allocated", Before::Allocated), ("zeroed", Before::Zeroed)] {
             let file = prepare(&path, FILE_BYTES, before).await?;
-            let (used, elapsed) = write_all(&file, bytes).await?;
-            let gib = FILE_BYTES as f64 / (1_u64 << 30) as f64;
-            let seconds = elapsed.as_secs_f64();
+            let ((), cpu, elapsed) = charged(write_all(&file, bytes)).await?;
+            let mbps = FILE_BYTES as f64 / 1e6 / elapsed.as_secs_f64();
             figures.push((
                 format!("disk.{kib}.{name}.cpu"),
-                used.cpu.as_secs_f64() / gib,
+                cpu / (FILE_BYTES as f64 / GIB),
             ));
-            figures.push((
-                format!("disk.{kib}.{name}.mbps"),
-                FILE_BYTES as f64 / 1e6 / seconds,
-            ));
+            figures.push((format!("disk.{kib}.{name}.mbps"), mbps));
         }
     }
     let file = prepare(&path, SMALL_FILE_BYTES, Before::Zeroed).await?;
@@ -81,12 +79,10 @@ async fn prepare(path: &Path, len: u64, before: Before) -> io::Result<File> {
 }
 
 /// Fills the file in order, with several writes in flight.
-async fn write_all(file: &File, bytes: usize) -> io::Result<(ProcessUse, Duration)> {
+async fn write_all(file: &File, bytes: usize) -> io::Result<()> {
     let mut memory = BufMut::with_capacity(bytes);
     memory.fill(0x5a);
     let memory = memory.freeze();
-    let pid = std::process::id();
-    let (before, started) = (ProcessSnapshot::take(pid)?, now());
     let next = Rc::new(Cell::new(0));
     let writers: Vec<Task<io::Result<()>>> = (0..DEPTH)
         .map(|_| {
@@ -100,9 +96,7 @@ async fn write_all(file: &File, bytes: usize) -> io::Result<(ProcessUse, Duratio
     for writer in writers {
         writer.await?;
     }
-    let elapsed = now() - started;
-    std::thread::yield_now();
-    Ok((ProcessSnapshot::take(pid)?.since(&before), elapsed))
+    Ok(())
 }
 
 async fn write_by_turns(file: File, memory: Buf, next: Rc<Cell<u64>>) -> io::Result<()> {
@@ -118,6 +112,16 @@ async fn write_by_turns(file: File, memory: Buf, next: Rc<Cell<u64>>) -> io::Res
 }
 
 async fn small_writes(file: &File) -> io::Result<Vec<(String, f64)>> {
+    let (found, cpu, _) = charged(one_by_one(file)).await?;
+    let micros = |quantile| found.value_at_quantile(quantile) as f64 / 1e3;
+    Ok(vec![
+        ("flush.cpu".to_owned(), cpu / SMALL_WRITES as f64 * 1e6),
+        ("flush.p50".to_owned(), micros(0.5)),
+        ("flush.p99".to_owned(), micros(0.99)),
+    ])
+}
+
+async fn one_by_one(file: &File) -> io::Result<Histogram<u64>> {
     let memory = BufMut::zeroed(SMALL_BYTES).freeze();
     let mut found = latencies();
     for number in 0..SMALL_WRITES {
@@ -127,9 +131,5 @@ async fn small_writes(file: &File) -> io::Result<Vec<(String, f64)>> {
             .await?;
         found.saturating_record(now().since(started).as_nanos() as u64);
     }
-    let micros = |quantile| found.value_at_quantile(quantile) as f64 / 1e3;
-    Ok(vec![
-        ("raw.p50".to_owned(), micros(0.5)),
-        ("raw.p99".to_owned(), micros(0.99)),
-    ])
+    Ok(found)
 }

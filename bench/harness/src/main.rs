@@ -1,28 +1,30 @@
-//! The first measurement: one shard on one core, the client on the other, beside what the same
-//! machine needs for the physical parts of the same work.
+//! The engine held against the machine's limits: each row of the table beside the physical parts of
+//! the same work, measured in the same run.
 //!
-//! `bench/first/run` builds everything and calls `measure` here. Rounds go through all parts and
-//! cases, so that whatever disturbs the machine disturbs them alike; every round has a fresh broker
-//! on a fresh directory. The client is a lean one of its own: its batches are made before the clock
-//! starts, so that what is measured is the broker.
+//! `bench/limits` builds everything and calls `measure` here. Rounds go through all scenes, so that
+//! whatever disturbs the machine disturbs them alike. The client is a lean one of its own: its
+//! batches are made before the clock starts, so that what is measured is the broker.
 //!
 //! What it is not: a comparison of brokers, or a load generator for users. It writes the figures to
 //! `bench/results`; a goal that was missed is shown as missed.
 //!
-//! First file to read: `round.rs`, then `rows.rs` for what each figure means.
+//! First file to read: `scene/mod.rs`, then a scene for what its figures mean.
 
 #![forbid(unsafe_code)]
 
+mod bench;
 mod broker;
 mod child;
 mod client;
 mod cpu;
 mod environment;
 mod measure;
+mod metrics;
 mod part;
 mod report;
-mod round;
-mod rows;
+mod results;
+mod scene;
+mod table;
 
 use std::io;
 use std::path::PathBuf;
@@ -30,6 +32,10 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::part::Part;
+use crate::scene::Scene;
+
+/// A quick run does one part in so many.
+const QUICK: u64 = 4;
 
 /// Measures a broker beside the physical parts of its work.
 #[derive(Debug, Parser)]
@@ -41,7 +47,7 @@ struct Command {
 #[derive(Debug, Subcommand)]
 enum What {
     /// Measures everything and writes the results.
-    Measure(Options),
+    Measure(Box<Options>),
     /// Runs one physical part; started by `measure` on the server's core.
     #[command(hide = true, subcommand)]
     Part(Part),
@@ -91,14 +97,41 @@ struct Options {
     /// Longest wait in seconds, before each case, for a machine on which nobody else works.
     #[arg(long, default_value_t = 20)]
     patience: u64,
-    /// Only these of the broker's cases, and no physical parts: for a look with a profiler.
-    #[arg(long, value_delimiter = ',', value_name = "CASE")]
-    only: Vec<String>,
+    /// One short round: to see that everything runs, and roughly how it stands.
+    #[arg(long)]
+    quick: bool,
+    /// Only these scenes: for a look with a profiler. Goals whose parts are not measured are missed.
+    #[arg(long, value_delimiter = ',', value_name = "SCENE")]
+    only: Vec<Scene>,
+    /// A file with a place for the table's short form, between its two marks.
+    #[arg(long)]
+    readme: Option<PathBuf>,
+}
+
+impl Options {
+    #[cfg(test)]
+    fn for_tests() -> Self {
+        let command = Command::parse_from(["bench-limits", "measure", "--data", "d"]);
+        match command.what {
+            What::Measure(options) => *options,
+            What::Part(part) => panic!("{part:?}"),
+        }
+    }
+
+    fn scaled(mut self) -> Self {
+        if self.quick {
+            self.rounds = 1;
+            self.bulk_mib /= QUICK;
+            self.small_requests /= QUICK;
+            self.single_requests /= QUICK;
+        }
+        self
+    }
 }
 
 fn main() -> io::Result<()> {
     match Command::parse().what {
-        What::Measure(options) => measure::run(options),
+        What::Measure(options) => measure::run((*options).scaled()),
         What::Part(part) => part::run(part),
     }
 }

@@ -5,7 +5,7 @@ use std::fs;
 use std::io;
 use std::time::Duration;
 
-/// `USER_HZ` of every Linux on x86-64 and arm64: the unit of `/proc/PID/stat` and `/proc/stat`.
+/// `USER_HZ` of every Linux on x86-64 and arm64: the unit of `/proc/PID/stat`.
 const TICK: Duration = Duration::from_millis(10);
 
 /// What a process had used at one moment.
@@ -84,48 +84,54 @@ impl ProcessSnapshot {
     }
 }
 
-/// The machine at one moment.
-#[derive(Clone, Copy, Debug, Default)]
+/// Every task of the machine at one moment.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct MachineSnapshot {
-    busy: Duration,
-    kernel: Duration,
+    /// Nanoseconds of each task, and whether it is one of the kernel's own.
+    tasks: BTreeMap<u32, (u64, bool)>,
 }
 
-/// What the machine used between two moments.
+/// What the machine used between two moments, but for interrupts that met an idle core.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct MachineUse {
-    /// CPU time of everything, interrupts included.
-    pub(crate) busy: Duration,
+    /// CPU time of all tasks.
+    pub(crate) all: Duration,
     /// The kernel's own threads in it.
     pub(crate) kernel: Duration,
 }
 
 impl MachineSnapshot {
     pub(crate) fn take() -> io::Result<Self> {
-        let stat = fs::read_to_string("/proc/stat")?;
-        let mut kernel = 0;
+        let mut tasks = BTreeMap::new();
         for entry in fs::read_dir("/proc")? {
             let path = entry?.path();
             let Ok(stat) = fs::read_to_string(path.join("stat")) else {
                 continue;
             };
-            if is_kernel_thread(&stat) {
-                kernel +=
-                    fs::read_to_string(path.join("schedstat")).map_or(0, |text| number(&text, 0));
+            let is_kernel = is_kernel_thread(&stat);
+            // A process may end while it is looked at.
+            let threads = fs::read_dir(path.join("task")).into_iter().flatten();
+            for thread in threads.filter_map(Result::ok) {
+                let id = thread.file_name().to_str().and_then(|id| id.parse().ok());
+                let used = fs::read_to_string(thread.path().join("schedstat"));
+                if let (Some(id), Ok(used)) = (id, used) {
+                    tasks.insert(id, (number(&used, 0), is_kernel));
+                }
             }
         }
-        Ok(Self {
-            busy: ticks(busy_ticks(&stat)),
-            kernel: Duration::from_nanos(kernel),
-        })
+        Ok(Self { tasks })
     }
 
-    /// What was used since `earlier`.
+    /// What was used since `earlier`. A task that has ended meanwhile took its account with it.
     pub(crate) fn since(&self, earlier: &Self) -> MachineUse {
-        MachineUse {
-            busy: self.busy.saturating_sub(earlier.busy),
-            kernel: self.kernel.saturating_sub(earlier.kernel),
+        let mut used = MachineUse::default();
+        for (task, (nanos, is_kernel)) in &self.tasks {
+            let before = earlier.tasks.get(task).map_or(0, |(nanos, _)| *nanos);
+            let more = Duration::from_nanos(nanos.saturating_sub(before));
+            used.all += more;
+            used.kernel += if *is_kernel { more } else { Duration::ZERO };
         }
+        used
     }
 }
 
@@ -154,15 +160,6 @@ fn is_kernel_thread(stat: &str) -> bool {
     number(after_name(stat), 1) == 2
 }
 
-/// All but idle, waiting for I/O, and what other machines on the host took.
-fn busy_ticks(stat: &str) -> u64 {
-    // cpu user nice system idle iowait irq softirq steal
-    [1, 2, 3, 6, 7]
-        .into_iter()
-        .map(|index| number(stat, index))
-        .sum()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,8 +173,17 @@ mod tests {
     }
 
     #[test]
-    fn idle_waiting_and_stolen_time_is_not_busy() {
-        assert_eq!(busy_ticks("cpu  1 2 4 1000 1000 8 16 1000 0 0\ncpu0"), 31);
+    fn the_kernels_tasks_are_told_apart() {
+        let of = |tasks: &[(u32, (u64, bool))]| MachineSnapshot {
+            tasks: tasks.iter().copied().collect(),
+        };
+        let earlier = of(&[(1, (10, false)), (2, (20, true)), (3, (5, false))]);
+        let later = of(&[(1, (40, false)), (2, (27, true)), (4, (2, true))]);
+        let expected = MachineUse {
+            all: Duration::from_nanos(39),
+            kernel: Duration::from_nanos(9),
+        };
+        assert_eq!(later.since(&earlier), expected);
     }
 
     #[test]
@@ -209,6 +215,6 @@ mod tests {
         let before = ProcessSnapshot::take(pid).unwrap();
         let machine = MachineSnapshot::take().unwrap();
         assert!(!before.threads.is_empty() && before.ticks < 1_000_000);
-        assert!(MachineSnapshot::take().unwrap().since(&machine).busy < Duration::from_secs(10));
+        assert!(MachineSnapshot::take().unwrap().since(&machine).all < Duration::from_secs(10));
     }
 }

@@ -13,12 +13,19 @@ mod receive;
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::process;
+use std::thread::yield_now;
+use std::time::Duration;
 
 use clap::Subcommand;
 use engine_rt::ring::{self, Options};
-use engine_rt::{ExecutorSpec, Listener, Stream, spawn};
+use engine_rt::{ExecutorSpec, Listener, Stream, now, sleep, spawn};
+
+use crate::cpu::{MachineSnapshot, ProcessSnapshot};
 
 pub(crate) use self::receive::send as send_frames;
+
+const LOOK: Duration = Duration::from_millis(300);
 
 /// A part.
 #[derive(Clone, Debug, Subcommand)]
@@ -58,6 +65,26 @@ pub(crate) fn run(part: Part) -> io::Result<()> {
             Part::Disk { dir } => print(&disk::figures(&dir).await?),
         }
     })?
+}
+
+/// What `load` costs when this process is the only one that works, with the kernel's threads that
+/// work for it.
+async fn charged<T>(load: impl Future<Output = io::Result<T>>) -> io::Result<(T, f64, Duration)> {
+    let (idle, looked) = (MachineSnapshot::take()?, now());
+    sleep(LOOK).await;
+    let idle = MachineSnapshot::take()?.since(&idle).all;
+    let idle = idle.as_secs_f64() / (now() - looked).as_secs_f64();
+    let pid = process::id();
+    let before = (MachineSnapshot::take()?, ProcessSnapshot::take(pid)?);
+    let started = now();
+    let output = load.await?;
+    let elapsed = now() - started;
+    // The account of a running thread is brought up to date when it yields.
+    yield_now();
+    let own = ProcessSnapshot::take(pid)?.since(&before.1).cpu;
+    let machine = MachineSnapshot::take()?.since(&before.0).all;
+    let machine = machine.as_secs_f64() - idle * elapsed.as_secs_f64();
+    Ok((output, machine.max(own.as_secs_f64()), elapsed))
 }
 
 fn print(figures: &[(String, f64)]) -> io::Result<()> {

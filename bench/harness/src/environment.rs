@@ -7,7 +7,7 @@ use engine_rt::ring::{probe, probe_storage};
 use serde_json::{Value, json};
 
 /// The machine's kind.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Environment {
     pub(crate) kernel: String,
     pub(crate) cpu: String,

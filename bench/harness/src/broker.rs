@@ -1,0 +1,102 @@
+//! The broker under measurement: on its core, in a directory of its own.
+
+use std::fs::{self, File};
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use crate::Options;
+use crate::child::{Child, free_addr};
+
+/// A running broker on a directory of its own.
+#[derive(Debug)]
+pub(crate) struct Broker {
+    child: Child,
+    data: PathBuf,
+    pub(crate) addr: SocketAddr,
+    /// Where its health and its metrics are.
+    pub(crate) admin: SocketAddr,
+}
+
+/// How a broker is started.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    pub(crate) shards: usize,
+    /// The cores that it may use.
+    pub(crate) cpus: String,
+    pub(crate) args: Vec<String>,
+    /// Whether what stands in its directory stays.
+    pub(crate) keep: bool,
+}
+
+impl Start {
+    /// One shard on the server's core, with the arguments that all scenes have.
+    pub(crate) fn new(options: &Options) -> Self {
+        let args = options.broker_args.split_whitespace();
+        Self {
+            shards: 1,
+            cpus: options.server_cpu.to_string(),
+            args: args.map(str::to_owned).collect(),
+            keep: false,
+        }
+    }
+
+    /// More arguments; of one that is named twice the later counts.
+    pub(crate) fn args(mut self, args: &[&str]) -> Self {
+        self.args.extend(args.iter().map(|&arg| arg.to_owned()));
+        self
+    }
+
+    /// Starts it; it may not serve yet.
+    pub(crate) fn run(&self, options: &Options) -> io::Result<Broker> {
+        let program = options.broker.as_deref();
+        let program = program.ok_or_else(|| io::Error::other("no broker to measure"))?;
+        let data = options.data.join("broker");
+        if data.exists() && !self.keep {
+            fs::remove_dir_all(&data)?;
+        }
+        let (addr, admin) = (free_addr()?, free_addr()?);
+        let args = self.all_args(&data, addr, admin);
+        let log = File::create(options.data.join("broker.log"))?;
+        let (out, err) = (Stdio::null(), Stdio::from(log));
+        let child = Child::start(program, &args, &self.cpus, out, err)?;
+        Ok(Broker {
+            child,
+            data,
+            addr,
+            admin,
+        })
+    }
+
+    fn all_args(&self, data: &Path, addr: SocketAddr, admin: SocketAddr) -> Vec<String> {
+        let fixed = [
+            ("--data", data.display().to_string()),
+            ("--shards", self.shards.to_string()),
+            ("--kafka-addr", addr.to_string()),
+            ("--admin-addr", admin.to_string()),
+        ];
+        let fixed = fixed
+            .into_iter()
+            .flat_map(|(name, value)| [name.to_owned(), value]);
+        let args = ["start".to_owned()].into_iter().chain(fixed);
+        args.chain(self.args.iter().cloned()).collect()
+    }
+}
+
+impl Broker {
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.pid()
+    }
+
+    /// Stops it in order and removes what it wrote.
+    pub(crate) async fn stop(self) -> io::Result<()> {
+        self.child.stop().await?;
+        fs::remove_dir_all(&self.data)
+    }
+
+    /// Stops it as a crash does (SIGKILL); what it wrote stays.
+    pub(crate) fn kill(self) {
+        drop(self.child);
+    }
+}

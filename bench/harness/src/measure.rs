@@ -1,0 +1,53 @@
+//! All rounds, then the results.
+
+use std::fs;
+use std::io::{self, Write};
+
+use clap::ValueEnum;
+use engine_rt::ExecutorSpec;
+use engine_rt::ring::{self, Options as RingOptions};
+
+use crate::Options;
+use crate::bench::Bench;
+use crate::environment::Environment;
+use crate::report::Report;
+use crate::scene::Scene;
+
+pub(crate) fn run(mut options: Options) -> io::Result<()> {
+    fs::create_dir_all(&options.data)?;
+    // Parts and brokers may look at it from elsewhere.
+    options.data = fs::canonicalize(&options.data)?;
+    let spec = ExecutorSpec {
+        name: "client".to_owned(),
+        cpu: Some(options.client_cpu),
+    };
+    ring::run(spec, RingOptions::default(), || measure(options))?
+}
+
+async fn measure(options: Options) -> io::Result<()> {
+    let machine = Environment::look(&options.data)?;
+    let mut bench = Bench::new(options);
+    let rounds = bench.options.rounds;
+    for round in 0..rounds {
+        for scene in order(&bench.options, round) {
+            writeln!(io::stderr(), "round {} of {rounds}: {scene:?}", round + 1)?;
+            scene.run(&mut bench).await?;
+        }
+    }
+    let report = Report::new(&bench, &machine);
+    io::stdout().write_all(report.markdown().as_bytes())?;
+    report.write()
+}
+
+/// The physical parts come first, as others are held against them; every other round goes through
+/// the rest backwards.
+fn order(options: &Options, round: usize) -> Vec<Scene> {
+    let chosen = |scene: &Scene| options.only.is_empty() || options.only.contains(scene);
+    let all = Scene::value_variants().iter().copied();
+    let mut scenes: Vec<Scene> = all.filter(chosen).collect();
+    if round % 2 == 1 {
+        scenes.reverse();
+        scenes.sort_by_key(|scene| *scene != Scene::Physical);
+    }
+    scenes
+}

@@ -1,0 +1,82 @@
+//! What is measured: each scene sets something up, works it and adds figures to its rows.
+//!
+//! A scene's file has its rows, with their goals, beside the code that measures them.
+
+mod bulk;
+mod noise;
+mod physical;
+mod small;
+
+use std::io;
+
+use clap::ValueEnum;
+
+use crate::bench::Bench;
+use crate::table::{Row, Section};
+
+/// A scene, by the name that `--only` takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Scene {
+    /// The physical parts, without a broker.
+    Physical,
+    /// Large batches and batches of 64 records: CPU, throughput, write amplification.
+    Bulk,
+    /// One record a request: CPU, latency, write amplification.
+    Small,
+}
+
+/// The table from its top.
+pub(crate) const SECTIONS: &[&[Section]] = &[
+    bulk::SECTIONS,
+    small::SECTIONS,
+    physical::SECTIONS,
+    noise::SECTIONS,
+];
+
+impl Scene {
+    /// Measures once.
+    pub(crate) async fn run(self, bench: &mut Bench) -> io::Result<()> {
+        match self {
+            Self::Physical => physical::run(bench).await,
+            Self::Bulk => bulk::run(bench).await,
+            Self::Small => small::run(bench).await,
+        }
+    }
+}
+
+/// All sections in order.
+pub(crate) fn sections() -> impl Iterator<Item = &'static Section> {
+    SECTIONS.iter().copied().flatten()
+}
+
+/// All rows in order.
+pub(crate) fn rows() -> impl Iterator<Item = &'static Row> {
+    sections().flat_map(|section| section.rows)
+}
+
+/// The row of a key.
+pub(crate) fn row(key: &str) -> Option<&'static Row> {
+    rows().find(|row| row.key == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_unique() {
+        let mut keys: Vec<_> = rows().map(|row| row.key).collect();
+        let all = keys.len();
+        keys.sort_unstable();
+        keys.dedup();
+        assert_eq!(keys.len(), all);
+    }
+
+    #[test]
+    fn bounds_are_made_of_rows_that_exist() {
+        let goals = rows().filter_map(|row| row.goal.as_ref());
+        for (_, key) in goals.flat_map(|goal| goal.bound().of) {
+            assert!(row(key).is_some(), "{key}");
+        }
+    }
+}
