@@ -26,7 +26,9 @@ mod recovery;
 mod recovery_tests;
 
 pub use files::{JournalFiles, JournalOptions};
-pub use frame::{DiskId, EntryKind, FRAME_BYTES_MAX, Frame, FrameEntry, FrameError, HEADER_BYTES};
+pub use frame::{
+    DiskId, EntryKind, FRAME_BYTES_MAX, Frame, FrameEntry, FrameError, FrameHeader, HEADER_BYTES,
+};
 pub use inspect::{Inspected, inspect};
 pub use journal::{ExtentGuard, Journal, JournalObserver, JournalStats, Placed};
 pub use recovery::{JournalError, Position, Recovered, recover};

@@ -157,7 +157,7 @@ impl SegmentIndex {
     }
 
     /// Takes a footer's summaries.
-    pub(crate) fn add_summaries(&mut self, chunks: Vec<ChunkSummary>, end: u64) {
+    pub fn add_summaries(&mut self, chunks: Vec<ChunkSummary>, end: u64) {
         self.chunks = chunks;
         self.end = end;
     }

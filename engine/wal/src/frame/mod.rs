@@ -76,18 +76,29 @@ pub enum FrameError {
 }
 
 /// What a frame header says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FrameHeader {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FrameHeader {
+    /// The data directory.
     pub disk_id: DiskId,
+    /// The journal, one of several in the directory.
     pub journal_id: u32,
+    /// Number of entries.
     pub entries: u32,
+    /// Generation of the file that the frame is written to.
     pub generation: u64,
+    /// Number of the frame in its journal, dense.
     pub sequence: u64,
+    /// Every frame up to this one was flushed, with its extents, when this frame was sealed.
     pub flushed_mark: u64,
+    /// Generation of the file that holds the previous frame.
     pub prev_generation: u64,
+    /// Checksum of the previous frame.
     pub prev_crc: u32,
+    /// Bytes of the entries.
     pub body_bytes: u32,
+    /// Whether a new life of the journal begins here.
     pub life_start: bool,
+    /// Checksum of this frame; when it is encoded, it is computed.
     pub crc: u32,
 }
 
@@ -150,7 +161,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 impl FrameHeader {
     /// Writes the header into its 80 bytes, with the checksum over it and `body`; returns the
     /// checksum.
-    pub(crate) fn encode(&self, into: &mut [u8], body: &[u8]) -> u32 {
+    pub fn encode(&self, into: &mut [u8], body: &[u8]) -> u32 {
         into[..HEADER_BYTES].fill(0);
         into[0..4].copy_from_slice(&MAGIC.to_le_bytes());
         into[4..6].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
