@@ -32,11 +32,17 @@ const ID: TopicPartition = TopicPartition {
     partition: 0,
 };
 
-/// Memory for batches where appends are measured.
-const TAIL_BYTES: u64 = 64 << 20;
-/// What lies in the log where fetches are measured.
-const STORED_RECORDS: u64 = 8192;
+/// Memory for batches.
+const TAIL_BYTES: u64 = 16 << 20;
+/// Records of 1 KiB after which memory is used again, as in a broker that has run for a while: the
+/// first use of a page costs more than what is put there.
+const TURNED_OVER: u64 = 2 * (TAIL_BYTES >> 10);
+/// Records of 1 KiB that lie in the log where fetches are measured.
+const STORED: u64 = 8192;
+/// Memory that holds the newest batches only.
+const SMALL_TAIL_BYTES: u64 = 1 << 20;
 
+/// A shard with an empty partition.
 async fn open(dir: &Path, tail_bytes_max: u64) -> Rc<Shard> {
     let options = ShardOptions {
         index: 0,
@@ -117,6 +123,16 @@ async fn end(appends: Vec<Append<'_>>) {
     }
 }
 
+/// Appends `count` batches of one record and waits until they are durable.
+async fn store(shard: &Rc<Shard>, count: u64) {
+    let batch = produced(1);
+    for _ in 0..count / 64 {
+        let mut group = appends(shard, &batch, 64);
+        begin(&mut group).await;
+        end(group).await;
+    }
+}
+
 /// Elapsed time of `calls` appends up to the wait for the disk; `at_once` in a row.
 async fn time_to_place(
     shard: &Rc<Shard>,
@@ -173,14 +189,16 @@ async fn time_to_flush(
     time().saturating_sub(start)
 }
 
-/// Runs `main` with a shard of its own, on an executor of its own.
+/// Runs `main` with a shard of its own, on an executor of its own, when the shard has `records`.
 fn with_shard<F: Future<Output = ()>>(
     tail_bytes_max: u64,
+    records: u64,
     main: impl FnOnce(Work, Rc<Shard>) -> F + Send + 'static,
 ) -> Worker {
     Worker::start(Options::default(), move |work| async move {
         let dir = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
         let shard = open(dir.path(), tail_bytes_max).await;
+        store(&shard, records).await;
         main(work, Rc::clone(&shard)).await;
         shard.stop().await.expect("the disk takes the rest");
     })
@@ -199,7 +217,7 @@ fn placed(criterion: &mut Criterion) {
     let cases = [("1 KiB", 1, 32), ("256 KiB", BATCH_RECORDS, 4)];
     for (name, records, at_once) in cases {
         group.throughput(Throughput::Bytes((records * VALUE_BYTES) as u64));
-        let worker = with_shard(TAIL_BYTES, move |work, shard| async move {
+        let worker = with_shard(TAIL_BYTES, TURNED_OVER, move |work, shard| async move {
             let batch = produced(records);
             work.serve(async |calls| time_to_place(&shard, &batch, calls, at_once).await)
                 .await;
@@ -220,7 +238,7 @@ fn flushed(criterion: &mut Criterion) {
     ];
     for (name, records, at_once) in cases {
         for (what, count) in [("elapsed", Count::Elapsed), ("CPU", Count::Cpu)] {
-            let worker = with_shard(TAIL_BYTES, move |work, shard| async move {
+            let worker = with_shard(TAIL_BYTES, TURNED_OVER, move |work, shard| async move {
                 let batch = produced(records);
                 work.serve(async |calls| {
                     time_to_flush(&shard, &batch, calls, at_once, count).await
@@ -231,16 +249,6 @@ fn flushed(criterion: &mut Criterion) {
         }
     }
     group.finish();
-}
-
-/// Batches of one record, durable; with little memory, only the newest of them stay there.
-async fn store(shard: &Rc<Shard>) {
-    let batch = produced(1);
-    for _ in 0..STORED_RECORDS / 64 {
-        let mut group = appends(shard, &batch, 64);
-        begin(&mut group).await;
-        end(group).await;
-    }
 }
 
 /// Elapsed time of `calls` fetches of `bytes_max` from the middle of the first chunk.
@@ -265,11 +273,10 @@ async fn time_to_fetch(shard: &Rc<Shard>, bytes_max: usize, calls: u64) -> Durat
 /// Plans and slices from the memory tail, or index, range and checksum from a chunk in memory.
 fn fetches(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("fetch");
-    let places = [("tail", TAIL_BYTES), ("cached chunk", 1 << 20)];
+    let places = [("tail", TAIL_BYTES), ("cached chunk", SMALL_TAIL_BYTES)];
     for (place, tail_bytes_max) in places {
         for (size, bytes_max) in [("one batch", 1), ("512 KiB", 512 << 10)] {
-            let worker = with_shard(tail_bytes_max, move |work, shard| async move {
-                store(&shard).await;
+            let worker = with_shard(tail_bytes_max, STORED, move |work, shard| async move {
                 // The first one brings the chunk.
                 time_to_fetch(&shard, bytes_max, 1).await;
                 work.serve(async |calls| time_to_fetch(&shard, bytes_max, calls).await)
