@@ -11,6 +11,7 @@ use engine_log::{ProducerError, ProducerStamp, ResidentRange, TopicPartition};
 use engine_rt::{Buf, Instant, MailSender, OneshotReceiver, oneshot};
 use thiserror::Error;
 
+use crate::append::InLine;
 use crate::shard::Shard;
 
 /// A piece of work for another shard.
@@ -163,16 +164,28 @@ type Outcomes = OneshotReceiver<Vec<Result<Appended, ShardError>>>;
 
 /// Appends that were put in order and are on their way to the disk.
 #[derive(Debug)]
-pub struct ProduceTicket {
-    pub(crate) parts: Vec<(Vec<usize>, Outcomes)>,
-    pub(crate) count: usize,
+pub struct ProduceTicket(Parts);
+
+#[derive(Debug)]
+enum Parts {
+    /// All of them on the shard of the connection.
+    Here(InLine),
+    /// On several shards: the places in the request that each has.
+    Apart {
+        parts: Vec<(Vec<usize>, Outcomes)>,
+        count: usize,
+    },
 }
 
 impl ProduceTicket {
     /// Waits until every batch is durable or refused; answers in the order of the request.
     pub async fn durable(self) -> Vec<Result<Appended, ShardError>> {
-        let mut results: Vec<_> = (0..self.count).map(|_| Err(ShardError::Stopping)).collect();
-        for (places, receiver) in self.parts {
+        let (parts, count) = match self.0 {
+            Parts::Here(in_line) => return in_line.durable().await,
+            Parts::Apart { parts, count } => (parts, count),
+        };
+        let mut results: Vec<_> = (0..count).map(|_| Err(ShardError::Stopping)).collect();
+        for (places, receiver) in parts {
             let Some(outcomes) = receiver.await else {
                 continue;
             };
@@ -261,6 +274,10 @@ impl Shards {
         batches: Vec<ProduceBatch>,
         owner_of: impl Fn(TopicPartition) -> usize,
     ) -> ProduceTicket {
+        let here = |batch: &ProduceBatch| owner_of(batch.id) % self.count() == self.local.index();
+        if batches.iter().all(here) {
+            return ProduceTicket(Parts::Here(self.local.put_in_line(batches).await));
+        }
         let count = batches.len();
         let mut parts = Vec::new();
         for (shard, (places, batches)) in self.by_owner(batches, |batch| owner_of(batch.id)) {
@@ -269,7 +286,7 @@ impl Shards {
                 parts.push((places, receiver));
             }
         }
-        ProduceTicket { parts, count }
+        ProduceTicket(Parts::Apart { parts, count })
     }
 
     /// Reads partitions, each on its own shard; answers in the order of the request. `max_bytes`

@@ -31,33 +31,52 @@ struct Begun {
     durable_at: i64,
 }
 
+/// Appends that are in line: each has its offsets and waits for the disk, or was refused.
+pub(crate) struct InLine(Vec<Result<Begun, ShardError>>);
+
+impl std::fmt::Debug for InLine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("InLine").field(&self.0.len()).finish()
+    }
+}
+
+impl InLine {
+    /// Waits until each is durable or refused.
+    pub(crate) async fn durable(self) -> Vec<Result<Appended, ShardError>> {
+        let mut results = Vec::with_capacity(self.0.len());
+        for begun in self.0 {
+            results.push(match begun {
+                Ok(begun) => begun.durable().await,
+                Err(error) => Err(error),
+            });
+        }
+        results
+    }
+}
+
 impl Shard {
     /// Appends batches in order and waits until each is durable or refused.
     pub async fn append(
         self: &Rc<Self>,
         batches: Vec<ProduceBatch>,
     ) -> Vec<Result<Appended, ShardError>> {
+        self.put_in_line(batches).await.durable().await
+    }
+
+    /// Gives batches their offsets, in order, as soon as there is memory for them.
+    pub(crate) async fn put_in_line(self: &Rc<Self>, batches: Vec<ProduceBatch>) -> InLine {
         let mut begun = Vec::with_capacity(batches.len());
         if self.gate_queue.get() == 0 && batches.iter().all(|batch| self.is_ready(batch)) {
             begun.extend(batches.into_iter().map(|batch| self.begin(&batch)));
-        } else {
-            self.gate_queue.set(self.gate_queue.get() + 1);
-            let turn = self.gate.acquire(1).await;
-            for batch in batches {
-                let ready = self.make_ready(&batch).await;
-                begun.push(ready.and_then(|()| self.begin(&batch)));
-            }
-            drop(turn);
-            self.gate_queue.set(self.gate_queue.get() - 1);
+            return InLine(begun);
         }
-        let mut results = Vec::with_capacity(begun.len());
-        for begun in begun {
-            results.push(match begun {
-                Ok(begun) => self.durable(begun).await,
-                Err(error) => Err(error),
-            });
+        let _queued = Queued::new(self);
+        let _turn = self.gate.acquire(1).await;
+        for batch in batches {
+            let ready = self.make_ready(&batch).await;
+            begun.push(ready.and_then(|()| self.begin(&batch)));
         }
-        results
+        InLine(begun)
     }
 
     /// Whether a batch fits in the budget. What cannot be freed does not count, and one batch passes
@@ -337,14 +356,16 @@ impl Shard {
         }
         config.flush_before_ack
     }
+}
 
+impl Begun {
     /// Waits until the batch is durable.
-    async fn durable(&self, begun: Begun) -> Result<Appended, ShardError> {
-        let Begun {
+    async fn durable(self) -> Result<Appended, ShardError> {
+        let Self {
             slot,
             base_offset,
             durable_at,
-        } = begun;
+        } = self;
         let reached = || slot.log.borrow().high_watermark() >= durable_at;
         let over = || reached() || slot.deleted.get() || slot.failed.borrow().is_some();
         slot.changed.wait_until(over).await;
@@ -360,6 +381,22 @@ impl Shard {
         }
         let reason = slot.failed.borrow().clone().unwrap_or_default();
         Err(ShardError::Storage(reason))
+    }
+}
+
+/// One more request in line before the gate, until this is dropped.
+struct Queued<'a>(&'a Shard);
+
+impl<'a> Queued<'a> {
+    fn new(shard: &'a Shard) -> Self {
+        shard.gate_queue.set(shard.gate_queue.get() + 1);
+        Self(shard)
+    }
+}
+
+impl Drop for Queued<'_> {
+    fn drop(&mut self) {
+        self.0.gate_queue.set(self.0.gate_queue.get() - 1);
     }
 }
 

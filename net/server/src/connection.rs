@@ -249,15 +249,13 @@ impl Connection {
     /// Starts a produce, so that its records have their place before the next request is read. All
     /// others start when those before them are computed.
     async fn start(&self, request: Request) -> Work {
-        let is_produce = request.api == ApiKey::Produce;
-        let started = Rc::new(Cell::new(false));
         let context = Rc::clone(&self.context);
-        let work = Box::pin(handlers::dispatch(context, request, Rc::clone(&started)));
-        if is_produce {
-            until_started(work, &started).await
-        } else {
-            Work::Running(work)
+        if request.api != ApiKey::Produce {
+            return Work::Running(Box::pin(handlers::dispatch_in_turn(context, request)));
         }
+        let started = Rc::new(Cell::new(false));
+        let work = handlers::dispatch(context, request, &started);
+        until_started(work, &started).await
     }
 
     async fn write_responses(&self) {

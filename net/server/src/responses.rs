@@ -146,6 +146,19 @@ impl ResponseQueue {
     }
 }
 
+/// Says that the work of the task is in line, and lets go of that task: what comes now waits for
+/// others, and is polled anew by the task that answers.
+pub(crate) async fn hand_over(started: &Cell<bool>) {
+    poll_fn(|_| {
+        if started.replace(true) {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
 /// Polls `work` until it says that it has started or is done: what follows it may start then.
 pub(crate) async fn until_started(mut work: LocalFuture<Outcome>, started: &Cell<bool>) -> Work {
     let done = poll_fn(|cx| match work.as_mut().poll(cx) {

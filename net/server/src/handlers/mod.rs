@@ -30,40 +30,47 @@ use net_wire::ApiKey;
 
 use crate::connection::Context;
 use crate::metrics::Stage;
+use crate::propose::LocalFuture;
 use crate::request::{Outcome, Request};
 
-/// Answers a request. Handlers that wait are boxed, so that each takes its own size and not that of
-/// the largest.
+/// Answers a request that waited until those before it were computed.
+pub(crate) async fn dispatch_in_turn(context: Rc<Context>, request: Request) -> Outcome {
+    dispatch(context, request, &Rc::default()).await
+}
+
+/// Answers a request: a future of the size of its own handler.
 ///
 /// `started` is set when what follows on the connection may start although this is not answered:
 /// by a produce whose records have their place.
-pub(crate) async fn dispatch(
+pub(crate) fn dispatch(
     context: Rc<Context>,
     request: Request,
-    started: Rc<Cell<bool>>,
-) -> Outcome {
+    started: &Rc<Cell<bool>>,
+) -> LocalFuture<Outcome> {
     let waited = engine_rt::now() - request.received;
     context.broker.metrics.stage(Stage::Queue, waited);
     match request.api {
-        ApiKey::Produce => Box::pin(produce::handle(context, request, started)).await,
-        ApiKey::Fetch => Box::pin(fetch::handle(context, request)).await,
-        ApiKey::ListOffsets => Box::pin(list_offsets::handle(context, request)).await,
-        ApiKey::Metadata => Box::pin(metadata::handle(context, request)).await,
-        ApiKey::ApiVersions => api_versions::handle(&request),
-        ApiKey::CreateTopics => Box::pin(create_topics::handle(context, request)).await,
-        ApiKey::DeleteTopics => Box::pin(delete_topics::handle(context, request)).await,
-        ApiKey::DeleteRecords => Box::pin(delete_records::handle(context, request)).await,
-        ApiKey::InitProducerId => Box::pin(init_producer_id::handle(context, request)).await,
-        ApiKey::OffsetForLeaderEpoch => {
-            Box::pin(offset_for_leader_epoch::handle(context, request)).await
+        ApiKey::Produce => Box::pin(produce::handle(context, request, Rc::clone(started))),
+        ApiKey::Fetch => Box::pin(fetch::handle(context, request)),
+        ApiKey::ListOffsets => Box::pin(list_offsets::handle(context, request)),
+        ApiKey::Metadata => Box::pin(metadata::handle(context, request)),
+        ApiKey::ApiVersions => Box::pin(async move { api_versions::handle(&request) }),
+        ApiKey::CreateTopics => Box::pin(create_topics::handle(context, request)),
+        ApiKey::DeleteTopics => Box::pin(delete_topics::handle(context, request)),
+        ApiKey::DeleteRecords => Box::pin(delete_records::handle(context, request)),
+        ApiKey::InitProducerId => Box::pin(init_producer_id::handle(context, request)),
+        ApiKey::OffsetForLeaderEpoch => Box::pin(offset_for_leader_epoch::handle(context, request)),
+        ApiKey::DescribeConfigs => {
+            Box::pin(async move { describe_configs::handle(&context, &request) })
         },
-        ApiKey::DescribeConfigs => describe_configs::handle(&context, &request),
-        ApiKey::AlterConfigs => Box::pin(alter_configs::handle(context, request)).await,
-        ApiKey::DescribeLogDirs => Box::pin(describe_log_dirs::handle(context, request)).await,
-        ApiKey::CreatePartitions => Box::pin(create_partitions::handle(context, request)).await,
+        ApiKey::AlterConfigs => Box::pin(alter_configs::handle(context, request)),
+        ApiKey::DescribeLogDirs => Box::pin(describe_log_dirs::handle(context, request)),
+        ApiKey::CreatePartitions => Box::pin(create_partitions::handle(context, request)),
         ApiKey::IncrementalAlterConfigs => {
-            Box::pin(incremental_alter_configs::handle(context, request)).await
+            Box::pin(incremental_alter_configs::handle(context, request))
         },
-        ApiKey::DescribeCluster => describe_cluster::handle(&context, &request),
+        ApiKey::DescribeCluster => {
+            Box::pin(async move { describe_cluster::handle(&context, &request) })
+        },
     }
 }

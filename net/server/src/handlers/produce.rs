@@ -37,6 +37,7 @@ use crate::connection::Context;
 use crate::error_map::shard_code;
 use crate::metrics::{Metrics, Stage};
 use crate::request::{CloseReason, Outcome, Request};
+use crate::responses::hand_over;
 
 /// The client id by which Kafka lets its admin tools write to internal topics.
 const ADMIN_CLIENT_ID: &str = "__admin_client";
@@ -50,7 +51,8 @@ enum Part {
     },
 }
 
-/// Handles a produce. `started` is set once its batches are in line.
+/// Handles a produce. `started` is set once its batches are in line; the task that answers takes over
+/// then.
 pub(crate) async fn handle(
     context: Rc<Context>,
     request: Request,
@@ -62,7 +64,7 @@ pub(crate) async fn handle(
     let records: Vec<i32> = batches.iter().map(|batch| batch.records).collect();
     let appending = now();
     let ticket = broker.shards.produce(batches, |id| broker.owner(id)).await;
-    started.set(true);
+    hand_over(&started).await;
     let results = ticket.durable().await;
     count(&broker.metrics, &records, &results, now() - appending);
     let outcomes = outcomes(parts, results);
