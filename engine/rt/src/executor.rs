@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::oneshot::{OneshotReceiver, OneshotSender, oneshot};
+use crate::ring::Origin;
 use crate::task::LocalFuture;
 use crate::world::{self, World};
 
@@ -37,6 +38,7 @@ pub(crate) type MainFn = Box<dyn FnOnce() -> LocalFuture + Send>;
 /// Starts an executor in the current world: a pinned thread with a ring of its own, or one more
 /// group of tasks of the simulation's current node. It ends when `main`'s future returns; tasks
 /// still alive are dropped then.
+#[track_caller]
 pub fn spawn_executor<F>(
     spec: ExecutorSpec,
     main: impl FnOnce() -> F + Send + 'static,
@@ -52,7 +54,7 @@ where
         })
     });
     match world::current() {
-        World::Ring(reactor) => reactor.spawn_executor(spec, main)?,
+        World::Ring(reactor) => reactor.spawn_executor(spec, main, Origin::of::<F>())?,
         World::Sim(context) => context.spawn_executor(spec, main),
     }
     Ok(Executor { done })

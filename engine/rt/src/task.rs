@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use crate::ring::Origin;
 use crate::world::{self, World};
 
 /// A future as an executor keeps it.
@@ -59,7 +60,11 @@ impl<T> Future for Task<T> {
 }
 
 /// Starts `future` on the current executor.
-pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Task<T> {
+#[track_caller]
+pub fn spawn<F>(future: F) -> Task<F::Output>
+where
+    F: Future<Output: 'static> + 'static,
+{
     let shared = Rc::new(RefCell::new(Shared {
         output: None,
         joiner: None,
@@ -68,7 +73,7 @@ pub fn spawn<T: 'static>(future: impl Future<Output = T> + 'static) -> Task<T> {
     }));
     let body: LocalFuture = Box::pin(run(future, Rc::clone(&shared)));
     match world::current() {
-        World::Ring(reactor) => reactor.spawn(body),
+        World::Ring(reactor) => reactor.spawn(body, Origin::of::<F>()),
         World::Sim(context) => context.spawn(body),
     }
     Task { shared }

@@ -24,5 +24,5 @@ pub use histogram::{BUCKETS, LatencyHistogram, bucket_bound_us};
 pub use metrics::render;
 pub use server::{AdminServer, SnapshotFn, SnapshotFuture, Sources, start};
 pub use snapshot::{
-    ConnectionCounters, NodeCounters, ReactorCounters, ShardCounters, Snapshot, Stage,
+    ConnectionCounters, NodeCounters, ReactorCounters, ShardCounters, Snapshot, Stage, TurnAudit,
 };

@@ -5,11 +5,12 @@ use std::fmt::Write;
 
 use crate::histogram::{LatencyHistogram, bucket_bound_us};
 use crate::snapshot::{ShardCounters, Snapshot, Stage};
-use crate::table::{Metric, NODE, SHARD};
+use crate::table::{AUDIT, Metric, NODE, SHARD};
 
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 const STAGE_NAME: &str = "flumen_stage_latency_seconds";
+const TURN_NAME: &str = "flumen_reactor_turn_seconds";
 
 /// The text of a scrape.
 pub fn render(snapshot: &Snapshot) -> String {
@@ -33,6 +34,8 @@ pub fn render(snapshot: &Snapshot) -> String {
     text.requests(&snapshot.shards);
     text.errors(&snapshot.shards);
     text.stages(&snapshot.shards);
+    text.turns(&snapshot.shards);
+    text.audit(&snapshot.shards);
     text.0
 }
 
@@ -89,29 +92,63 @@ impl Text {
         for (shard, counters) in shards.iter().enumerate() {
             for (stage, histogram) in Stage::ALL.iter().zip(&counters.stages) {
                 let labels = format!("shard=\"{shard}\",stage=\"{}\"", stage.name());
-                self.histogram(STAGE_NAME, &labels, histogram);
+                self.latencies(STAGE_NAME, &labels, histogram);
             }
         }
     }
 
-    /// Buckets count everything up to their bound.
-    fn histogram(&mut self, name: &str, labels: &str, histogram: &LatencyHistogram) {
+    fn latencies(&mut self, name: &str, labels: &str, histogram: &LatencyHistogram) {
+        let counts = histogram.counts().iter().enumerate();
+        let seconds = |us| us as f64 / 1e6;
+        let buckets = counts.map(|(bucket, count)| (bucket_bound_us(bucket).map(seconds), *count));
+        self.histogram(name, labels, buckets, seconds(histogram.sum_us()));
+    }
+
+    fn turns(&mut self, shards: &[ShardCounters]) {
+        let help = "Length of the executor's rounds, without the sleep in the kernel.";
+        self.head(TURN_NAME, "histogram", help);
+        for (shard, ShardCounters { reactor, .. }) in shards.iter().enumerate() {
+            let turns = reactor.turns.iter();
+            let buckets =
+                turns.map(|(bound, count)| (bound.map(|bound| bound.as_secs_f64()), *count));
+            let labels = format!("shard=\"{shard}\"");
+            self.histogram(TURN_NAME, &labels, buckets, reactor.turn_time.as_secs_f64());
+        }
+    }
+
+    fn audit(&mut self, shards: &[ShardCounters]) {
+        if shards.iter().all(|shard| shard.reactor.audit.is_none()) {
+            return;
+        }
+        for Metric(name, kind, help, value) in AUDIT {
+            self.head(name, kind.word(), help);
+            for (shard, counters) in shards.iter().enumerate() {
+                if let Some(audit) = &counters.reactor.audit {
+                    self.line(name, &format!("shard=\"{shard}\""), value(audit));
+                }
+            }
+        }
+    }
+
+    /// Takes buckets by their upper bound in seconds, and shows how much is below each bound.
+    fn histogram(
+        &mut self,
+        name: &str,
+        labels: &str,
+        buckets: impl Iterator<Item = (Option<f64>, u64)>,
+        sum: f64,
+    ) {
         let mut below = 0;
-        for (bucket, count) in histogram.counts().iter().enumerate() {
+        for (bound, count) in buckets {
             below += count;
-            let bound = bucket_bound_us(bucket)
-                .map_or_else(|| "+Inf".to_owned(), |us| (us as f64 / 1e6).to_string());
+            let bound = bound.map_or_else(|| "+Inf".to_owned(), |seconds| seconds.to_string());
             self.line(
                 &format!("{name}_bucket"),
                 &format!("{labels},le=\"{bound}\""),
                 below as f64,
             );
         }
-        self.line(
-            &format!("{name}_sum"),
-            labels,
-            histogram.sum_us() as f64 / 1e6,
-        );
+        self.line(&format!("{name}_sum"), labels, sum);
         self.line(&format!("{name}_count"), labels, below as f64);
     }
 }
@@ -119,10 +156,11 @@ impl Text {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
+    use std::time::Duration;
 
     use net_wire::{ApiKey, ErrorCode};
 
-    use crate::snapshot::NodeCounters;
+    use crate::snapshot::{NodeCounters, TurnAudit};
 
     use super::*;
 
@@ -134,6 +172,9 @@ mod tests {
         for us in [100, 100, 3_000_000, 60_000_000] {
             shard.stages[2].record_us(us);
         }
+        let bound = Duration::from_nanos(16_384);
+        shard.reactor.turns = vec![(Some(bound), 8), (None, 2)];
+        shard.reactor.turn_time = Duration::from_millis(40);
         let node = NodeCounters {
             partitions: 50_000,
             ..NodeCounters::default()
@@ -174,6 +215,41 @@ mod tests {
             let line = format!("{STAGE_NAME}_{} {value}\n", line.replace('L', labels));
             assert!(text.contains(&line), "{line} is not in\n{text}");
         }
+    }
+
+    #[test]
+    fn turns_are_a_histogram_of_each_shard() {
+        let text = render(&snapshot(2));
+        for (line, value) in [
+            ("bucket{shard=\"1\",le=\"0.000016384\"}", "8"),
+            ("bucket{shard=\"1\",le=\"+Inf\"}", "10"),
+            ("sum{shard=\"1\"}", "0.04"),
+            ("count{shard=\"1\"}", "10"),
+        ] {
+            let line = format!("\n{TURN_NAME}_{line} {value}\n");
+            assert!(text.contains(&line), "{line} is not in\n{text}");
+        }
+    }
+
+    #[test]
+    fn an_audit_is_shown_where_there_is_one() {
+        let mut snapshot = snapshot(2);
+        assert!(!render(&snapshot).contains("_audit_"));
+        snapshot.shards[1].reactor.audit = Some(TurnAudit {
+            cpu_max: Duration::from_millis(2),
+            voluntary_switches: 3,
+            major_faults: 4,
+        });
+        let text = render(&snapshot);
+        for line in [
+            "turn_cpu_max_seconds{shard=\"1\"} 0.002",
+            "voluntary_switches_total{shard=\"1\"} 3",
+            "major_faults_total{shard=\"1\"} 4",
+        ] {
+            let line = format!("\nflumen_reactor_audit_{line}\n");
+            assert!(text.contains(&line), "{line} is not in\n{text}");
+        }
+        assert!(!text.contains("_audit_major_faults_total{shard=\"0\"}"));
     }
 
     #[test]

@@ -76,10 +76,13 @@ pub struct ConnectionCounters {
 }
 
 /// What one shard's executor counted.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct ReactorCounters {
-    /// Rounds of its loop.
-    pub turns: u64,
+    /// Rounds of its loop, by classes of their length: the upper bound, and how many there were.
+    /// The last class has none.
+    pub turns: Vec<(Option<Duration>, u64)>,
+    /// Time in them.
+    pub turn_time: Duration,
     /// Polls of tasks.
     pub polls: u64,
     /// Completions that the kernel reported.
@@ -90,6 +93,23 @@ pub struct ReactorCounters {
     pub busy: Duration,
     /// The longest round since the start.
     pub turn_max: Duration,
+    /// The longest round of the last minute or half of it.
+    pub turn_max_recent: Duration,
+    /// Rounds that took too long.
+    pub stalls: u64,
+    /// What rounds used, where they are audited.
+    pub audit: Option<TurnAudit>,
+}
+
+/// What the rounds of an executor used.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TurnAudit {
+    /// The most of the CPU that one had.
+    pub cpu_max: Duration,
+    /// Times that one waited.
+    pub voluntary_switches: u64,
+    /// Pages that one waited for to be read.
+    pub major_faults: u64,
 }
 
 /// Everything that one shard counted.

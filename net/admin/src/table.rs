@@ -1,6 +1,6 @@
 //! Every metric that has one value for the node or for a shard.
 
-use crate::snapshot::{NodeCounters, ShardCounters};
+use crate::snapshot::{NodeCounters, ShardCounters, TurnAudit};
 
 /// How a metric moves.
 #[derive(Clone, Copy)]
@@ -75,10 +75,19 @@ pub(crate) const SHARD: &[Metric<ShardCounters>] = &[
     Metric("flumen_response_queued_bytes", Gauge, "Bytes of answers in flight now.", |shard| shard.connections.response_queued_bytes as f64),
     Metric("flumen_fetch_sessions_open", Gauge, "Fetch sessions open now.", |shard| shard.connections.fetch_sessions as f64),
     Metric("flumen_fetch_sessions_evicted_total", Counter, "Fetch sessions evicted for newer ones.", |shard| shard.connections.fetch_sessions_evicted as f64),
-    Metric("flumen_reactor_turns_total", Counter, "Rounds of the executor.", |shard| shard.reactor.turns as f64),
     Metric("flumen_reactor_polls_total", Counter, "Polls of tasks.", |shard| shard.reactor.polls as f64),
     Metric("flumen_reactor_completions_total", Counter, "Completions that the kernel reported.", |shard| shard.reactor.completions as f64),
     Metric("flumen_reactor_doorbells_total", Counter, "Times another executor had to be woken by the kernel.", |shard| shard.reactor.doorbells as f64),
     Metric("flumen_reactor_busy_seconds_total", Counter, "Time spent in tasks.", |shard| shard.reactor.busy.as_secs_f64()),
     Metric("flumen_reactor_turn_max_seconds", Gauge, "The longest round since the start.", |shard| shard.reactor.turn_max.as_secs_f64()),
+    Metric("flumen_reactor_turn_max_recent_seconds", Gauge, "The longest round of the last 30 to 60 seconds.", |shard| shard.reactor.turn_max_recent.as_secs_f64()),
+    Metric("flumen_reactor_stalls_total", Counter, "Rounds that took longer than flumen.stall.ms.", |shard| shard.reactor.stalls as f64),
+];
+
+/// One value for each shard whose rounds are audited.
+#[rustfmt::skip]
+pub(crate) const AUDIT: &[Metric<TurnAudit>] = &[
+    Metric("flumen_reactor_audit_turn_cpu_max_seconds", Gauge, "The most of the CPU that a round had.", |audit| audit.cpu_max.as_secs_f64()),
+    Metric("flumen_reactor_audit_voluntary_switches_total", Counter, "Times that a round waited for something.", |audit| audit.voluntary_switches as f64),
+    Metric("flumen_reactor_audit_major_faults_total", Counter, "Pages that a round waited for to be read.", |audit| audit.major_faults as f64),
 ];

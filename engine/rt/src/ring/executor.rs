@@ -11,11 +11,13 @@ use std::time::Duration;
 use crossbeam::channel::bounded;
 
 use super::reactor::Reactor;
+use super::stalls::Origin;
 use super::{helpers, sys};
 use crate::executor::{ExecutorSpec, MainFn};
+use crate::task::LocalFuture;
 
 /// What all executors of a process have in common.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// How long an idle executor looks out for work before it sleeps. Saves the wake-up, 20-50 us on
     /// virtual machines, and costs the core: zero unless the cores are the broker's own.
@@ -26,11 +28,32 @@ pub struct Options {
     ///
     /// [`ExecutorStats::registered_bytes`]: super::ExecutorStats::registered_bytes
     pub registered_bytes: usize,
+    /// A turn of this length or more is a stall, which is noted with the task that took the time
+    /// ([`take_stalls`](super::take_stalls)). Zero notes none.
+    pub stall: Duration,
+    /// Whether every turn is asked what it used of the CPU, how often it waited and for how many
+    /// pages ([`ExecutorStats::audit`]). For measurements: it costs a few system calls a turn, one
+    /// of which hands in to the kernel apart from waiting, so that the turn has it, too.
+    ///
+    /// [`ExecutorStats::audit`]: super::ExecutorStats::audit
+    pub audit_turns: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            spin: Duration::ZERO,
+            registered_bytes: 0,
+            stall: Duration::from_millis(10),
+            audit_turns: false,
+        }
+    }
 }
 
 /// Runs an executor on the calling thread until `main`'s future returns, and gives back its output.
 /// It is the first one of its process or test; more are started by
 /// [`spawn_executor`](crate::spawn_executor).
+#[track_caller]
 pub fn run<F>(
     spec: ExecutorSpec,
     options: Options,
@@ -47,10 +70,11 @@ where
     let reactor = Rc::new(Reactor::new(spec.name, options)?);
     let output = Rc::new(Cell::new(None));
     let place = Rc::clone(&output);
-    reactor.run(|| {
+    let start = || -> LocalFuture {
         let main = main();
         Box::pin(async move { place.set(Some(main.await)) })
-    });
+    };
+    reactor.run(start, Origin::of::<F>());
     Ok(output
         .take()
         .expect("an executor ends after its main future"))
@@ -58,7 +82,12 @@ where
 
 /// Starts an executor on a thread of its own and returns when it has its ring. Without a CPU of its
 /// own it may run on any of the process's, wherever the thread that starts it is pinned.
-pub(super) fn start_thread(spec: ExecutorSpec, options: Options, main: MainFn) -> io::Result<()> {
+pub(super) fn start_thread(
+    spec: ExecutorSpec,
+    options: Options,
+    main: MainFn,
+    origin: Origin,
+) -> io::Result<()> {
     affinity();
     let (report, started) = bounded(1);
     Builder::new().name(spec.name.clone()).spawn(move || {
@@ -66,7 +95,7 @@ pub(super) fn start_thread(spec: ExecutorSpec, options: Options, main: MainFn) -
         match reactor {
             Ok(reactor) => {
                 let _heard = report.send(Ok(()));
-                Rc::new(reactor).run(main);
+                Rc::new(reactor).run(main, origin);
             },
             Err(error) => {
                 let _heard = report.send(Err(error));

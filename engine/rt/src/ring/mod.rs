@@ -9,6 +9,9 @@
 //! needs. Unsafe code stands in `sys.rs` (system calls), `uring.rs` and `ops.rs` (memory lent to the
 //! kernel) and nowhere else.
 //!
+//! A turn that takes longer than [`Options::stall`] leaves a note of what took the time, for
+//! [`take_stalls`] on another thread; [`stats`] has the turns by their length.
+//!
 //! First file to read: `turn.rs`, for the order of things; then `ops.rs` for who owns memory in flight.
 
 mod executor;
@@ -25,6 +28,7 @@ mod registry;
 mod remote;
 mod signal;
 mod slab;
+mod stalls;
 mod stats;
 mod sys;
 mod timers;
@@ -41,4 +45,6 @@ pub use probe::{
 };
 pub(crate) use reactor::Reactor;
 pub use signal::{Signal, Terminate, on_terminate};
-pub use stats::{ExecutorStats, stats};
+pub(crate) use stalls::Origin;
+pub use stalls::{LongestPoll, Stall, TurnParts, take_stalls};
+pub use stats::{ExecutorStats, TURN_CLASSES, TurnAudit, stats, turn_class_bound};

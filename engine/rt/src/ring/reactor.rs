@@ -16,6 +16,7 @@ use super::ops::{Ops, Request};
 use super::readiness::PollState;
 use super::remote::{Remote, TaskWaker};
 use super::slab::{Key, Slab};
+use super::stalls::Origin;
 use super::sys;
 use super::timers::{TimerKey, Timers};
 use super::uring::{Completion, RESERVED, Uring};
@@ -70,7 +71,7 @@ impl Reactor {
     /// A reactor for the calling thread, which must be the one to run it.
     pub(super) fn new(name: String, options: Options) -> io::Result<Self> {
         let mut ring = Uring::new()?;
-        let remote = Remote::new(name, ring.fd())?;
+        let remote = Remote::new(name, ring.fd(), options.audit_turns)?;
         if options.registered_bytes > 0 {
             let arena = Arena::seed(options.registered_bytes);
             let bytes = arena.len() as u64;
@@ -105,13 +106,14 @@ impl Reactor {
             .flatten()
     }
 
-    pub(crate) fn spawn(&self, future: LocalFuture) {
-        self.add_task(future);
+    pub(crate) fn spawn(&self, future: LocalFuture, origin: Origin) {
+        self.add_task(future, origin);
     }
 
-    pub(super) fn add_task(&self, future: LocalFuture) -> Key {
+    pub(super) fn add_task(&self, future: LocalFuture, origin: Origin) -> Key {
         let key = self.tasks.borrow_mut().insert(|key| {
-            let handle = Arc::new(TaskWaker::queued(Arc::clone(&self.remote), key));
+            let remote = Arc::clone(&self.remote);
+            let handle = Arc::new(TaskWaker::queued(remote, key, origin));
             Some(TaskState {
                 future,
                 waker: Waker::from(Arc::clone(&handle)),
@@ -122,8 +124,13 @@ impl Reactor {
         key
     }
 
-    pub(crate) fn spawn_executor(&self, spec: ExecutorSpec, main: MainFn) -> io::Result<()> {
-        executor::start_thread(spec, self.options, main)
+    pub(crate) fn spawn_executor(
+        &self,
+        spec: ExecutorSpec,
+        main: MainFn,
+        origin: Origin,
+    ) -> io::Result<()> {
+        executor::start_thread(spec, self.options, main, origin)
     }
 
     pub(crate) async fn blocking<T: Send + 'static>(

@@ -15,12 +15,14 @@ use crossbeam::queue::SegQueue;
 
 use super::reactor::Reactor;
 use super::slab::Key;
+use super::stalls::{Notes, Origin};
 use super::stats::Counters;
 use super::sys;
 
 pub(super) struct Remote {
     pub(super) name: String,
     pub(super) counters: Counters,
+    pub(super) stalls: Notes,
     inbox: SegQueue<Key>,
     sleeping: AtomicBool,
     ring: RawFd,
@@ -36,10 +38,11 @@ impl fmt::Debug for Remote {
 }
 
 impl Remote {
-    pub(super) fn new(name: String, ring: RawFd) -> std::io::Result<Self> {
+    pub(super) fn new(name: String, ring: RawFd, audit_turns: bool) -> std::io::Result<Self> {
         Ok(Self {
             name,
-            counters: Counters::default(),
+            counters: Counters::new(audit_turns),
+            stalls: Notes::new(),
             inbox: SegQueue::new(),
             sleeping: AtomicBool::new(false),
             ring,
@@ -110,16 +113,23 @@ pub(super) struct TaskWaker {
     key: Key,
     /// Whether the task is in a queue already.
     queued: AtomicBool,
+    origin: Origin,
 }
 
 impl TaskWaker {
     /// The waker of a task that is put into the queue right away.
-    pub(super) const fn queued(remote: Arc<Remote>, key: Key) -> Self {
+    pub(super) const fn queued(remote: Arc<Remote>, key: Key, origin: Origin) -> Self {
         Self {
             remote,
             key,
             queued: AtomicBool::new(true),
+            origin,
         }
+    }
+
+    /// Where the task comes from.
+    pub(super) const fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// The task is about to be polled: from here on it may be queued again.

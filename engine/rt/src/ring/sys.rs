@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// Turns a C return value into a result.
 fn check<T: PartialOrd + From<i8>>(result: T) -> io::Result<T> {
@@ -34,8 +35,64 @@ fn clock(id: libc::clockid_t) -> libc::timespec {
 
 /// Nanoseconds of `CLOCK_MONOTONIC`: one origin for all threads of the machine.
 pub(super) fn monotonic_nanos() -> u64 {
-    let time = clock(libc::CLOCK_MONOTONIC);
+    nanos(clock(libc::CLOCK_MONOTONIC))
+}
+
+const fn nanos(time: libc::timespec) -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// The monotonic clock as of the kernel's last tick: cheaper, for who wants to know whether time
+/// has passed.
+pub(super) fn coarse_nanos() -> u64 {
+    nanos(clock(libc::CLOCK_MONOTONIC_COARSE))
+}
+
+/// How long a tick is.
+pub(super) fn coarse_tick() -> Duration {
+    let mut tick = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: `tick` is valid for writing.
+    let result = unsafe { libc::clock_getres(libc::CLOCK_MONOTONIC_COARSE, &raw mut tick) };
+    debug_assert_eq!(result, 0, "this clock always exists");
+    Duration::from_nanos(nanos(tick))
+}
+
+/// What a thread has used so far.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Usage {
+    pub(super) cpu: Duration,
+    /// Times that it waited for something.
+    pub(super) voluntary_switches: u64,
+    /// Pages that had to be read.
+    pub(super) major_faults: u64,
+}
+
+impl Usage {
+    pub(super) const fn since(self, earlier: Self) -> Self {
+        Self {
+            cpu: self.cpu.saturating_sub(earlier.cpu),
+            voluntary_switches: self.voluntary_switches - earlier.voluntary_switches,
+            major_faults: self.major_faults - earlier.major_faults,
+        }
+    }
+}
+
+/// What the calling thread has used (`getrusage(2)`). The CPU time is that of the thread's own
+/// clock: the other one is brought up to date by ticks.
+pub(super) fn thread_usage() -> Usage {
+    // SAFETY: plain numbers.
+    let mut usage: libc::rusage = unsafe { std::mem::zeroed() };
+    // SAFETY: `usage` is valid for writing.
+    let result = unsafe { libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage) };
+    debug_assert_eq!(result, 0, "a thread may always ask for itself");
+    Usage {
+        cpu: Duration::from_nanos(nanos(clock(libc::CLOCK_THREAD_CPUTIME_ID))),
+        voluntary_switches: usage.ru_nvcsw as u64,
+        major_faults: usage.ru_majflt as u64,
+    }
 }
 
 /// Milliseconds since the Unix epoch.

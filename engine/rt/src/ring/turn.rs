@@ -2,7 +2,8 @@
 //!
 //! A turn takes what other threads have woken, fires timers, polls a bounded number of tasks and
 //! then visits the kernel once: everything submitted meanwhile goes in, everything completed comes
-//! out. It sleeps there when no task is ready, until the next timer at the latest.
+//! out. It sleeps there when no task is ready, until the next timer at the latest. The turn is over
+//! when it may sleep; a visit in which it may not is part of the turn.
 
 use std::cell::RefCell;
 use std::hint;
@@ -12,6 +13,7 @@ use std::task::Context;
 use super::reactor::{BUDGET, CURRENT, Reactor};
 use super::registry;
 use super::slab::Key;
+use super::stalls::{Origin, Part, Watch};
 use super::uring::{Completion, IGNORED, RESERVED, Uring, Wait};
 use crate::Instant;
 use crate::task::LocalFuture;
@@ -25,7 +27,7 @@ const BELL: u64 = RESERVED | 0x8000_0000;
 impl Reactor {
     /// Runs the future that `main` makes, and every task it spawns, until it is done. Then all
     /// other tasks are dropped, all I/O is reaped and the ring is closed.
-    pub(super) fn run(self: Rc<Self>, main: impl FnOnce() -> LocalFuture) {
+    pub(super) fn run(self: Rc<Self>, main: impl FnOnce() -> LocalFuture, origin: Origin) {
         let _member = registry::join(&self.remote);
         let before = CURRENT.with(|current| current.replace(Some(Rc::clone(&self))));
         assert!(before.is_none(), "one executor per thread");
@@ -33,7 +35,7 @@ impl Reactor {
         let running = Running(Rc::clone(&self));
         let done = world::enter(World::Ring(Rc::clone(&self)), || {
             self.arm_bell();
-            let main = self.add_task(main());
+            let main = self.add_task(main(), origin);
             let done = self.turns(main);
             drop(running);
             done
@@ -43,20 +45,31 @@ impl Reactor {
     }
 
     fn turns(&self, main: Key) -> LocalFuture {
-        let mut turn_start = self.now();
+        let mut watch = Watch::new(self.options);
+        let mut now = self.now();
         loop {
+            watch.begin(now);
+            self.dispatch();
+            watch.done(Part::Completions);
             self.take_foreign_wakes();
-            self.fire_timers(turn_start);
-            let (polls, done) = self.poll_ready(main);
-            if let Some(main) = done {
+            watch.done(Part::Wakes);
+            self.fire_timers(now);
+            watch.done(Part::Timers);
+            if let Some(main) = self.poll_ready(main, &mut watch) {
                 return main;
             }
             self.keep_files();
-            let nanos = self.now().since(turn_start).as_nanos() as u64;
-            self.remote.counters.turn(nanos, polls);
-            self.visit_kernel(self.how_to_wait());
-            turn_start = self.now();
-            self.dispatch();
+            now = watch.read(Part::Tasks);
+            let more = !self.ready.borrow().is_empty();
+            if more || !self.options.spin.is_zero() || self.options.audit_turns {
+                self.visit_kernel(Wait::No);
+                now = watch.read(Part::Kernel);
+            }
+            watch.end(&self.remote);
+            if !more && self.completions.borrow().is_empty() {
+                self.visit_kernel(self.how_to_wait(now));
+                now = self.now();
+            }
         }
     }
 
@@ -75,34 +88,32 @@ impl Reactor {
         }
     }
 
-    /// Polls the tasks that are ready now, not those that become ready meanwhile.
-    fn poll_ready(&self, main: Key) -> (u64, Option<LocalFuture>) {
+    /// Polls the tasks that are ready now, not those that become ready meanwhile. Gives back the
+    /// future of `main` when that is done.
+    fn poll_ready(&self, main: Key, watch: &mut Watch) -> Option<LocalFuture> {
         let count = self.ready.borrow().len().min(POLLS_PER_TURN);
-        for polls in 1..=count {
-            let next = self.ready.borrow_mut().pop_front();
-            let Some(key) = next else {
-                return (polls as u64, None);
-            };
-            let done = self.poll_task(key);
+        for _ in 0..count {
+            let key = self.ready.borrow_mut().pop_front()?;
+            let done = self.poll_task(key, watch);
             if done.is_some() && key == main {
-                return (polls as u64, done);
+                return done;
             }
         }
-        (count as u64, None)
+        None
     }
 
     /// Polls one task; gives back its future if that is done.
-    fn poll_task(&self, key: Key) -> Option<LocalFuture> {
+    fn poll_task(&self, key: Key, watch: &mut Watch) -> Option<LocalFuture> {
         // A task that is gone may still have been woken.
         let mut task = self.tasks.borrow_mut().get_mut(key)?.take()?;
         self.budget.set(BUDGET);
         task.handle.take();
-        if task
+        let polled = task
             .future
             .as_mut()
-            .poll(&mut Context::from_waker(&task.waker))
-            .is_ready()
-        {
+            .poll(&mut Context::from_waker(&task.waker));
+        watch.polled(task.handle.origin());
+        if polled.is_ready() {
             self.tasks.borrow_mut().remove(key);
             return Some(task.future);
         }
@@ -128,15 +139,16 @@ impl Reactor {
         }
     }
 
-    fn how_to_wait(&self) -> Wait {
-        if !self.ready.borrow().is_empty() {
-            return Wait::No;
+    /// How to wait where no task is ready, as of `now`.
+    fn how_to_wait(&self, mut now: Instant) -> Wait {
+        if !self.options.spin.is_zero() {
+            if self.spin(now) {
+                return Wait::No;
+            }
+            now = self.now();
         }
         let deadline = self.timers.borrow().next_deadline();
-        if self.spin() {
-            return Wait::No;
-        }
-        let wait = match deadline.map(|deadline| deadline.since(self.now())) {
+        let wait = match deadline.map(|deadline| deadline.since(now)) {
             None => Wait::Completion,
             Some(left) if left.is_zero() => return Wait::No,
             Some(left) => Wait::AtMost(left),
@@ -150,16 +162,11 @@ impl Reactor {
 
     /// Looks out for work for a while, where the operator prefers latency to an idle core. Whether
     /// some has come.
-    fn spin(&self) -> bool {
-        if self.options.spin.is_zero() {
-            return false;
-        }
-        self.visit_kernel(Wait::No);
-        let end = self.now() + self.options.spin;
+    fn spin(&self, now: Instant) -> bool {
+        let end = now + self.options.spin;
         loop {
             let ring = self.ring.borrow();
-            let news = ring.as_ref().is_some_and(Uring::has_news) || self.remote.has_mail();
-            if news || !self.completions.borrow().is_empty() {
+            if ring.as_ref().is_some_and(Uring::has_news) || self.remote.has_mail() {
                 return true;
             }
             if self.now() >= end {

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
+use engine_rt::ring::{TURN_CLASSES, turn_class_bound};
 use engine_rt::{ExecutorStats, MailSender, OneshotSender, oneshot};
 use net_admin::{
     ConnectionCounters, LatencyHistogram, NodeCounters, Pulses, ReactorCounters, Readiness,
-    ReadyState, ShardCounters, Snapshot, Sources,
+    ReadyState, ShardCounters, Snapshot, Sources, TurnAudit,
 };
 use net_server::{Histogram, MetricsSnapshot};
 
@@ -94,12 +95,23 @@ async fn ask<T: Send>(
 
 fn reactor(stats: &ExecutorStats) -> ReactorCounters {
     ReactorCounters {
-        turns: stats.turns,
+        turns: (0..TURN_CLASSES)
+            .map(turn_class_bound)
+            .zip(stats.turns)
+            .collect(),
+        turn_time: stats.turn_time,
         polls: stats.polls,
         completions: stats.completions,
         doorbells: stats.doorbells,
         busy: stats.busy,
         turn_max: stats.turn_max,
+        turn_max_recent: stats.turn_max_recent,
+        stalls: stats.stalls,
+        audit: stats.audit.map(|audit| TurnAudit {
+            cpu_max: audit.cpu_max,
+            voluntary_switches: audit.voluntary_switches,
+            major_faults: audit.major_faults,
+        }),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use cluster_meta::config::{StaticConfig, StaticConfigError};
 use engine_shard::ReadPath;
@@ -65,6 +66,8 @@ pub const READ_PATH: (&str, [(&str, ReadPath); 3]) = (
     ],
 );
 
+const STALL_MS: &str = "flumen.stall.ms";
+
 /// A key of Flumen's own.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OwnSetting {
@@ -77,7 +80,7 @@ pub struct OwnSetting {
 }
 
 /// Flumen's own keys, sorted by name. What is not set follows from the memory budget.
-pub static OWN_SETTINGS: [OwnSetting; 6] = [
+pub static OWN_SETTINGS: [OwnSetting; 7] = [
     OwnSetting {
         name: "flumen.bypass.bytes",
         min: 4096,
@@ -105,6 +108,12 @@ pub static OWN_SETTINGS: [OwnSetting; 6] = [
         name: "flumen.space.reserve.bytes",
         min: 0,
         doc: "Free space of the disk below which produce is refused.",
+    },
+    OwnSetting {
+        name: STALL_MS,
+        min: 0,
+        doc: "Rounds of a shard's loop that take so long are told in the log, with what took the \
+              time; 0 tells none.",
     },
     OwnSetting {
         name: "flumen.tail.bytes",
@@ -199,6 +208,11 @@ impl Settings {
         found.map(|(_, value)| *value)
     }
 
+    /// How long a turn of an executor may take before it is told, if that is set; zero for any time.
+    pub fn stall(&self) -> Option<Duration> {
+        self.own(STALL_MS).map(Duration::from_millis)
+    }
+
     /// A number of Kafka's settings, all of which have defaults.
     pub(crate) fn integer(&self, name: &str) -> i64 {
         self.fixed.integer(name).unwrap_or_default()
@@ -220,6 +234,9 @@ mod tests {
         let settings = settings.unwrap();
         assert_eq!(settings.own("flumen.bypass.bytes"), Some(65536));
         assert_eq!(settings.own("flumen.tail.bytes"), None);
+        assert_eq!(settings.stall(), None);
+        let off = Settings::from_pairs([("flumen.stall.ms", "0")]).unwrap();
+        assert_eq!(off.stall(), Some(Duration::ZERO));
         assert_eq!(settings.integer("num.partitions"), 3);
         assert_eq!(settings.read_path(), ReadPath::Sendfile);
     }

@@ -140,6 +140,9 @@ pub(crate) struct StartArgs {
     /// Leave the banner out
     #[arg(long)]
     pub(crate) no_banner: bool,
+    /// Ask every turn of a shard what it used: for measurements
+    #[arg(long, hide = true)]
+    pub(crate) audit_turns: bool,
 }
 
 const START_HELP: &str = "\
@@ -151,7 +154,8 @@ Keys of the file are the long options; settings stand below [settings]:
 The environment has settings too: FLUMEN_LOG_RETENTION_MS=604800000.
 One of Flumen's own is fetch.read.path, how records are read that are not in memory any more: direct
 (direct I/O), sendfile (direct I/O once, then from the page cache), auto (the same as direct so far,
-which costs less where both were measured).";
+which costs less where both were measured). Another is flumen.stall.ms: when something keeps a shard
+from its other work for so long, the log names it [default: 10; 0 for never].";
 
 #[derive(Debug, Args)]
 pub(crate) struct BrokerArg {

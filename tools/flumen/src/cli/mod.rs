@@ -16,6 +16,7 @@ mod machine;
 mod output;
 mod produce;
 mod size;
+mod stalls;
 mod start;
 mod suggest;
 mod topic;

@@ -7,13 +7,13 @@ use std::pin::pin;
 use std::task::Poll;
 
 use engine_rt::ring::{self, Probe};
-use engine_rt::{ExecutorSpec, blocking, now};
+use engine_rt::{ExecutorSpec, blocking, now, spawn};
 use flumen::broker::{self, AdminHandle, BrokerConfig, Line, Settings, machine_report};
 use flumen::demo::DATA_DIR_DEFAULT;
 
 use super::args::{LogFormat, StartArgs};
 use super::banner::{Facts, Manner, tell};
-use super::{config, listeners, log, machine, size};
+use super::{config, listeners, log, machine, size, stalls};
 use crate::errors::Failure;
 
 const LOG_LEVEL_DEFAULT: &str = "info";
@@ -33,7 +33,7 @@ pub(crate) fn run(mut args: StartArgs) -> Result<(), Failure> {
             Some(addr) => Some(listeners::resolve("--admin-addr", addr)?),
             None => None,
         },
-        file: args.config,
+        file: args.config.clone(),
         manner: Manner::of(format, args.no_banner),
         probe,
     };
@@ -41,7 +41,8 @@ pub(crate) fn run(mut args: StartArgs) -> Result<(), Failure> {
         name: "control".to_owned(),
         cpu: None,
     };
-    let served = ring::run(spec, ring::Options::default(), move || serve(plan));
+    let options = ring_options(&args, &plan.config.settings);
+    let served = ring::run(spec, options, move || serve(plan));
     // What waits of the log is written before an error is.
     drop(log);
     served.map_err(|error| {
@@ -64,6 +65,16 @@ pub(crate) fn refuse_without_ring(probe: &Probe) -> Result<(), Failure> {
     } else {
         failure.help(&refusal.remedy)
     })
+}
+
+/// What all executors have in common.
+fn ring_options(args: &StartArgs, settings: &Settings) -> ring::Options {
+    let defaults = ring::Options::default();
+    ring::Options {
+        stall: settings.stall().unwrap_or(defaults.stall),
+        audit_turns: args.audit_turns,
+        ..defaults
+    }
 }
 
 /// What a start does.
@@ -139,6 +150,7 @@ fn open_files() -> Result<usize, Failure> {
 /// Starts, serves until a signal comes, stops.
 async fn serve(plan: Plan) -> Result<(), Failure> {
     let began = now();
+    spawn(stalls::watch()).detach();
     let terminate = ring::on_terminate()
         .map_err(|error| Failure::new("FL1015", "signals cannot be caught").because(error))?;
     let admin = plan
@@ -236,6 +248,16 @@ mod tests {
         assert_eq!((config.shards, config.cpus.len()), (9, 9));
         assert!(config.cpus.iter().all(|cpu| ring::affinity().contains(cpu)));
         assert_eq!((config.memory_bytes, config.node_id), (1 << 30, Some(7)));
+    }
+
+    #[test]
+    fn stalls_are_told_unless_they_are_switched_off() {
+        let args = StartArgs::default();
+        let options = ring_options(&args, &Settings::default());
+        assert_eq!(options, ring::Options::default());
+        assert!(!options.stall.is_zero() && !options.audit_turns);
+        let off = Settings::from_pairs([("flumen.stall.ms", "0")]).unwrap();
+        assert!(ring_options(&args, &off).stall.is_zero());
     }
 
     #[test]

@@ -87,7 +87,8 @@ fn what_is_produced_is_consumed_after_a_restart_with_other_shards() {
 #[test]
 fn health_and_metrics_follow_the_broker() {
     let dir = tempfile::tempdir().unwrap();
-    let node = Node::start(dir.path(), &["--shards", "2", "--log", "json"]);
+    let audited = ["--shards", "2", "--log", "json", "--audit-turns"];
+    let node = Node::start(dir.path(), &audited);
     printed(&["produce", "t", "-b", &node.kafka], b"one\ntwo\n");
     assert!(node.page("/livez").unwrap().starts_with("HTTP/1.1 200 "));
     let metrics = node.page("/metrics").unwrap();
@@ -110,6 +111,9 @@ fn health_and_metrics_follow_the_broker() {
         "{metrics}"
     );
     assert!(value("flumen_topics ") >= 1.0);
+    assert!(value("flumen_reactor_turn_seconds_count{shard=\"1\"}") >= 1.0);
+    assert!(value("flumen_reactor_turn_max_recent_seconds{shard=\"0\"}") > 0.0);
+    assert!(value("flumen_reactor_audit_turn_cpu_max_seconds{") > 0.0);
     let (code, log) = node.stop("TERM");
     assert_eq!(code, 0);
     for line in log.lines() {
