@@ -21,6 +21,8 @@ const LOOK: Duration = Duration::from_millis(500);
 pub(crate) struct Bench {
     pub(crate) options: Options,
     pub(crate) results: Results,
+    /// Rounds that went before this one.
+    pub(crate) round: usize,
 }
 
 /// What was used while something ran.
@@ -57,6 +59,7 @@ impl Bench {
         Self {
             options,
             results: Results::default(),
+            round: 0,
         }
     }
 

@@ -5,9 +5,16 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
+
+use engine_rt::{now, sleep};
 
 use crate::Options;
 use crate::child::{Child, free_addr};
+use crate::metrics;
+
+/// A broker that is not ready after so long has failed.
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A running broker on a directory of its own.
 #[derive(Debug)]
@@ -28,6 +35,8 @@ pub(crate) struct Start {
     pub(crate) args: Vec<String>,
     /// Whether what stands in its directory stays.
     pub(crate) keep: bool,
+    /// A command that becomes the broker, or starts it as its own process id: `prlimit`, `strace -D`.
+    pub(crate) wrapper: Vec<String>,
 }
 
 impl Start {
@@ -39,6 +48,7 @@ impl Start {
             cpus: options.server_cpu.to_string(),
             args: args.map(str::to_owned).collect(),
             keep: false,
+            wrapper: Vec::new(),
         }
     }
 
@@ -46,6 +56,15 @@ impl Start {
     pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.args.extend(args.iter().map(|&arg| arg.to_owned()));
         self
+    }
+
+    /// The same on what an earlier life left, begun by a wrapper.
+    pub(crate) fn again(&self, wrapper: &[&str]) -> Self {
+        Self {
+            keep: true,
+            wrapper: wrapper.iter().map(|&word| word.to_owned()).collect(),
+            ..self.clone()
+        }
     }
 
     /// Starts it; it may not serve yet.
@@ -60,6 +79,13 @@ impl Start {
         let args = self.all_args(&data, addr, admin);
         let log = File::create(options.data.join("broker.log"))?;
         let (out, err) = (Stdio::null(), Stdio::from(log));
+        let (program, args) = match self.wrapper.split_first() {
+            None => (program, args),
+            Some((wrapper, more)) => {
+                let own = more.iter().cloned().chain([program.display().to_string()]);
+                (Path::new(wrapper), own.chain(args).collect())
+            },
+        };
         let child = Child::start(program, &args, &self.cpus, out, err)?;
         Ok(Broker {
             child,
@@ -89,6 +115,23 @@ impl Broker {
         self.child.pid()
     }
 
+    /// Waits until it says that it accepts produce.
+    pub(crate) async fn ready(&self, look: Duration) -> io::Result<()> {
+        let deadline = now() + PATIENCE;
+        while let Err(error) = metrics::get(self.admin, "/readyz").await {
+            if now() > deadline {
+                return Err(error);
+            }
+            sleep(look).await;
+        }
+        Ok(())
+    }
+
+    /// Bytes of all its journals.
+    pub(crate) fn journal_bytes(&self) -> io::Result<u64> {
+        journal_bytes(&self.data.join("shards"))
+    }
+
     /// Stops it in order and removes what it wrote.
     pub(crate) async fn stop(self) -> io::Result<()> {
         self.child.stop().await?;
@@ -99,4 +142,20 @@ impl Broker {
     pub(crate) fn kill(self) {
         drop(self.child);
     }
+}
+
+fn journal_bytes(dir: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            bytes += journal_bytes(&path)?;
+        } else if path
+            .extension()
+            .is_some_and(|extension| extension == "journal")
+        {
+            bytes += fs::metadata(&path)?.len();
+        }
+    }
+    Ok(bytes)
 }

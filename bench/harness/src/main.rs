@@ -22,6 +22,7 @@ mod measure;
 mod metrics;
 mod part;
 mod report;
+mod resident;
 mod results;
 mod scene;
 mod table;

@@ -29,6 +29,7 @@ async fn measure(options: Options) -> io::Result<()> {
     let mut bench = Bench::new(options);
     let rounds = bench.options.rounds;
     for round in 0..rounds {
+        bench.round = round;
         for scene in order(&bench.options, round) {
             writeln!(io::stderr(), "round {} of {rounds}: {scene:?}", round + 1)?;
             scene.run(&mut bench).await?;

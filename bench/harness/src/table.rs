@@ -123,6 +123,9 @@ pub(crate) const MBPS: &str = "MB/s";
 pub(crate) const KRPS: &str = "thousand/s";
 pub(crate) const MICROS: &str = "us";
 pub(crate) const TIMES: &str = "x";
+pub(crate) const SECONDS: &str = "s";
+pub(crate) const MIB: &str = "MiB";
+pub(crate) const BYTES: &str = "bytes";
 pub(crate) const CORES: &str = "cores";
 
 #[cfg(test)]

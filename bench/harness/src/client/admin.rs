@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use engine_rt::{Instant, now, sleep};
+use engine_rt::{Buf, Instant, now, sleep};
 use net_wire::ErrorCode;
 use net_wire::frame::{decode_response, encode_request};
 use net_wire::messages::create_topics::{
@@ -13,12 +13,13 @@ use net_wire::messages::create_topics::{
 use net_wire::messages::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 
 use super::connection::Connection;
+use super::frame::Frame;
 
 const CREATE_TOPICS_VERSION: i16 = 7;
 const METADATA_VERSION: i16 = 12;
 /// How long a broker may take to start and make topics.
 const PATIENCE: Duration = Duration::from_mins(1);
-const PAUSE: Duration = Duration::from_millis(50);
+const PAUSE: Duration = Duration::from_millis(1);
 
 /// Makes topics of so many partitions on a broker that may still be starting, and waits until
 /// they are led.
@@ -61,6 +62,11 @@ fn creatable<'a>((name, partitions): &(&'a str, i32)) -> CreatableTopic<'a> {
     }
 }
 
+/// Waits until a broker that may still be starting acknowledges a produce.
+pub(crate) async fn first_answer(addr: SocketAddr, frame: &Frame) -> io::Result<()> {
+    connect(addr, now() + PATIENCE).await?.produce(frame).await
+}
+
 async fn connect(addr: SocketAddr, deadline: Instant) -> io::Result<Connection> {
     loop {
         match Connection::connect(addr).await {
@@ -78,18 +84,26 @@ async fn pause(deadline: Instant) -> io::Result<()> {
     Ok(())
 }
 
-async fn is_led(connection: &Connection, topic: &str, partitions: i32) -> io::Result<bool> {
-    let request = MetadataRequest {
-        topics: Some(vec![MetadataRequestTopic {
-            name: Some(topic),
+/// Asks for a topic, or for all of them.
+pub(crate) fn metadata_request(topic: Option<&str>) -> io::Result<Buf> {
+    let of_topic = |name| {
+        vec![MetadataRequestTopic {
+            name: Some(name),
             ..MetadataRequestTopic::default()
-        }]),
+        }]
+    };
+    let request = MetadataRequest {
+        topics: topic.map(of_topic),
         ..MetadataRequest::default()
     };
     let frame = encode_request(METADATA_VERSION, 2, Some("bench"), &request);
-    let answer = connection
-        .call(&frame.map_err(io::Error::other)?.bytes)
-        .await?;
+    Ok(Buf::copy_from_slice(
+        &frame.map_err(io::Error::other)?.bytes,
+    ))
+}
+
+async fn is_led(connection: &Connection, topic: &str, partitions: i32) -> io::Result<bool> {
+    let answer = connection.call(&metadata_request(Some(topic))?).await?;
     let (_, answer) = decode_response::<MetadataResponse<'_>>(&answer, METADATA_VERSION)
         .map_err(io::Error::other)?;
     let led = answer.topics.iter().flat_map(|topic| &topic.partitions);

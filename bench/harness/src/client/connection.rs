@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use bench_micro::cases::PRODUCE_VERSION;
-use engine_rt::{BufMut, Event, Instant, Stream, now, spawn};
+use engine_rt::{Buf, BufMut, Event, Instant, Piece, Stream, now, spawn};
 use hdrhistogram::Histogram;
 use net_wire::frame::{FRAME_PREFIX_BYTES, RESPONSE_BYTES_MIN, decode_response, frame_len};
 use net_wire::messages::produce::ProduceResponse;
@@ -15,13 +15,15 @@ use net_wire::messages::produce::ProduceResponse;
 use super::frame::Frame;
 use super::latencies;
 
-/// No answer to a produce or an admin call is longer.
-const ANSWER_BYTES_MAX: usize = 64 << 10;
+/// No answer is longer.
+const ANSWER_BYTES_MAX: usize = 64 << 20;
+/// Bytes of answers that are received at a time; the window grows for a longer answer.
+const WINDOW_BYTES: usize = 128 << 10;
 
 /// A connection of one executor.
 #[derive(Debug)]
 pub(crate) struct Connection {
-    stream: Stream,
+    pub(super) stream: Stream,
     answers: RefCell<Option<Answers>>,
 }
 
@@ -30,6 +32,15 @@ pub(crate) struct Connection {
 pub(super) struct Done {
     pub(super) bytes: u64,
     pub(super) latencies: Histogram<u64>,
+}
+
+impl Default for Done {
+    fn default() -> Self {
+        Self {
+            bytes: 0,
+            latencies: latencies(),
+        }
+    }
 }
 
 impl Connection {
@@ -56,10 +67,7 @@ impl Connection {
     }
 
     async fn one_by_one(&self, frames: &[Frame], requests: u64) -> io::Result<Done> {
-        let mut done = Done {
-            bytes: 0,
-            latencies: latencies(),
-        };
+        let mut done = Done::default();
         let mut answers = self.take_answers()?;
         for frame in frames.iter().cycle().take(requests as usize) {
             let started = now();
@@ -88,16 +96,8 @@ impl Connection {
                     .await
             })
         };
-        let mut done = Done {
-            bytes: 0,
-            latencies: latencies(),
-        };
-        let mut answers = self.take_answers()?;
-        for frame in frames.iter().cycle().take(requests as usize) {
-            answers.expect(&self.stream, frame.correlation_id).await?;
-            done.count(frame, sent.answered());
-        }
-        self.answers.replace(Some(answers));
+        let expected = frames.iter().cycle().take(requests as usize);
+        let done = self.answered(expected, || sent.answered()).await?;
         sender.await?;
         Ok(done)
     }
@@ -125,13 +125,44 @@ impl Connection {
     }
 
     /// Sends a request in one piece and gives the frame of its answer.
-    pub(super) async fn call(&self, request: &[u8]) -> io::Result<Vec<u8>> {
-        let piece = engine_rt::Piece::Mem(engine_rt::Buf::copy_from_slice(request));
+    pub(crate) async fn call(&self, request: &[u8]) -> io::Result<Vec<u8>> {
+        let piece = Piece::Mem(Buf::copy_from_slice(request));
         self.stream.send(&[piece]).await?;
         let mut answers = self.take_answers()?;
         let frame = answers.next(&self.stream).await?.to_vec();
         self.answers.replace(Some(answers));
         Ok(frame)
+    }
+
+    /// Sends a produce and waits for its acknowledgement.
+    pub(crate) async fn produce(&self, frame: &Frame) -> io::Result<()> {
+        self.stream.send(&frame.pieces).await?;
+        self.answered([frame].into_iter(), now).await.map(drop)
+    }
+
+    /// Sends a request and gives the length of its answer, which nobody looks at.
+    pub(crate) async fn ask(&self, request: &Buf) -> io::Result<usize> {
+        self.stream.send(&[Piece::Mem(request.clone())]).await?;
+        let mut answers = self.take_answers()?;
+        let len = answers.next(&self.stream).await?.len();
+        self.answers.replace(Some(answers));
+        Ok(len)
+    }
+
+    /// Receives the answers to `frames` in order; `started` says when the next one's time began.
+    pub(super) async fn answered<'a>(
+        &self,
+        frames: impl Iterator<Item = &'a Frame>,
+        mut started: impl FnMut() -> Instant,
+    ) -> io::Result<Done> {
+        let mut done = Done::default();
+        let mut answers = self.take_answers()?;
+        for frame in frames {
+            answers.expect(&self.stream, frame.correlation_id).await?;
+            done.count(frame, started());
+        }
+        self.answers.replace(Some(answers));
+        Ok(done)
     }
 }
 
@@ -170,7 +201,7 @@ struct Answers {
 impl Answers {
     fn new() -> Self {
         Self {
-            window: BufMut::with_capacity(2 * ANSWER_BYTES_MAX),
+            window: BufMut::with_capacity(WINDOW_BYTES),
             from: Cell::new(0),
             filled: 0,
         }
@@ -197,8 +228,7 @@ impl Answers {
             self.from.set(0);
             self.filled = 0;
         } else if self.from.get() + needed > self.window.len() {
-            self.window.copy_within(self.from.get()..self.filled, 0);
-            self.filled -= self.from.replace(0);
+            self.make_room(needed);
         }
         while self.filled - self.from.get() < needed {
             let received = stream.recv(&mut self.window[self.filled..]).await?;
@@ -208,6 +238,19 @@ impl Answers {
             self.filled += received;
         }
         Ok(self.from.get())
+    }
+
+    /// Moves what is there to the front of a window that has room for `needed` bytes.
+    fn make_room(&mut self, needed: usize) {
+        let kept = self.from.replace(0)..self.filled;
+        self.filled = kept.len();
+        if needed <= self.window.len() {
+            self.window.copy_within(kept, 0);
+            return;
+        }
+        let mut larger = BufMut::with_capacity(needed.next_power_of_two());
+        larger[..kept.len()].copy_from_slice(&self.window[kept]);
+        self.window = larger;
     }
 
     /// Takes the answer to a produce, which must be without an error.

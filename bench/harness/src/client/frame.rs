@@ -39,20 +39,8 @@ pub(crate) fn bulk_frames(
     let frame = |number: usize| {
         let records = made(content, number)?;
         let partition = number as i32 % partitions;
-        let encoded = request(topic, partition, Records::Cut(records.len()), number as i32)?;
-        let mut around = encoded.pieces().map(Buf::copy_from_slice);
-        let bytes = records.len() as u64;
-        let mut pieces = vec![
-            around.next().unwrap_or_default(),
-            Buf::copy_from_slice(&records),
-        ];
-        pieces.extend(around);
-        let pieces = pieces.into_iter().map(Piece::Mem).collect();
-        Ok(Frame {
-            pieces,
-            correlation_id: number as i32,
-            bytes,
-        })
+        let records = Buf::copy_from_slice(&records);
+        cut_frame(topic, partition, records, number as i32)
     };
     let batch_bytes = content.records * content.value_bytes;
     (0..(BULK_BYTES / batch_bytes).max(partitions as usize))
@@ -62,22 +50,74 @@ pub(crate) fn bulk_frames(
 
 /// Requests with one 1 KiB record each, a list for each of the first partitions of a topic.
 pub(crate) fn single_frames(topic: &str, partitions: i32) -> io::Result<Vec<Rc<[Frame]>>> {
-    let frame = |partition: i32, number: i32| {
-        let content = Content {
-            records: 1,
-            value_bytes: VALUE_BYTES,
-        };
-        let records = made(content, (partition * 16 + number) as usize)?;
-        let encoded = request(topic, partition, Records::Bytes(&records), number)?;
-        let pieces = vec![Piece::Mem(Buf::copy_from_slice(&encoded.bytes))];
-        Ok(Frame {
-            pieces,
-            correlation_id: number,
-            bytes: records.len() as u64,
-        })
+    let of_partition = |partition| {
+        (0..16)
+            .map(|number| single_frame(topic, partition, number))
+            .collect()
     };
-    let of_partition = |partition| (0..16).map(|number| frame(partition, number)).collect();
     (0..partitions).map(of_partition).collect()
+}
+
+/// Requests with one 1 KiB record each, one for each partition of a topic: a list for each of so
+/// many connections.
+pub(crate) fn spread_frames(
+    topic: &str,
+    partitions: i32,
+    connections: usize,
+) -> io::Result<Vec<Rc<[Frame]>>> {
+    let of_connection = |connection| {
+        let own = (connection as i32..partitions)
+            .step_by(connections)
+            .zip(0..);
+        own.map(|(partition, number)| single_frame(topic, partition, number))
+            .collect()
+    };
+    (0..connections).map(of_connection).collect()
+}
+
+/// Requests with the same batch, one for each partition of a topic.
+pub(crate) fn shared_frames(
+    topic: &str,
+    partitions: i32,
+    content: Content,
+) -> io::Result<Rc<[Frame]>> {
+    let records = Buf::copy_from_slice(&made(content, 0)?);
+    let frame = |partition| cut_frame(topic, partition, records.clone(), partition);
+    (0..partitions).map(frame).collect()
+}
+
+fn single_frame(topic: &str, partition: i32, number: i32) -> io::Result<Frame> {
+    let content = Content {
+        records: 1,
+        value_bytes: VALUE_BYTES,
+    };
+    let records = made(content, (partition * 16 + number) as usize)?;
+    let encoded = request(topic, partition, Records::Bytes(&records), number)?;
+    let pieces = vec![Piece::Mem(Buf::copy_from_slice(&encoded.bytes))];
+    Ok(Frame {
+        pieces,
+        correlation_id: number,
+        bytes: records.len() as u64,
+    })
+}
+
+/// A request whose batch is a piece of its own.
+fn cut_frame(topic: &str, partition: i32, records: Buf, correlation_id: i32) -> io::Result<Frame> {
+    let encoded = request(
+        topic,
+        partition,
+        Records::Cut(records.len()),
+        correlation_id,
+    )?;
+    let mut around = encoded.pieces().map(Buf::copy_from_slice);
+    let bytes = records.len() as u64;
+    let mut pieces = vec![around.next().unwrap_or_default(), records];
+    pieces.extend(around);
+    Ok(Frame {
+        pieces: pieces.into_iter().map(Piece::Mem).collect(),
+        correlation_id,
+        bytes,
+    })
 }
 
 fn made(content: Content, seed: usize) -> io::Result<Vec<u8>> {

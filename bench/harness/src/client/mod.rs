@@ -1,22 +1,28 @@
 //! The load client: frames made beforehand, sent with a bound on how many wait for their answer.
 //!
-//! `frame.rs` makes the frames, `connection.rs` moves them, `admin.rs` makes topics.
+//! `frame.rs` makes the frames, `connection.rs` moves them, `planned.rs` at planned times; `admin.rs`
+//! makes topics.
 
 mod admin;
 mod connection;
 mod frame;
+mod planned;
 
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine_rt::{Task, now, spawn};
+use engine_rt::{Instant, Task, now, spawn};
 use hdrhistogram::Histogram;
 
-pub(crate) use self::admin::create_topics;
-use self::connection::Connection;
-pub(crate) use self::frame::{Content, Frame, bulk_frames, single_frames};
+pub(crate) use self::admin::{create_topics, first_answer, metadata_request};
+pub(crate) use self::connection::Connection;
+use self::connection::Done;
+pub(crate) use self::frame::{
+    Content, Frame, bulk_frames, shared_frames, single_frames, spread_frames,
+};
+pub(crate) use self::planned::Plan;
 
 /// Values from a microsecond to a minute, in nanoseconds, to three digits.
 pub(crate) fn latencies() -> Histogram<u64> {
@@ -52,11 +58,30 @@ pub(crate) struct Outcome {
     /// Bytes of record batches in them.
     pub(crate) bytes: u64,
     pub(crate) elapsed: Duration,
-    /// From the first byte given to the socket to the answer, in nanoseconds.
+    /// From the first byte given to the socket, or the planned time, to the answer, in nanoseconds.
     pub(crate) latencies: Histogram<u64>,
 }
 
 impl Outcome {
+    /// What all connections did from `started` on.
+    async fn of(tasks: Vec<Task<io::Result<Done>>>, started: Instant) -> io::Result<Self> {
+        let mut outcome = Self {
+            requests: 0,
+            bytes: 0,
+            elapsed: Duration::ZERO,
+            latencies: latencies(),
+        };
+        for task in tasks {
+            let done = task.await?;
+            outcome.requests += done.latencies.len();
+            outcome.bytes += done.bytes;
+            let added = outcome.latencies.add(&done.latencies);
+            added.map_err(io::Error::other)?;
+        }
+        outcome.elapsed = now() - started;
+        Ok(outcome)
+    }
+
     pub(crate) fn gib(&self) -> f64 {
         self.bytes as f64 / (1_u64 << 30) as f64
     }
@@ -109,28 +134,12 @@ impl Client {
             let (connection, frames) = (Rc::clone(connection), Rc::clone(frames));
             spawn(async move { connection.load(&frames, in_flight, each).await })
         };
-        let tasks: Vec<Task<io::Result<connection::Done>>> = self
+        let tasks: Vec<Task<io::Result<Done>>> = self
             .connections
             .iter()
             .zip(&load.frames)
             .map(send)
             .collect();
-        let mut outcome = Outcome {
-            requests: 0,
-            bytes: 0,
-            elapsed: Duration::ZERO,
-            latencies: latencies(),
-        };
-        for task in tasks {
-            let done = task.await?;
-            outcome.requests += each;
-            outcome.bytes += done.bytes;
-            outcome
-                .latencies
-                .add(&done.latencies)
-                .map_err(io::Error::other)?;
-        }
-        outcome.elapsed = now() - started;
-        Ok(outcome)
+        Outcome::of(tasks, started).await
     }
 }

@@ -20,28 +20,30 @@ const ID_IN_ANSWER: usize = 4;
 pub(super) async fn serve(stream: Stream) -> io::Result<()> {
     let template = answer()?;
     let mut window = BufMut::with_capacity(WINDOW_BYTES);
+    let mut filled = 0;
     loop {
-        let mut filled = 0;
-        while filled < FRAME_PREFIX_BYTES || filled < frame_bytes(&window) {
-            match stream.recv(&mut window[filled..]).await? {
-                0 => return Ok(()),
-                received => filled += received,
-            }
+        match stream.recv(&mut window[filled..]).await? {
+            0 => return Ok(()),
+            received => filled += received,
         }
-        if filled != frame_bytes(&window) {
-            return Err(io::ErrorKind::InvalidData.into());
+        let mut from = 0;
+        while let Some(bytes) = frame_bytes(&window[from..filled]) {
+            let mut answer = BufMut::with_capacity(template.len());
+            answer.copy_from_slice(&template);
+            let id = from + ID_IN_REQUEST;
+            answer[ID_IN_ANSWER..ID_IN_ANSWER + 4].copy_from_slice(&window[id..id + 4]);
+            stream.send(&[Piece::Mem(answer.freeze())]).await?;
+            from += bytes;
         }
-        let mut answer = BufMut::with_capacity(template.len());
-        answer.copy_from_slice(&template);
-        answer[ID_IN_ANSWER..ID_IN_ANSWER + 4]
-            .copy_from_slice(&window[ID_IN_REQUEST..ID_IN_REQUEST + 4]);
-        stream.send(&[Piece::Mem(answer.freeze())]).await?;
+        window.copy_within(from..filled, 0);
+        filled -= from;
     }
 }
 
-fn frame_bytes(window: &[u8]) -> usize {
-    let prefix = window.first_chunk().copied().unwrap_or_default();
-    FRAME_PREFIX_BYTES + u32::from_be_bytes(prefix) as usize
+/// The bytes of the first frame, once all of it is there.
+fn frame_bytes(window: &[u8]) -> Option<usize> {
+    let bytes = FRAME_PREFIX_BYTES + u32::from_be_bytes(*window.first_chunk()?) as usize;
+    (bytes <= window.len()).then_some(bytes)
 }
 
 /// The answer that a produce to one partition gets.

@@ -7,6 +7,7 @@
 mod alone;
 mod disk;
 mod echo;
+mod memory;
 mod null;
 mod receive;
 
@@ -38,6 +39,12 @@ pub(crate) enum Part {
     },
     /// Answers every frame with as many bytes as a produce gets.
     Echo,
+    /// Answers every request with so many bytes from memory.
+    Memory {
+        /// Bytes of an answer.
+        #[arg(long)]
+        bytes: usize,
+    },
     /// Decodes every produce and answers it, without checks and without a disk.
     Null,
     /// Checksums and checks of batches.
@@ -60,6 +67,7 @@ pub(crate) fn run(part: Part) -> io::Result<()> {
         match part {
             Part::Receive { buffers } => serve(move |stream| receive::serve(stream, buffers)).await,
             Part::Echo => serve(echo::serve).await,
+            Part::Memory { bytes } => serve(move |stream| memory::serve(stream, bytes)).await,
             Part::Null => serve(null::serve).await,
             Part::Alone => print(&alone::figures()?),
             Part::Disk { dir } => print(&disk::figures(&dir).await?),

@@ -3,8 +3,11 @@
 //! A scene's file has its rows, with their goals, beside the code that measures them.
 
 mod bulk;
+mod idle;
+mod many;
 mod noise;
 mod physical;
+mod restart;
 mod small;
 
 use std::io;
@@ -23,12 +26,21 @@ pub(crate) enum Scene {
     Bulk,
     /// One record a request: CPU, latency, write amplification.
     Small,
+    /// 10,000 partitions: made, described, one record each at a steady rate.
+    Many,
+    /// Nothing to do: the start, memory, CPU.
+    Idle,
+    /// Starts after SIGKILL, with much data and with many partitions.
+    Restart,
 }
 
 /// The table from its top.
 pub(crate) const SECTIONS: &[&[Section]] = &[
     bulk::SECTIONS,
     small::SECTIONS,
+    many::SECTIONS,
+    idle::SECTIONS,
+    restart::SECTIONS,
     physical::SECTIONS,
     noise::SECTIONS,
 ];
@@ -40,6 +52,9 @@ impl Scene {
             Self::Physical => physical::run(bench).await,
             Self::Bulk => bulk::run(bench).await,
             Self::Small => small::run(bench).await,
+            Self::Many => many::run(bench).await,
+            Self::Idle => idle::run(bench).await,
+            Self::Restart => restart::run(bench).await,
         }
     }
 }
