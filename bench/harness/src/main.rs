@@ -104,6 +104,9 @@ struct Options {
     /// Only these scenes: for a look with a profiler. Goals whose parts are not measured are missed.
     #[arg(long, value_delimiter = ',', value_name = "SCENE")]
     only: Vec<Scene>,
+    /// Of the scene `bulk`, only these cases, by the prefix of their keys.
+    #[arg(long, value_delimiter = ',', value_name = "CASE")]
+    case: Vec<String>,
     /// A file with a place for the table's short form, between its two marks.
     #[arg(long)]
     readme: Option<PathBuf>,

@@ -5,6 +5,7 @@ use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
+use engine_log::segment::layout::CHUNK_BYTES;
 use engine_log::{load, write};
 use engine_rt::{now, spawn, timeout};
 
@@ -12,8 +13,9 @@ use crate::checkpoint::Changes;
 use crate::shard::Shard;
 use crate::slot::Slot;
 
-/// Most bytes of one write to a segment.
-const WRITE_BYTES_MAX: u64 = 1 << 20;
+/// Most bytes of batches in one write to a segment: with the index block of the chunk that ends
+/// there, one durable write of the file. A block more would be several writes and a flush beside.
+const WRITE_BYTES_MAX: u64 = CHUNK_BYTES;
 /// Partitions whose bytes are carried at the same time.
 const CARRIED_AT_ONCE: usize = 4;
 /// A checkpoint is taken when this share of the journal's files is in use.

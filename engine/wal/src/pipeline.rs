@@ -15,7 +15,8 @@ use crate::recovery::Position;
 
 /// Frames in flight at most.
 const DEPTH: usize = 4;
-/// A group of this size does not wait for the flush before it.
+/// A group of this size does not wait for the one flush before it; for each more that is under way
+/// it must be twice as large. Groups grow while the disk is busy, and each costs one flush.
 const PIPELINE_BYTES: usize = 64 << 10;
 
 /// The file that frames go to now.
@@ -101,7 +102,8 @@ impl State {
         let Some(group) = self.sealed.front().or(self.open.as_ref()) else {
             return false;
         };
-        let large = group.body_bytes >= PIPELINE_BYTES || !self.sealed.is_empty();
+        let enough = PIPELINE_BYTES << self.in_flight.saturating_sub(1);
+        let large = group.body_bytes >= enough || !self.sealed.is_empty();
         // What was only written is flushed with the file, which covers completed writes alone.
         let pipelined = large && self.in_flight < DEPTH && !self.unsynced;
         self.in_flight == 0 || pipelined

@@ -5,6 +5,8 @@ use crate::header::{RequestHeader, ResponseHeader};
 use crate::wire::Message;
 use crate::writer::{Encoded, Writer};
 
+/// What most encoded frames fit in, records apart.
+const FRAME_BYTES_USUAL: usize = 256;
 /// Bytes of the length in front of every frame.
 pub const FRAME_PREFIX_BYTES: usize = 4;
 
@@ -75,7 +77,10 @@ pub fn decode_response<'m, M: Message<'m>>(
 }
 
 fn framed(write: impl FnOnce(&mut Writer)) -> Result<Encoded, WireError> {
-    let mut w = Writer::append_to(vec![0; FRAME_PREFIX_BYTES], false);
+    // Room for most answers: they carry a name and a few numbers.
+    let mut bytes = Vec::with_capacity(FRAME_BYTES_USUAL);
+    bytes.resize(FRAME_PREFIX_BYTES, 0);
+    let mut w = Writer::append_to(bytes, false);
     write(&mut w);
     let mut encoded = w.finish()?;
     let len = encoded.total_len() - FRAME_PREFIX_BYTES;

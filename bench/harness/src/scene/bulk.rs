@@ -171,7 +171,9 @@ pub(super) async fn run(bench: &mut Bench) -> io::Result<()> {
     let broker = Start::new(&bench.options).run(&bench.options)?;
     let topics = CASES.map(|(topic, partitions, _)| (topic, partitions));
     create_topics(broker.addr, &topics).await?;
-    for (topic, partitions, content) in CASES {
+    let chosen = bench.options.case.clone();
+    let is_chosen = |topic: &str| chosen.is_empty() || chosen.iter().any(|one| one == topic);
+    for (topic, partitions, content) in CASES.into_iter().filter(|case| is_chosen(case.0)) {
         let load = content.load(bench, topic, partitions)?;
         let (outcome, window) = measured(bench, broker.addr, &load, broker.pid()).await?;
         figures(bench, topic, &outcome, &window)?;
