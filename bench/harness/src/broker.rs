@@ -132,6 +132,11 @@ impl Broker {
         journal_bytes(&self.data.join("shards"))
     }
 
+    /// Stops it in order; what it wrote stays.
+    pub(crate) async fn end(self) -> io::Result<()> {
+        self.child.stop().await
+    }
+
     /// Stops it in order and removes what it wrote.
     pub(crate) async fn stop(self) -> io::Result<()> {
         self.child.stop().await?;

@@ -17,6 +17,8 @@ pub(crate) struct ProcessSnapshot {
     ticks: u64,
     /// Bytes that it sent to block devices.
     written: u64,
+    /// Bytes that it had from block devices.
+    read: u64,
 }
 
 /// What a process used between two moments.
@@ -28,6 +30,8 @@ pub(crate) struct ProcessUse {
     pub(crate) workers: Duration,
     /// Bytes sent to block devices.
     pub(crate) written: u64,
+    /// Bytes that came from block devices.
+    pub(crate) read: u64,
 }
 
 impl ProcessSnapshot {
@@ -49,13 +53,12 @@ impl ProcessSnapshot {
         }
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
         let io = fs::read_to_string(format!("/proc/{pid}/io")).unwrap_or_default();
-        let written = io
-            .lines()
-            .find_map(|line| line.strip_prefix("write_bytes: "));
+        let bytes = |name| io.lines().find_map(|line: &str| line.strip_prefix(name));
         Ok(Self {
             threads,
             ticks: process_ticks(&stat),
-            written: number(written.unwrap_or(""), 0),
+            written: number(bytes("write_bytes: ").unwrap_or(""), 0),
+            read: number(bytes("read_bytes: ").unwrap_or(""), 0),
         })
     }
 
@@ -80,6 +83,7 @@ impl ProcessSnapshot {
             cpu: if ended { all.max(coarse) } else { all },
             workers: Duration::from_nanos(workers),
             written: self.written - earlier.written,
+            read: self.read - earlier.read,
         }
     }
 }
@@ -192,16 +196,19 @@ mod tests {
             threads: BTreeMap::from([(1, (1_000_000, false)), (2, (5_000_000, true))]),
             ticks: 10,
             written: 100,
+            read: 7,
         };
         let mut later = earlier.clone();
         later.threads.insert(1, (4_000_000, false));
         later.threads.insert(2, (7_000_000, true));
         later.written = 300;
+        later.read = 10;
         let used = later.since(&earlier);
         let expected = ProcessUse {
             cpu: Duration::from_millis(5),
             workers: Duration::from_millis(2),
             written: 200,
+            read: 3,
         };
         assert_eq!(used, expected);
         later.threads.remove(&2);

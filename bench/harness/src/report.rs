@@ -113,9 +113,15 @@ impl<'a> Report<'a> {
         let says = goal.bound().says;
         let equals = if says.is_empty() { "" } else { " = " };
         let word = if met { "met" } else { "MISSED" };
+        // Nothing is a multiple of nothing.
+        let share = if bound == 0.0 {
+            String::new()
+        } else {
+            format!("{share:.2} x, ")
+        };
         (
             format!("{} {says}{equals}{bound:.digits$}", goal.sign()),
-            format!("{share:.2} x, {word}"),
+            share + word,
         )
     }
 

@@ -45,6 +45,13 @@ pub(crate) async fn create_topics(addr: SocketAddr, topics: &[(&str, i32)]) -> i
             )));
         }
     }
+    wait_until_led(addr, topics).await
+}
+
+/// Waits until topics are led on a broker that may still be starting.
+pub(crate) async fn wait_until_led(addr: SocketAddr, topics: &[(&str, i32)]) -> io::Result<()> {
+    let deadline = now() + PATIENCE;
+    let connection = connect(addr, deadline).await?;
     for (name, partitions) in topics {
         while !is_led(&connection, name, *partitions).await? {
             pause(deadline).await?;

@@ -1,10 +1,11 @@
 //! The load client: frames made beforehand, sent with a bound on how many wait for their answer.
 //!
-//! `frame.rs` makes the frames, `connection.rs` moves them, `planned.rs` at planned times; `admin.rs`
-//! makes topics.
+//! `frame.rs` makes the frames, `connection.rs` moves them, `planned.rs` at planned times;
+//! `consumer.rs` fetches; `admin.rs` makes topics.
 
 mod admin;
 mod connection;
+mod consumer;
 mod frame;
 mod planned;
 
@@ -16,9 +17,10 @@ use std::time::Duration;
 use engine_rt::{Instant, Task, now, spawn};
 use hdrhistogram::Histogram;
 
-pub(crate) use self::admin::{create_topics, first_answer, metadata_request};
+pub(crate) use self::admin::{create_topics, first_answer, metadata_request, wait_until_led};
 pub(crate) use self::connection::Connection;
 use self::connection::Done;
+pub(crate) use self::consumer::{Consumer, FETCH_VERSION, Reading, consume};
 pub(crate) use self::frame::{
     Content, Frame, bulk_frames, shared_frames, single_frames, spread_frames,
 };
@@ -63,23 +65,31 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
-    /// What all connections did from `started` on.
-    async fn of(tasks: Vec<Task<io::Result<Done>>>, started: Instant) -> io::Result<Self> {
-        let mut outcome = Self {
+    fn none() -> Self {
+        Self {
             requests: 0,
             bytes: 0,
             elapsed: Duration::ZERO,
             latencies: latencies(),
-        };
+        }
+    }
+
+    /// What all connections did from `started` on.
+    async fn of(tasks: Vec<Task<io::Result<Done>>>, started: Instant) -> io::Result<Self> {
+        let mut outcome = Self::none();
         for task in tasks {
-            let done = task.await?;
-            outcome.requests += done.latencies.len();
-            outcome.bytes += done.bytes;
-            let added = outcome.latencies.add(&done.latencies);
-            added.map_err(io::Error::other)?;
+            outcome.add(&task.await?)?;
         }
         outcome.elapsed = now() - started;
         Ok(outcome)
+    }
+
+    /// Adds what one connection did.
+    fn add(&mut self, done: &Done) -> io::Result<()> {
+        self.requests += done.latencies.len();
+        self.bytes += done.bytes;
+        let added = self.latencies.add(&done.latencies);
+        added.map_err(io::Error::other)
     }
 
     pub(crate) fn gib(&self) -> f64 {

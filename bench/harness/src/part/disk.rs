@@ -26,7 +26,7 @@ const SMALL_FILE_BYTES: u64 = 64 << 20;
 
 /// How a file is before it is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Before {
+pub(super) enum Before {
     /// Its space is reserved: the file system notes for every write that there are bytes now.
     Allocated,
     /// It is full of zeros: a write changes nothing but the bytes.
@@ -39,7 +39,7 @@ pub(super) async fn figures(dir: &Path) -> io::Result<Vec<(String, f64)>> {
     for (kib, bytes) in [(256, 256 << 10), (1024, 1 << 20)] {
         for (name, before) in [("allocated", Before::Allocated), ("zeroed", Before::Zeroed)] {
             let file = prepare(&path, FILE_BYTES, before).await?;
-            let ((), cpu, elapsed) = charged(write_all(&file, bytes)).await?;
+            let ((), cpu, elapsed) = charged(write_all(&file, FILE_BYTES, bytes)).await?;
             let mbps = FILE_BYTES as f64 / 1e6 / elapsed.as_secs_f64();
             figures.push((
                 format!("disk.{kib}.{name}.cpu"),
@@ -54,7 +54,7 @@ pub(super) async fn figures(dir: &Path) -> io::Result<Vec<(String, f64)>> {
     Ok(figures)
 }
 
-async fn prepare(path: &Path, len: u64, before: Before) -> io::Result<File> {
+pub(super) async fn prepare(path: &Path, len: u64, before: Before) -> io::Result<File> {
     if engine_rt::fs::exists(path).await? {
         remove_file(path).await?;
     }
@@ -79,7 +79,7 @@ async fn prepare(path: &Path, len: u64, before: Before) -> io::Result<File> {
 }
 
 /// Fills the file in order, with several writes in flight.
-async fn write_all(file: &File, bytes: usize) -> io::Result<()> {
+pub(super) async fn write_all(file: &File, len: u64, bytes: usize) -> io::Result<()> {
     let mut memory = BufMut::with_capacity(bytes);
     memory.fill(0x5a);
     let memory = memory.freeze();
@@ -90,6 +90,7 @@ async fn write_all(file: &File, bytes: usize) -> io::Result<()> {
                 file.clone(),
                 memory.clone(),
                 Rc::clone(&next),
+                len,
             ))
         })
         .collect();
@@ -99,10 +100,10 @@ async fn write_all(file: &File, bytes: usize) -> io::Result<()> {
     Ok(())
 }
 
-async fn write_by_turns(file: File, memory: Buf, next: Rc<Cell<u64>>) -> io::Result<()> {
+async fn write_by_turns(file: File, memory: Buf, next: Rc<Cell<u64>>, len: u64) -> io::Result<()> {
     loop {
         let pos = next.get();
-        if pos >= FILE_BYTES {
+        if pos >= len {
             return Ok(());
         }
         next.set(pos + memory.len() as u64);

@@ -2,12 +2,17 @@
 
 use std::io;
 
+use bench_micro::batches::{VALUE_BYTES, random_batch};
 use bench_micro::cases::PRODUCE_VERSION;
 use engine_rt::{Buf, BufMut, Piece, Stream};
+use net_wire::Records;
 use net_wire::frame::{FRAME_PREFIX_BYTES, encode_response};
+use net_wire::messages::fetch::{FetchResponse, FetchableTopicResponse, PartitionData};
 use net_wire::messages::produce::{
     PartitionProduceResponse, ProduceResponse, TopicProduceResponse,
 };
+
+use crate::client::FETCH_VERSION;
 
 /// Requests of this case are smaller.
 const WINDOW_BYTES: usize = 32 << 10;
@@ -17,8 +22,8 @@ const ID_IN_REQUEST: usize = 8;
 const ID_IN_ANSWER: usize = 4;
 
 /// Answers one frame after the other. It looks at nothing but their lengths.
-pub(super) async fn serve(stream: Stream) -> io::Result<()> {
-    let template = answer()?;
+pub(super) async fn serve(stream: Stream, template: io::Result<Buf>) -> io::Result<()> {
+    let template = template?;
     let mut window = BufMut::with_capacity(WINDOW_BYTES);
     let mut filled = 0;
     loop {
@@ -47,7 +52,7 @@ fn frame_bytes(window: &[u8]) -> Option<usize> {
 }
 
 /// The answer that a produce to one partition gets.
-fn answer() -> io::Result<Buf> {
+pub(super) fn produce_answer() -> io::Result<Buf> {
     let answer = ProduceResponse {
         responses: vec![TopicProduceResponse {
             name: "single",
@@ -56,5 +61,23 @@ fn answer() -> io::Result<Buf> {
         ..ProduceResponse::default()
     };
     let encoded = encode_response(PRODUCE_VERSION, 0, &answer).map_err(io::Error::other)?;
+    Ok(Buf::copy_from_slice(&encoded.bytes))
+}
+
+/// The answer that a fetch of one record of 1 KiB gets.
+pub(super) fn fetch_answer() -> io::Result<Buf> {
+    let batch = random_batch(1, VALUE_BYTES, 0, 1).map_err(io::Error::other)?;
+    let answer = FetchResponse {
+        responses: vec![FetchableTopicResponse {
+            topic: "single",
+            partitions: vec![PartitionData {
+                records: Some(Records::Bytes(&batch)),
+                ..PartitionData::default()
+            }],
+            ..FetchableTopicResponse::default()
+        }],
+        ..FetchResponse::default()
+    };
+    let encoded = encode_response(FETCH_VERSION, 0, &answer).map_err(io::Error::other)?;
     Ok(Buf::copy_from_slice(&encoded.bytes))
 }

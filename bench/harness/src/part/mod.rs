@@ -9,7 +9,9 @@ mod disk;
 mod echo;
 mod memory;
 mod null;
+mod read;
 mod receive;
+mod send;
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -25,6 +27,7 @@ use engine_rt::{ExecutorSpec, Listener, Stream, now, sleep, spawn};
 use crate::cpu::{MachineSnapshot, ProcessSnapshot};
 
 pub(crate) use self::receive::send as send_frames;
+pub(crate) use self::send::receive as receive_pieces;
 
 const LOOK: Duration = Duration::from_millis(300);
 
@@ -37,6 +40,12 @@ pub(crate) enum Part {
         #[arg(long)]
         buffers: usize,
     },
+    /// Sends memory in pieces of this size to a client that asks for bytes.
+    Send {
+        /// Bytes.
+        #[arg(long)]
+        piece: usize,
+    },
     /// Answers every frame with as many bytes as a produce gets.
     Echo,
     /// Answers every request with so many bytes from memory.
@@ -45,10 +54,18 @@ pub(crate) enum Part {
         #[arg(long)]
         bytes: usize,
     },
+    /// Answers every frame with as many bytes as a fetch of one small batch gets.
+    EchoFetch,
     /// Decodes every produce and answers it, without checks and without a disk.
     Null,
     /// Checksums and checks of batches.
     Alone,
+    /// Sequential direct reads, several ahead.
+    Read {
+        /// Where.
+        #[arg(long)]
+        dir: PathBuf,
+    },
     /// Direct writes with a flush each.
     Disk {
         /// Where.
@@ -66,10 +83,13 @@ pub(crate) fn run(part: Part) -> io::Result<()> {
     ring::run(spec, Options::default(), || async {
         match part {
             Part::Receive { buffers } => serve(move |stream| receive::serve(stream, buffers)).await,
-            Part::Echo => serve(echo::serve).await,
+            Part::Send { piece } => serve(move |stream| send::serve(stream, piece)).await,
+            Part::Echo => serve(|stream| echo::serve(stream, echo::produce_answer())).await,
+            Part::EchoFetch => serve(|stream| echo::serve(stream, echo::fetch_answer())).await,
             Part::Memory { bytes } => serve(move |stream| memory::serve(stream, bytes)).await,
             Part::Null => serve(null::serve).await,
             Part::Alone => print(&alone::figures()?),
+            Part::Read { dir } => print(&read::figures(&dir).await?),
             Part::Disk { dir } => print(&disk::figures(&dir).await?),
         }
     })?

@@ -34,7 +34,7 @@ pub(super) async fn serve(stream: Stream, buffers: usize) -> io::Result<()> {
 }
 
 /// Fills `into`; 0 if the stream ends before its first byte.
-async fn fill(stream: &Stream, into: &mut [u8]) -> io::Result<usize> {
+pub(super) async fn fill(stream: &Stream, into: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < into.len() {
         match stream.recv(&mut into[filled..]).await? {

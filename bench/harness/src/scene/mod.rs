@@ -3,6 +3,7 @@
 //! A scene's file has its rows, with their goals, beside the code that measures them.
 
 mod bulk;
+mod fetch;
 mod idle;
 mod many;
 mod noise;
@@ -32,6 +33,8 @@ pub(crate) enum Scene {
     Idle,
     /// Starts after SIGKILL, with much data and with many partitions.
     Restart,
+    /// Fetches of what is in memory, of what is on the disk, and of one small batch at a time.
+    Fetch,
 }
 
 /// The table from its top.
@@ -41,6 +44,7 @@ pub(crate) const SECTIONS: &[&[Section]] = &[
     many::SECTIONS,
     idle::SECTIONS,
     restart::SECTIONS,
+    fetch::SECTIONS,
     physical::SECTIONS,
     noise::SECTIONS,
 ];
@@ -55,6 +59,7 @@ impl Scene {
             Self::Many => many::run(bench).await,
             Self::Idle => idle::run(bench).await,
             Self::Restart => restart::run(bench).await,
+            Self::Fetch => fetch::run(bench).await,
         }
     }
 }

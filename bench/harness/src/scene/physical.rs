@@ -7,9 +7,9 @@ use engine_rt::Stream;
 
 use crate::bench::{Bench, GIB, Window};
 use crate::child::Child;
-use crate::client::{Client, Load, Outcome};
-use crate::part::send_frames;
-use crate::scene::{bulk, small};
+use crate::client::{Client, Consumer, Load, Outcome, consume};
+use crate::part::{receive_pieces, send_frames};
+use crate::scene::{bulk, fetch, small};
 use crate::table::{self, KRPS, MBPS, MICROS, MILLION, Section, row};
 
 /// Bytes of the measurement of a socket.
@@ -35,6 +35,22 @@ pub(super) const SECTIONS: &[Section] = &[
                 3,
             ),
             row("receive.cold.mbps", "", MBPS, 0),
+            row(
+                "send.1024.cpu",
+                "send 1 MiB pieces of memory that no cache has",
+                table::GIB,
+                3,
+            ),
+            row("send.1024.mbps", "", MBPS, 0),
+            row("send.256.cpu", "the same in 256 KiB pieces", table::GIB, 3),
+            row("send.256.mbps", "", MBPS, 0),
+            row(
+                "read.cpu",
+                "sequential direct reads, 1 MiB x 4",
+                table::GIB,
+                3,
+            ),
+            row("read.mbps", "", MBPS, 0),
             row("crc.cpu", "CRC-32C of 256 KiB from memory", table::GIB, 3),
             row(
                 "disk.256.allocated.cpu",
@@ -71,6 +87,13 @@ pub(super) const SECTIONS: &[Section] = &[
                 1,
             ),
             row("echo.small.krps", "", KRPS, 1),
+            row(
+                "echo.fetch.cpu",
+                "echo of fetches of a 1 KiB record, 16 connections",
+                MILLION,
+                1,
+            ),
+            row("echo.fetch.krps", "", KRPS, 1),
             row("echo.single.p50", "echo, 1 connection, p50", MICROS, 0),
             row("echo.single.p99", "p99", MICROS, 0),
             row(
@@ -118,7 +141,11 @@ pub(super) const SECTIONS: &[Section] = &[
 pub(super) async fn run(bench: &mut Bench) -> io::Result<()> {
     let cpu = bench.options.server_cpu;
     let dir = bench.options.data.to_string_lossy().into_owned();
-    for args in [&["alone"][..], &["disk", "--dir", &dir]] {
+    for args in [
+        &["alone"][..],
+        &["disk", "--dir", &dir],
+        &["read", "--dir", &dir],
+    ] {
         bench.quiet().await?;
         for (key, value) in Child::figures(args, cpu).await? {
             bench.add(&key, value)?;
@@ -126,6 +153,9 @@ pub(super) async fn run(bench: &mut Bench) -> io::Result<()> {
     }
     receive(bench, "warm", "1").await?;
     receive(bench, "cold", "64").await?;
+    send(bench, "1024", 1 << 20).await?;
+    send(bench, "256", 256 << 10).await?;
+    echo_fetch(bench).await?;
     let (many, one) = (small::many(bench)?, small::one(bench)?);
     let (echo, addr) = Child::serve(&["echo"], cpu).await?;
     for (key, load) in [("echo.small", &many), ("echo.single", &one)] {
@@ -156,6 +186,32 @@ async fn receive(bench: &mut Bench, name: &str, buffers: &str) -> io::Result<()>
     bench.add(&format!("receive.{name}.cpu"), cpu)?;
     let mbps = SOCKET_BYTES as f64 / 1e6 / window.seconds();
     bench.add(&format!("receive.{name}.mbps"), mbps)
+}
+
+async fn send(bench: &mut Bench, name: &str, piece: u64) -> io::Result<()> {
+    let piece = piece.to_string();
+    let args = ["send", "--piece", &piece];
+    let (child, addr) = Child::serve(&args, bench.options.server_cpu).await?;
+    let stream = Stream::connect(addr).await?;
+    receive_pieces(&stream, SOCKET_BYTES / WARM_SHARE).await?;
+    let load = receive_pieces(&stream, SOCKET_BYTES);
+    let ((), window) = bench.watch(child.pid(), load).await?;
+    let cpu = window.charged() / (SOCKET_BYTES as f64 / GIB);
+    bench.add(&format!("send.{name}.cpu"), cpu)?;
+    let mbps = SOCKET_BYTES as f64 / 1e6 / window.seconds();
+    bench.add(&format!("send.{name}.mbps"), mbps)
+}
+
+async fn echo_fetch(bench: &mut Bench) -> io::Result<()> {
+    let (echo, addr) = Child::serve(&["echo-fetch"], bench.options.server_cpu).await?;
+    let mut consumers = Vec::new();
+    for reading in fetch::one_by_one() {
+        consumers.push(Consumer::connect(addr, reading, 0).await?);
+    }
+    let bytes = fetch::one_by_one_bytes(bench);
+    let (consumers, _) = consume(consumers, bytes / WARM_SHARE).await?;
+    let ((_, outcome), window) = bench.watch(echo.pid(), consume(consumers, bytes)).await?;
+    requests(bench, "echo.fetch", &outcome, &window)
 }
 
 /// Sends `load` to a server, after a share of it that does not count.
