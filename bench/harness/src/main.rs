@@ -74,7 +74,10 @@ struct Options {
     /// Directory for the results; without it they are only printed.
     #[arg(long)]
     results: Option<PathBuf>,
-    /// The date, for the name of the results.
+    /// Name of the results' files.
+    #[arg(long, default_value = "limits")]
+    name: String,
+    /// The date.
     #[arg(long, default_value = "undated")]
     date: String,
     /// The commit that was built.
@@ -101,6 +104,12 @@ struct Options {
     /// One short round: to see that everything runs, and roughly how it stands.
     #[arg(long)]
     quick: bool,
+    /// Also an hour of steady load, once.
+    #[arg(long)]
+    full: bool,
+    /// Seconds of that hour.
+    #[arg(long, default_value_t = 3600)]
+    hour_seconds: u64,
     /// Only these scenes: for a look with a profiler. Goals whose parts are not measured are missed.
     #[arg(long, value_delimiter = ',', value_name = "SCENE")]
     only: Vec<Scene>,

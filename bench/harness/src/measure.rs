@@ -43,7 +43,9 @@ async fn measure(options: Options) -> io::Result<()> {
 /// The physical parts come first, as others are held against them; every other round goes through
 /// the rest backwards.
 fn order(options: &Options, round: usize) -> Vec<Scene> {
-    let chosen = |scene: &Scene| options.only.is_empty() || options.only.contains(scene);
+    let full = |scene: &Scene| *scene != Scene::Hour || (options.full && round == 0);
+    let chosen =
+        |scene: &Scene| options.only.contains(scene) || (options.only.is_empty() && full(scene));
     let all = Scene::value_variants().iter().copied();
     let mut scenes: Vec<Scene> = all.filter(chosen).collect();
     if round % 2 == 1 {

@@ -178,9 +178,10 @@ impl<'a> Report<'a> {
     pub(crate) fn write(&self) -> io::Result<()> {
         if let Some(dir) = &self.options.results {
             fs::create_dir_all(dir)?;
-            fs::write(dir.join("limits.md"), self.markdown())?;
+            let name = &self.options.name;
+            fs::write(dir.join(format!("{name}.md")), self.markdown())?;
             let json = serde_json::to_string_pretty(&self.json()).map_err(io::Error::other)?;
-            fs::write(dir.join("limits.json"), json + "\n")?;
+            fs::write(dir.join(format!("{name}.json")), json + "\n")?;
         }
         if let Some(readme) = &self.options.readme {
             let text = between(&fs::read_to_string(readme)?, &self.short())?;

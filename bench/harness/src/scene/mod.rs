@@ -4,12 +4,14 @@
 
 mod bulk;
 mod fetch;
+mod hour;
 mod idle;
 mod many;
 mod noise;
 mod physical;
 mod restart;
 mod small;
+mod steady;
 
 use std::io;
 
@@ -27,6 +29,8 @@ pub(crate) enum Scene {
     Bulk,
     /// One record a request: CPU, latency, write amplification.
     Small,
+    /// Latency while the journal turns over, segments roll and old ones are deleted.
+    Steady,
     /// 10,000 partitions: made, described, one record each at a steady rate.
     Many,
     /// Nothing to do: the start, memory, CPU.
@@ -35,12 +39,16 @@ pub(crate) enum Scene {
     Restart,
     /// Fetches of what is in memory, of what is on the disk, and of one small batch at a time.
     Fetch,
+    /// An hour of steady load: with `--full` only.
+    Hour,
 }
 
 /// The table from its top.
 pub(crate) const SECTIONS: &[&[Section]] = &[
     bulk::SECTIONS,
     small::SECTIONS,
+    steady::SECTIONS,
+    hour::SECTIONS,
     many::SECTIONS,
     idle::SECTIONS,
     restart::SECTIONS,
@@ -60,6 +68,8 @@ impl Scene {
             Self::Idle => idle::run(bench).await,
             Self::Restart => restart::run(bench).await,
             Self::Fetch => fetch::run(bench).await,
+            Self::Steady => steady::run(bench).await,
+            Self::Hour => hour::run(bench).await,
         }
     }
 }
