@@ -71,7 +71,7 @@ where
         task: None,
         canceled: false,
     }));
-    let body: LocalFuture = Box::pin(run(future, Rc::clone(&shared)));
+    let body: LocalFuture = Box::pin(run(Box::pin(future), Rc::clone(&shared)));
     match world::current() {
         World::Ring(reactor) => reactor.spawn(body, Origin::of::<F>()),
         World::Sim(context) => context.spawn(body),
@@ -79,9 +79,9 @@ where
     Task { shared }
 }
 
-/// Polls `future` to its end or until the handle cancels it, whichever is first.
-async fn run<T>(future: impl Future<Output = T>, shared: Rc<RefCell<Shared<T>>>) {
-    let mut future = Box::pin(future);
+/// Polls `future` to its end or until the handle cancels it, whichever is first. It comes in a box:
+/// what an async function is given it has room for twice.
+async fn run<T>(mut future: Pin<Box<impl Future<Output = T>>>, shared: Rc<RefCell<Shared<T>>>) {
     let output = poll_fn(|cx| {
         {
             let mut shared = shared.borrow_mut();

@@ -14,6 +14,7 @@ use crate::config::BrokerConfig;
 use crate::connection::Registry;
 use crate::fetch_session_cache::FetchSessions;
 use crate::futures::join_all;
+use crate::kept_answers::KeptAnswers;
 use crate::metrics::{Metrics, MetricsSnapshot};
 use crate::producer_ids::ProducerIds;
 use crate::propose::{Change, Propose, ProposeError};
@@ -28,6 +29,7 @@ pub struct Broker {
     pub(crate) metrics: Metrics,
     pub(crate) fetch_sessions: RefCell<FetchSessions>,
     pub(crate) producer_ids: ProducerIds,
+    pub(crate) kept_answers: RefCell<KeptAnswers>,
     pub(crate) request_bytes: Budget,
     pub(crate) response_bytes: Budget,
     pub(crate) connections: Registry,
@@ -88,6 +90,7 @@ impl Broker {
                 limits.fetch_session_partitions_max,
             )),
             producer_ids: ProducerIds::default(),
+            kept_answers: RefCell::new(KeptAnswers::new(limits.kept_answer_bytes_max)),
             request_bytes: Budget::new(limits.shard_request_bytes_max),
             response_bytes: Budget::new(limits.shard_response_bytes_max),
             connections: Registry::default(),

@@ -44,6 +44,8 @@ pub struct Limits {
     pub shard_request_bytes_max: usize,
     /// Bytes of fetched records of one shard that may wait to be sent.
     pub shard_response_bytes_max: usize,
+    /// Bytes of long answers about the metadata that one shard keeps for the next who asks.
+    pub kept_answer_bytes_max: usize,
     /// How long a client may hold bytes that others wait for while its own do not move.
     pub contended_patience: Duration,
     /// Most bytes of a fetch response (`fetch.max.bytes`).
@@ -70,7 +72,8 @@ impl Limits {
             connection_bytes_queued_max: 16 << 20,
             connection_requests_queued_max: 256,
             shard_request_bytes_max: memory_bytes / 2,
-            shard_response_bytes_max: memory_bytes / 2,
+            shard_response_bytes_max: memory_bytes / 2 - memory_bytes / 16,
+            kept_answer_bytes_max: memory_bytes / 16,
             contended_patience: Duration::from_secs(5),
             fetch_bytes_max: size("fetch.max.bytes"),
             fetch_sessions_max: slots.div_ceil(shards).min(slots),

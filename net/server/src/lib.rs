@@ -69,6 +69,7 @@ mod fetch_session_cache;
 mod frame_reader;
 mod futures;
 mod handlers;
+mod kept_answers;
 mod metrics;
 mod producer_ids;
 mod propose;

@@ -1,15 +1,20 @@
 //! One request as handlers see it, and the response they make.
 
+use std::ops::Range;
+
 use engine_rt::{Buf, BufMut, Instant, Piece};
 use engine_shard::ResidentRange;
-use net_wire::frame::encode_response;
-use net_wire::{ApiKey, Encoded, Message, Records, RequestHeader, WireError};
+use net_wire::frame::{FRAME_PREFIX_BYTES, encode_response};
+use net_wire::{ApiKey, Cut, Encoded, Message, Records, RequestHeader, WireError};
 use thiserror::Error;
 
 use crate::budget::Reservation;
 
 /// Bytes of a file in one piece, at most.
 const FILE_PIECE_MAX: usize = 256 << 10;
+/// Where a response has its correlation id, and where what follows is the same for every client.
+const CORRELATION_ID: Range<usize> = FRAME_PREFIX_BYTES..ANSWER_BODY_AT;
+const ANSWER_BODY_AT: usize = FRAME_PREFIX_BYTES + 4;
 
 /// A request, still in the bytes it came in.
 #[derive(Debug)]
@@ -76,9 +81,14 @@ impl Request {
         self.frame.len()
     }
 
+    /// The bytes of the body.
+    pub(crate) fn body_bytes(&self) -> &[u8] {
+        &self.frame[self.body_at..]
+    }
+
     /// The body, borrowed from the frame.
     pub(crate) fn body<'a, M: Message<'a>>(&'a self) -> Result<M, WireError> {
-        M::decode(&self.frame[self.body_at..], self.version)
+        M::decode(self.body_bytes(), self.version)
     }
 
     /// Record bytes of the body as a part of the frame's memory: nothing is copied.
@@ -91,6 +101,29 @@ impl Request {
     /// The response to this request.
     pub(crate) fn respond<'m, M: Message<'m>>(&self, body: &M) -> Outcome {
         self.respond_in(self.version, body, Vec::new())
+    }
+
+    /// The response whose frame answered an equal request before.
+    pub(crate) fn respond_again(&self, frame: &Buf) -> Response {
+        let mut start = frame[..ANSWER_BODY_AT].to_vec();
+        start[CORRELATION_ID].copy_from_slice(&self.correlation_id.to_be_bytes());
+        let rest = frame.slice(ANSWER_BODY_AT..frame.len());
+        let cut = Cut {
+            at: start.len(),
+            len: rest.len(),
+        };
+        let records = RecordPieces {
+            pieces: vec![Piece::Mem(rest)],
+            _pins: Vec::new(),
+        };
+        Response {
+            encoded: Encoded {
+                bytes: start,
+                cuts: vec![cut],
+            },
+            records: vec![records],
+            reservation: None,
+        }
     }
 
     /// The response whose [`Records::Cut`] fields stand for `records`, in their order.
@@ -138,6 +171,11 @@ pub(crate) struct Response {
 }
 
 impl Response {
+    /// The whole frame, of a response without records.
+    pub(crate) fn frame(&self) -> &[u8] {
+        &self.encoded.bytes
+    }
+
     /// Bytes on the wire.
     pub(crate) fn len(&self) -> usize {
         self.encoded.total_len()
@@ -228,7 +266,9 @@ impl Pieces {
 mod tests {
     use super::*;
     use net_wire::frame::{encode_request, encode_response};
-    use net_wire::messages::fetch::{FetchResponse, FetchableTopicResponse, PartitionData};
+    use net_wire::messages::fetch::{
+        FetchRequest, FetchResponse, FetchableTopicResponse, PartitionData,
+    };
     use net_wire::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
 
     fn fetch_response<'a>(records: &[Records<'a>]) -> FetchResponse<'a> {
@@ -274,6 +314,27 @@ mod tests {
         let part = request.share(decoded.topic_data[0].partition_data[0].records.unwrap());
         assert_eq!(&*part, b"some batch");
         assert!(part.same_block(&frame));
+    }
+
+    #[test]
+    fn an_answer_is_given_again_under_another_number() {
+        let answered = |id| {
+            let frame = frame_of(&encode_request(12, id, None, &FetchRequest::default()).unwrap());
+            Request::decode(frame, Instant::default()).unwrap()
+        };
+        let body = fetch_response(&[Records::Bytes(b"batch")]);
+        let first = answered(7).respond(&body).unwrap().unwrap();
+        let again = answered(8).respond_again(&Buf::copy_from_slice(first.frame()));
+        let second = answered(8).respond(&body).unwrap().unwrap();
+        let mut sent = Vec::new();
+        for piece in Response::pieces(std::slice::from_ref(&again)) {
+            let Piece::Mem(buf) = piece else {
+                panic!("an answer is memory")
+            };
+            sent.extend_from_slice(&buf);
+        }
+        assert_eq!(sent, second.frame());
+        assert_eq!(again.len(), second.len());
     }
 
     #[test]

@@ -170,7 +170,10 @@ async fn system_calls(bench: &mut Bench) -> io::Result<()> {
 async fn calls(bench: &Bench, partitions: i32) -> io::Result<Option<f64>> {
     let start = Start::new(&bench.options);
     filled(bench, &start, &[("a", partitions)]).await?.kill();
-    let table = bench.options.data.join("strace");
+    let table = bench.options.data.join(format!("strace.{partitions}"));
+    if table.exists() {
+        fs::remove_file(&table)?;
+    }
     let path = table.display().to_string();
     // As a process of its own (`-D`), so that the broker stays this one's child.
     let traced = start.again(&["strace", "-D", "-f", "-c", "-o", &path]);
@@ -184,7 +187,6 @@ async fn calls(bench: &Bench, partitions: i32) -> io::Result<Option<f64>> {
         let found = table.clone();
         let text = blocking(move || fs::read_to_string(found)).await;
         if let Some(total) = text.ok().and_then(|text| total(&text)) {
-            fs::remove_file(&table)?;
             return Ok(Some(total));
         }
         if now() > deadline {

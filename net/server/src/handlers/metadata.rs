@@ -16,6 +16,7 @@
 //!   an authorizer are all there are;
 //! - 10: topic ids in answers, 12: topics asked for by id (KIP-516).
 
+use std::mem;
 use std::rc::Rc;
 
 use cluster_meta::command::{NewTopic, create_topic};
@@ -32,8 +33,9 @@ use crate::broker::Broker;
 use crate::connection::Context;
 use crate::error_map::propose_code;
 use crate::handlers::create_topics::free_topic_id;
+use crate::kept_answers::Question;
 use crate::propose::{Change, ProposeError};
-use crate::request::{Outcome, Request};
+use crate::request::{Outcome, Request, Response};
 
 /// READ, WRITE, CREATE, DELETE, ALTER, DESCRIBE, `DESCRIBE_CONFIGS`, `ALTER_CONFIGS`: what an
 /// operation on a topic can be, a bit for each code of `AclOperation`.
@@ -47,13 +49,20 @@ const CREATIONS_MAX: usize = 1_000;
 
 pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     let broker = &context.broker;
+    if let Some(again) = answered_before(&context, &request) {
+        return Ok(Some(again));
+    }
     let body: MetadataRequest<'_> = request.body()?;
     let failures = create_missing(broker, &body).await;
     let cluster = broker.cluster();
-    let topics = broker.with_state(|state| describe(state, &body, request.version, &failures));
+    let (mut topics, changes) = broker.with_state(|state| {
+        let topics = describe(state, &body, request.version, &failures);
+        (topics, state.changes())
+    });
     for topic in &topics {
         broker.metrics.error(topic.error_code);
     }
+    let all_known = topics.iter().all(|topic| topic.error_code.is_none());
     let listener = &broker.config.listeners[context.listener];
     let mut response = MetadataResponse {
         brokers: vec![MetadataResponseBroker {
@@ -64,13 +73,37 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
         }],
         cluster_id: Some(&cluster.cluster_id),
         controller_id: cluster.node_id.0,
-        topics: topics.iter().map(|topic| topic.as_response()).collect(),
+        topics: topics.iter_mut().map(Described::as_response).collect(),
         ..MetadataResponse::default()
     };
     if body.include_cluster_authorized_operations {
         response.cluster_authorized_operations = CLUSTER_OPERATIONS;
     }
-    request.respond(&response)
+    let outcome = request.respond(&response);
+    if all_known && let Ok(Some(response)) = &outcome {
+        let question = question(&context, &request, changes);
+        let mut kept = broker.kept_answers.borrow_mut();
+        kept.keep(question, response.frame());
+    }
+    outcome
+}
+
+/// The answer to the same request before, if the metadata has not changed since.
+fn answered_before(context: &Context, request: &Request) -> Option<Response> {
+    let broker = &context.broker;
+    let question = question(context, request, broker.with_state(State::changes));
+    let kept = broker.kept_answers.borrow();
+    kept.find(question)
+        .map(|frame| request.respond_again(frame))
+}
+
+fn question<'a>(context: &Context, request: &'a Request, changes: u64) -> Question<'a> {
+    Question {
+        changes,
+        listener: context.listener,
+        version: request.version,
+        body: request.body_bytes(),
+    }
 }
 
 /// One topic of the answer, owned: the state it is read from is not borrowed while it is sent.
@@ -94,13 +127,14 @@ impl Described {
         }
     }
 
-    fn as_response(&self) -> MetadataResponseTopic<'_> {
+    /// What is sent of it; it has no partitions afterwards.
+    fn as_response(&mut self) -> MetadataResponseTopic<'_> {
         MetadataResponseTopic {
             error_code: self.error_code,
             name: self.name.as_deref(),
             topic_id: self.topic_id,
             is_internal: self.name.as_deref().is_some_and(is_internal),
-            partitions: self.partitions.clone(),
+            partitions: mem::take(&mut self.partitions),
             topic_authorized_operations: self.operations,
         }
     }
@@ -392,9 +426,9 @@ mod tests {
     #[test]
     fn internal_topics_are_marked() {
         let state = state_with(&[("__consumer_offsets", 1), ("t", 1)]);
-        let described = describe(&state, &ask(&["__consumer_offsets", "t"]), 9, &[]);
+        let mut described = describe(&state, &ask(&["__consumer_offsets", "t"]), 9, &[]);
         let internal = described
-            .iter()
+            .iter_mut()
             .map(|topic| topic.as_response().is_internal);
         assert_eq!(internal.collect::<Vec<_>>(), [true, false]);
     }

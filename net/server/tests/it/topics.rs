@@ -67,6 +67,32 @@ fn metadata_names_a_live_controller_and_the_listeners_address_in_every_version()
 }
 
 #[test]
+fn a_long_answer_that_was_kept_goes_with_the_next_change() {
+    with_node(&Setup::shards(1), |node| async move {
+        let client = node.connect().await;
+        client.create_topic("a", 1_000, &[]).await;
+        let all = MetadataRequest {
+            topics: None,
+            ..MetadataRequest::default()
+        };
+        let partitions = async |version| {
+            let answer = client.ask(version, &all).await;
+            let response: MetadataResponse<'_> = answer.decode();
+            let of_topic = |topic: &MetadataResponseTopic<'_>| topic.partitions.len();
+            response.topics.iter().map(of_topic).collect::<Vec<_>>()
+        };
+        for _ in 0..2 {
+            assert_eq!(partitions(12).await, [1_000]);
+            assert_eq!(partitions(9).await, [1_000]);
+        }
+        client.create_topic("b", 2, &[]).await;
+        assert_eq!(partitions(12).await, [1_000, 2]);
+        delete_topic(&client, "a").await;
+        assert_eq!(partitions(12).await, [2]);
+    });
+}
+
+#[test]
 fn topics_are_created_by_use_if_everybody_agrees() {
     let setup = Setup {
         settings: vec![("num.partitions", "3")],
