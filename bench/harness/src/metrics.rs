@@ -26,6 +26,16 @@ impl Metrics {
         value.ok_or_else(|| io::Error::other(format!("no metric {name}")))
     }
 
+    /// How much everything grew, but for what is the largest of something.
+    pub(crate) fn all_since(&self, earlier: &Self) -> Self {
+        let grew = self.0.iter().map(|(name, value)| {
+            let before = earlier.0.get(name).copied().unwrap_or_default();
+            let is_peak = name.contains("_max_");
+            (name.clone(), value - if is_peak { 0.0 } else { before })
+        });
+        Self(grew.collect())
+    }
+
     /// How much a counter grew.
     pub(crate) fn since(&self, earlier: &Self, name: &str) -> io::Result<f64> {
         Ok(self.get(name)? - earlier.get(name)?)

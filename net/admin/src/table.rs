@@ -87,7 +87,7 @@ pub(crate) const SHARD: &[Metric<ShardCounters>] = &[
 /// One value for each shard whose rounds are audited.
 #[rustfmt::skip]
 pub(crate) const AUDIT: &[Metric<TurnAudit>] = &[
-    Metric("flumen_reactor_audit_turn_cpu_max_seconds", Gauge, "The most of the CPU that a round had.", |audit| audit.cpu_max.as_secs_f64()),
+    Metric("flumen_reactor_audit_turn_cpu_max_seconds", Gauge, "The most of the CPU that a round had since this was asked last.", |audit| audit.cpu_max.as_secs_f64()),
     Metric("flumen_reactor_audit_voluntary_switches_total", Counter, "Times that a round waited for something.", |audit| audit.voluntary_switches as f64),
     Metric("flumen_reactor_audit_major_faults_total", Counter, "Pages that a round waited for to be read.", |audit| audit.major_faults as f64),
 ];

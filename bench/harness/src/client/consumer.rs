@@ -1,7 +1,9 @@
 //! Consumers: each fetches one partition, again and again, and drops what comes.
 
+use std::cell::Cell;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use engine_rt::{Buf, BufMut, Piece, Stream, Task, now, spawn};
 use net_wire::frame::{FRAME_PREFIX_BYTES, RESPONSE_BYTES_MIN};
@@ -129,10 +131,10 @@ impl Consumer {
         Ok(wanted - FRAME_PREFIX_BYTES)
     }
 
-    /// Fetches until `bytes` of batches have come.
-    async fn read(&mut self, bytes: u64) -> io::Result<Done> {
+    /// Fetches while that is wanted, by the bytes of batches that have come.
+    async fn read(&mut self, goes_on: impl Fn(u64) -> bool) -> io::Result<Done> {
         let (mut came, mut latencies) = (0, latencies());
-        while came < bytes {
+        while goes_on(came) {
             let started = now();
             let fetched = self.fetch().await?;
             if fetched.next.is_none() {
@@ -202,7 +204,7 @@ pub(crate) async fn consume(
     let started = now();
     let read = |mut consumer: Consumer| {
         spawn(async move {
-            let done = consumer.read(each).await?;
+            let done = consumer.read(|came| came < each).await?;
             Ok((consumer, done))
         })
     };
@@ -216,6 +218,11 @@ pub(crate) async fn consume(
     }
     outcome.elapsed = now() - started;
     Ok((consumers, outcome))
+}
+
+/// Lets a consumer read until it is told not to go on; the bytes that came.
+pub(crate) async fn read_while(mut consumer: Consumer, goes_on: Rc<Cell<bool>>) -> io::Result<u64> {
+    Ok(consumer.read(|_| goes_on.get()).await?.bytes)
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ use hdrhistogram::Histogram;
 pub(crate) use self::admin::{create_topics, first_answer, metadata_request, wait_until_led};
 pub(crate) use self::connection::Connection;
 use self::connection::Done;
-pub(crate) use self::consumer::{Consumer, FETCH_VERSION, Reading, consume};
+pub(crate) use self::consumer::{Consumer, FETCH_VERSION, Reading, consume, read_while};
 pub(crate) use self::frame::{
     Content, Frame, bulk_frames, shared_frames, single_frames, spread_frames,
 };

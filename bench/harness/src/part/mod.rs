@@ -5,6 +5,7 @@
 //! killed; the others print a figure a line, name and value apart by a tab.
 
 mod alone;
+mod beside;
 mod disk;
 mod echo;
 mod memory;
@@ -66,6 +67,21 @@ pub(crate) enum Part {
         #[arg(long)]
         dir: PathBuf,
     },
+    /// Small durable writes at planned times, alone and beside a reader.
+    Beside {
+        /// Where.
+        #[arg(long)]
+        dir: PathBuf,
+        /// Writes a second.
+        #[arg(long)]
+        rate: u64,
+        /// MB read a second.
+        #[arg(long)]
+        mbps: f64,
+        /// Of each of both.
+        #[arg(long)]
+        seconds: u64,
+    },
     /// Direct writes with a flush each.
     Disk {
         /// Where.
@@ -90,6 +106,19 @@ pub(crate) fn run(part: Part) -> io::Result<()> {
             Part::Null => serve(null::serve).await,
             Part::Alone => print(&alone::figures()?),
             Part::Read { dir } => print(&read::figures(&dir).await?),
+            Part::Beside {
+                dir,
+                rate,
+                mbps,
+                seconds,
+            } => {
+                let rates = beside::Rates {
+                    writes: rate,
+                    read: mbps * 1e6,
+                    seconds,
+                };
+                print(&beside::figures(&dir, rates).await?)
+            },
             Part::Disk { dir } => print(&disk::figures(&dir).await?),
         }
     })?

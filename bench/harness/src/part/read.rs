@@ -13,10 +13,10 @@ use super::disk::{Before, prepare, write_all};
 use crate::bench::GIB;
 
 /// Bytes of the file.
-pub(super) const FILE_BYTES: u64 = 1 << 30;
+const FILE_BYTES: u64 = 1 << 30;
 /// Bytes of one read, and reads in flight.
-const READ_BYTES: usize = 1 << 20;
-const DEPTH: usize = 4;
+pub(super) const READ_BYTES: usize = 1 << 20;
+pub(super) const DEPTH: usize = 4;
 
 pub(super) async fn figures(dir: &Path) -> io::Result<Vec<(String, f64)>> {
     let path = dir.join("physical-read");

@@ -3,6 +3,7 @@
 //! A scene's file has its rows, with their goals, beside the code that measures them.
 
 mod bulk;
+mod cold;
 mod fetch;
 mod hour;
 mod idle;
@@ -10,8 +11,11 @@ mod many;
 mod noise;
 mod physical;
 mod restart;
+mod sendfile;
+mod shards;
 mod small;
 mod steady;
+mod waiting;
 
 use std::io;
 
@@ -41,6 +45,14 @@ pub(crate) enum Scene {
     Fetch,
     /// An hour of steady load: with `--full` only.
     Hour,
+    /// Many fetches that wait beside small requests.
+    Waiting,
+    /// A consumer of old data beside producers.
+    Cold,
+    /// Old data in the kernel's pages: by direct I/O, by sendfile, and what the broker chooses.
+    Sendfile,
+    /// Two shards, a connection on one and its partition on the other.
+    Shards,
 }
 
 /// The table from its top.
@@ -53,6 +65,10 @@ pub(crate) const SECTIONS: &[&[Section]] = &[
     idle::SECTIONS,
     restart::SECTIONS,
     fetch::SECTIONS,
+    waiting::SECTIONS,
+    cold::SECTIONS,
+    sendfile::SECTIONS,
+    shards::SECTIONS,
     physical::SECTIONS,
     noise::SECTIONS,
 ];
@@ -70,6 +86,10 @@ impl Scene {
             Self::Fetch => fetch::run(bench).await,
             Self::Steady => steady::run(bench).await,
             Self::Hour => hour::run(bench).await,
+            Self::Waiting => waiting::run(bench).await,
+            Self::Cold => cold::run(bench).await,
+            Self::Sendfile => sendfile::run(bench).await,
+            Self::Shards => shards::run(bench).await,
         }
     }
 }

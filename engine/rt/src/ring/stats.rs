@@ -55,7 +55,7 @@ struct AuditCounters {
 /// What turns did that they should not do, where they are audited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TurnAudit {
-    /// The most of the CPU that a turn had.
+    /// The most of the CPU that a turn had since this was asked last.
     pub cpu_max: Duration,
     /// Times that a turn waited for something, which only the sleep between turns may.
     pub voluntary_switches: u64,
@@ -177,7 +177,7 @@ impl Counters {
             busy: nanos(&self.busy_nanos),
             registered_bytes: get(&self.registered_bytes),
             audit: self.audit.as_ref().map(|audit| TurnAudit {
-                cpu_max: nanos(&audit.cpu_nanos_max),
+                cpu_max: Duration::from_nanos(audit.cpu_nanos_max.swap(0, Ordering::Relaxed)),
                 voluntary_switches: get(&audit.voluntary_switches),
                 major_faults: get(&audit.major_faults),
             }),
