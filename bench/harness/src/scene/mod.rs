@@ -3,6 +3,7 @@
 //! A scene's file has its rows, with their goals, beside the code that measures them.
 
 mod bulk;
+mod bypass;
 mod cold;
 mod fetch;
 mod hour;
@@ -31,6 +32,8 @@ pub(crate) enum Scene {
     Physical,
     /// Large batches and batches of 64 records: CPU, throughput, write amplification.
     Bulk,
+    /// Through the journal or not: batches of several sizes over few and many partitions.
+    Bypass,
     /// One record a request: CPU, latency, write amplification.
     Small,
     /// Latency while the journal turns over, segments roll and old ones are deleted.
@@ -58,6 +61,7 @@ pub(crate) enum Scene {
 /// The table from its top.
 pub(crate) const SECTIONS: &[&[Section]] = &[
     bulk::SECTIONS,
+    bypass::SECTIONS,
     small::SECTIONS,
     steady::SECTIONS,
     hour::SECTIONS,
@@ -79,6 +83,7 @@ impl Scene {
         match self {
             Self::Physical => physical::run(bench).await,
             Self::Bulk => bulk::run(bench).await,
+            Self::Bypass => bypass::run(bench).await,
             Self::Small => small::run(bench).await,
             Self::Many => many::run(bench).await,
             Self::Idle => idle::run(bench).await,
