@@ -353,7 +353,7 @@ impl Loader<'_> {
             .borrow_mut()
             .stage_seal(self.files.disk_id(), self.segment.base_offset);
         match staged {
-            Some(write) => crate::write::write(partition, self.files, &write)
+            Some(write) => crate::write::write(partition, self.files, std::slice::from_ref(&write))
                 .await
                 .map_err(|e| self.io(&e)),
             None => Ok(()),

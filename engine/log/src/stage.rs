@@ -34,6 +34,16 @@ pub struct SegmentWrite {
 }
 
 impl SegmentWrite {
+    /// Whether it begins in the file where `other` ends.
+    pub fn follows(&self, other: &Self) -> bool {
+        self.segment_base == other.segment_base && self.file_pos == other.file_end()
+    }
+
+    /// Position in the file after its last byte.
+    pub(crate) fn file_end(&self) -> u64 {
+        self.file_pos + self.bytes.len() as u64
+    }
+
     /// The reference that the journal keeps of this write.
     pub fn extent(&self) -> Extent {
         Extent {

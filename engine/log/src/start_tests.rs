@@ -90,11 +90,11 @@ async fn stored(config: LogConfig, batches: usize, files: &SegmentFiles) -> (Vec
     for (at, (base, end)) in ends.iter().enumerate() {
         let staged = log.borrow_mut().stage(DISK, *base, *end, u64::MAX);
         if let Some(staged) = staged {
-            write(&log, files, &staged).await.expect("the disk works");
+            write(&log, files, &[staged]).await.expect("the disk works");
         }
         if at + 1 < ends.len() {
             let seal = log.borrow_mut().stage_seal(DISK, *base);
-            write(&log, files, &seal.expect("rolled"))
+            write(&log, files, &[seal.expect("rolled")])
                 .await
                 .expect("the disk works");
         }

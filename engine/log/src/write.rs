@@ -15,26 +15,31 @@ use crate::stage::SegmentWrite;
 const ALLOCATE_MIN: u64 = 64 << 10;
 const ALLOCATE_MAX: u64 = 64 << 20;
 
-/// Writes and flushes `write`; then the partition knows its bytes as written. The file's name is
-/// durable too. Concurrent writes to one segment may finish in any order.
+/// Writes and flushes `writes`, at least one, of which each follows the one before in its file, as one
+/// write; then the partition knows their bytes as written. The file's name is durable too.
+/// Concurrent writes to one segment may finish in any order.
 pub async fn write(
     partition: &Rc<RefCell<PartitionLog>>,
     files: &SegmentFiles,
-    write: &SegmentWrite,
+    writes: &[SegmentWrite],
 ) -> io::Result<()> {
+    assert!(
+        writes.is_sorted_by(|before, after| after.follows(before)),
+        "writes with a gap between them"
+    );
+    let (first, last) = (&writes[0], &writes[writes.len() - 1]);
     let (id, named) = {
         let log = partition.borrow();
-        let segment = log.segment(write.segment_base);
+        let segment = log.segment(first.segment_base);
         // Flushed blocks have a durable name.
         (log.id(), segment.is_some_and(|segment| segment.written > 0))
     };
     let file = if named {
-        files.open(id, write.segment_base).await?
+        files.open(id, first.segment_base).await?
     } else {
-        files.create(id, write.segment_base).await?
+        files.create(id, first.segment_base).await?
     };
-    let end = write.file_pos + write.bytes.len() as u64;
-    if let Some((from, len)) = reserve(partition, write.segment_base, end) {
+    if let Some((from, len)) = reserve(partition, first.segment_base, last.file_end()) {
         match file.allocate(from, len).await {
             // What is reserved goes beyond what is written now, for which there may be room.
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {},
@@ -46,22 +51,33 @@ pub async fn write(
     } else {
         Durability::Durable
     };
-    file.write_at(write.file_pos, write.bytes.clone(), durability)
-        .await?;
-    if let Some(size) = write.seals_at {
+    if writes.len() == 1 {
+        let bytes = first.bytes.clone();
+        file.write_at(first.file_pos, bytes, durability).await?;
+    } else {
+        let bytes = writes.iter().map(|write| write.bytes.clone()).collect();
+        file.write_bufs_at(first.file_pos, bytes, durability)
+            .await?;
+    }
+    if let Some(size) = last.seals_at {
         file.set_len(size).await?;
         file.sync().await?;
     }
-    let mut log = partition.borrow_mut();
-    // The segment may have been deleted meanwhile.
-    if let Some(segment) = log.segment_mut(write.segment_base) {
-        segment.sealed |= write.seals_at.is_some();
-        segment.flushed(write.from);
-    }
-    if write.seals_at.is_some() {
-        log.tail.drop_prefix(write.segment_base);
-    }
+    written(&mut partition.borrow_mut(), writes);
     Ok(())
+}
+
+fn written(log: &mut PartitionLog, writes: &[SegmentWrite]) {
+    for write in writes {
+        // The segment may have been deleted meanwhile.
+        if let Some(segment) = log.segment_mut(write.segment_base) {
+            segment.sealed |= write.seals_at.is_some();
+            segment.flushed(write.from);
+        }
+        if write.seals_at.is_some() {
+            log.tail.drop_prefix(write.segment_base);
+        }
+    }
 }
 
 /// Space to reserve so that the file reaches `end`: doubling, so that small partitions stay small

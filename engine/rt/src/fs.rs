@@ -30,6 +30,9 @@ pub struct OpenOptions {
     pub read_only: bool,
 }
 
+/// Most buffers of one write.
+pub const BUFS_MAX: usize = 64;
+
 /// An open file of the current executor, with `O_DIRECT` where the file system has it. Clones share
 /// the descriptor.
 #[derive(Clone, Debug)]
@@ -128,6 +131,26 @@ impl File {
             buf.len()
         );
         file_dispatch!(self, file => file.write_at(pos, buf, durability).await)
+    }
+
+    /// Writes all of `bufs`, one behind the other, from `pos` on, as one write with one flush: what
+    /// [`File::write_at`] says holds for each. At least one, and at most [`BUFS_MAX`].
+    pub async fn write_bufs_at(
+        &self,
+        pos: u64,
+        bufs: Vec<Buf>,
+        durability: Durability,
+    ) -> io::Result<()> {
+        assert!(
+            (1..=BUFS_MAX).contains(&bufs.len()),
+            "{} buffers",
+            bufs.len()
+        );
+        assert!(
+            pos.is_multiple_of(BLOCK_BYTES as u64) && bufs.iter().all(Buf::is_block_aligned),
+            "unaligned position {pos} or buffer"
+        );
+        file_dispatch!(self, file => file.write_bufs_at(pos, bufs, durability).await)
     }
 
     /// Reads up to `len` bytes at `pos`, fewer only at the end of the file. Position and length are

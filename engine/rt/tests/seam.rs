@@ -50,7 +50,7 @@ suite! {
     executors: mailbox_holds_back_its_senders, mailbox_tells_of_its_ends,
         oneshot_tells_of_a_dropped_sender, join_waits_for_the_end,
         tasks_die_with_their_executor, thousands_of_round_trips;
-    files: what_is_written_is_read, reads_end_with_the_file, allocated_bytes_are_zero,
+    files: what_is_written_is_read, buffers_are_written_one_behind_the_other, reads_end_with_the_file, allocated_bytes_are_zero,
         lengths_change, open_modes, misaligned_requests_panic, writers_side_by_side,
         resident_ranges;
     names: directories, renaming_replaces, places_and_space, locks_exclude;

@@ -103,6 +103,8 @@ fn without_a_threshold_nothing_is_a_stall() {
     });
 }
 
+const WAITS: u64 = 20;
+
 #[test]
 fn an_audit_counts_what_turns_wait_for() {
     let audited = |name: &'static str, blocks: bool| -> TurnAudit {
@@ -115,7 +117,9 @@ fn an_audit_counts_what_turns_wait_for() {
             later().await;
             let time = Duration::from_millis(5);
             if blocks {
-                spawn(waits(time)).await;
+                for _ in 0..WAITS {
+                    spawn(waits(time / WAITS as u32)).await;
+                }
             } else {
                 spawn(computes(time)).await;
             }
@@ -123,10 +127,11 @@ fn an_audit_counts_what_turns_wait_for() {
             counted(name).audit.expect("it was asked for")
         })
     };
+    // A thread that computes may still wait for the kernel, for memory say.
     let computed = audited("computes", false);
-    assert_eq!(computed.voluntary_switches, 0);
+    assert!(computed.voluntary_switches < WAITS / 2, "{computed:?}");
     assert!(computed.cpu_max > Duration::from_millis(1), "{computed:?}");
     let waited = audited("waits", true);
-    assert!(waited.voluntary_switches >= 1, "{waited:?}");
+    assert!(waited.voluntary_switches >= WAITS, "{waited:?}");
     assert!(waited.cpu_max < Duration::from_millis(5), "{waited:?}");
 }

@@ -14,12 +14,13 @@ use std::time::Duration;
 use engine_log::entry::{
     BATCH_HEADER_BYTES, EncodedEntry, SegmentPos, encode_batch, encode_extent,
 };
-use engine_log::{Assigned, Candidate, SegmentWrite, StoredBatch, load, stamp, write};
+use engine_log::{Assigned, Candidate, StoredBatch, load, stamp};
 use engine_rt::mutant::{self, Mutant};
 use engine_rt::{Buf, BufMut, spawn, wall_clock_ms};
-use engine_wal::{EntryKind, ExtentGuard, Placed};
+use engine_wal::{EntryKind, Placed};
 
 use crate::api::{Appended, ProduceBatch, ShardError};
+use crate::extents::Extent;
 use crate::shard::Shard;
 use crate::slot::Slot;
 
@@ -302,33 +303,14 @@ impl Shard {
         slot.log
             .borrow_mut()
             .wait_for(placed.frame, Some(Rc::clone(&flushed)));
-        let guard = self.journal().hold_extent(placed.frame);
-        let under_way = self.begin_work();
-        let (shard, slot) = (Rc::clone(self), Rc::clone(slot));
-        spawn(async move {
-            shard.write_extent(slot, staged, flushed, guard).await;
-            drop(under_way);
-        })
-        .detach();
+        let extent = Extent {
+            staged,
+            flushed,
+            guard: self.journal().hold_extent(placed.frame),
+            under_way: self.begin_work(),
+        };
+        self.carry_extent(slot, extent);
         placed.frame
-    }
-
-    async fn write_extent(
-        self: Rc<Self>,
-        slot: Rc<Slot>,
-        staged: SegmentWrite,
-        flushed: Rc<Cell<bool>>,
-        guard: ExtentGuard,
-    ) {
-        match write(&slot.log, &self.files, &staged).await {
-            Ok(()) => {
-                self.stats.borrow_mut().segment_bytes += staged.bytes.len() as u64;
-                flushed.set(true);
-                guard.flushed();
-                slot.advance(self.durable_frame.get());
-            },
-            Err(error) => Self::fence(&slot, &error),
-        }
     }
 
     /// A segment write failed: the partition takes nothing more in this life.

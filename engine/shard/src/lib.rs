@@ -10,6 +10,7 @@
 mod api;
 mod append;
 mod checkpoint;
+mod extents;
 mod fetch;
 mod housekeeping;
 mod inspect;

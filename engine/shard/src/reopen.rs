@@ -21,6 +21,7 @@ const PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 
 /// A read or a bypassed append: the state that it works on is not exchanged before it ends.
+#[derive(Debug)]
 pub(crate) struct UnderWay(Rc<Shard>);
 
 impl Drop for UnderWay {

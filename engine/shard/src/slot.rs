@@ -6,6 +6,8 @@ use std::rc::{Rc, Weak};
 use engine_log::PartitionLog;
 use engine_rt::Event;
 
+use crate::extents::Extents;
+
 /// Watchers that are gone are forgotten once there are this many.
 const WATCHERS_PRUNED_AT: usize = 64;
 
@@ -23,6 +25,8 @@ pub(crate) struct Slot {
     /// Whether write-behind is carrying its bytes, and those of which segment.
     pub writing: Cell<bool>,
     pub carrying: Cell<Option<i64>>,
+    /// Large batches on their way to its segment.
+    pub extents: Extents,
     /// Changes other than appends that are in the journal but not in force yet.
     pub changing: Cell<usize>,
     /// Whether it is in line for giving back memory.
@@ -41,6 +45,7 @@ impl Slot {
             dirty: Cell::new(false),
             writing: Cell::new(false),
             carrying: Cell::new(None),
+            extents: Extents::default(),
             changing: Cell::new(0),
             in_tail_order: Cell::new(false),
             watchers: RefCell::new(Vec::new()),

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::rc::Rc;
+use std::slice::from_ref;
 use std::time::Duration;
 
 use engine_log::segment::layout::CHUNK_BYTES;
@@ -183,7 +184,7 @@ impl Shard {
                 }
             };
             let Some(staged) = staged else { return Ok(()) };
-            write(&slot.log, &self.files, &staged).await?;
+            write(&slot.log, &self.files, from_ref(&staged)).await?;
             let mut stats = self.stats.borrow_mut();
             stats.segment_bytes += staged.bytes.len() as u64;
             stats.segments_sealed += u64::from(staged.seals_at.is_some());

@@ -11,7 +11,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::helpers;
-use super::ops::{Op, Request};
+use super::ops::{Op, Request, Slices};
 use super::reactor::Reactor;
 use super::sys;
 use crate::buf::{BLOCK_BYTES, Buf, BufMut};
@@ -180,6 +180,52 @@ impl File {
                 },
             );
         }
+    }
+
+    pub(crate) async fn write_bufs_at(
+        &self,
+        pos: u64,
+        bufs: Vec<Buf>,
+        durability: Durability,
+    ) -> io::Result<()> {
+        let all: usize = bufs.iter().map(|buf| buf.len()).sum();
+        let request = Request::WriteBufs {
+            file: Arc::clone(&self.shared.descriptor),
+            bufs,
+            slices: Slices::default(),
+            pos,
+            durable: durability == Durability::Durable,
+        };
+        let (done, request) = Op::start(&self.shared.reactor, request).await;
+        let Request::WriteBufs { bufs, .. } = request else {
+            unreachable!("a write comes back as a write")
+        };
+        let done = match done {
+            Err(error) if is_passing(&error) => 0,
+            Ok(0) if all > 0 => return Err(io::ErrorKind::WriteZero.into()),
+            done => whole_blocks(done?, all),
+        };
+        self.write_rest(pos, &bufs, done, durability).await
+    }
+
+    /// Writes what a short write left out, buffer by buffer.
+    async fn write_rest(
+        &self,
+        mut pos: u64,
+        bufs: &[Buf],
+        mut done: usize,
+        durability: Durability,
+    ) -> io::Result<()> {
+        for buf in bufs {
+            let here = done.min(buf.len());
+            if here < buf.len() {
+                let rest = buf.slice(here..);
+                self.write_at(pos + here as u64, rest, durability).await?;
+            }
+            done -= here;
+            pos += buf.len() as u64;
+        }
+        Ok(())
     }
 
     pub(crate) async fn read_at(&self, pos: u64, len: usize) -> io::Result<Buf> {

@@ -40,8 +40,30 @@ pub(super) enum Request {
         pos: u64,
         durable: bool,
     },
+    /// Write all of `bufs` at `pos`, one behind the other.
+    WriteBufs {
+        file: Arc<Descriptor>,
+        bufs: Vec<Buf>,
+        slices: Slices,
+        pos: u64,
+        durable: bool,
+    },
     /// `fdatasync(2)`.
     Sync { file: Arc<Descriptor> },
+}
+
+/// Where the buffers of a write are, as the kernel wants to know it.
+#[derive(Default)]
+pub(super) struct Slices(Vec<libc::iovec>);
+
+impl Slices {
+    fn set(&mut self, bufs: &[Buf]) {
+        self.0.clear();
+        self.0.extend(bufs.iter().map(|buf| libc::iovec {
+            iov_base: buf.as_ptr().cast_mut().cast(),
+            iov_len: buf.len(),
+        }));
+    }
 }
 
 impl Request {
@@ -86,6 +108,22 @@ impl Request {
                         .rw_flags(flags)
                         .build()
                 }
+            },
+            Self::WriteBufs {
+                file,
+                bufs,
+                slices,
+                pos,
+                durable,
+            } => {
+                // The list of slices has a block of its own, which does not move with the request.
+                slices.set(bufs);
+                let fd = types::Fd(file.as_raw_fd());
+                let flags = if *durable { libc::RWF_DSYNC } else { 0 };
+                opcode::Writev::new(fd, slices.0.as_ptr(), slices.0.len() as u32)
+                    .offset(*pos)
+                    .rw_flags(flags)
+                    .build()
             },
             Self::Sync { file } => opcode::Fsync::new(types::Fd(file.as_raw_fd()))
                 .flags(types::FsyncFlags::DATASYNC)

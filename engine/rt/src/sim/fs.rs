@@ -8,7 +8,7 @@ use super::Context;
 use super::disk::{DiskOp, OpenFile, State, SyncOp, Work, WriteOp};
 use super::prng::Prng;
 use super::reply::Reply;
-use crate::buf::Buf;
+use crate::buf::{Buf, BufMut};
 use crate::fs::{Durability, OpenOptions, Place, Space, cut_out, whole_blocks_around};
 
 /// Has the disk of the current node do `work` when the operation ends, and waits for it.
@@ -85,6 +85,21 @@ impl File {
         let write = Work::Write(WriteOp::new(&self.open, pos, buf, durable, answer));
         self.submit(DiskOp::Write, write);
         reply.await
+    }
+
+    pub(crate) async fn write_bufs_at(
+        &self,
+        pos: u64,
+        bufs: Vec<Buf>,
+        durability: Durability,
+    ) -> io::Result<()> {
+        let mut joined = BufMut::with_capacity(bufs.iter().map(|buf| buf.len()).sum());
+        let mut at = 0;
+        for buf in &bufs {
+            joined[at..at + buf.len()].copy_from_slice(buf);
+            at += buf.len();
+        }
+        self.write_at(pos, joined.freeze(), durability).await
     }
 
     pub(crate) async fn sync(&self) -> io::Result<()> {

@@ -39,6 +39,26 @@ pub(crate) async fn what_is_written_is_read() {
     }
 }
 
+pub(crate) async fn buffers_are_written_one_behind_the_other() {
+    let dir = Dir::new().await;
+    let file = dir.file("data").await;
+    for durability in [Durability::Volatile, Durability::Durable] {
+        let sizes = [1, 300, 16, 1].map(|blocks| blocks * BLOCK_BYTES);
+        let bufs = sizes.map(|size| pattern(size as u64, size));
+        file.write_bufs_at(3 * BLOCK, bufs.to_vec(), durability)
+            .await
+            .unwrap();
+        let mut pos = 3 * BLOCK;
+        for expected in &bufs {
+            let read = file.read_at(pos, expected.len()).await.unwrap();
+            assert!(*read == **expected, "{} bytes at {pos}", expected.len());
+            pos += expected.len() as u64;
+        }
+        assert_eq!(file.len().await.unwrap(), pos);
+        file.set_len(0).await.unwrap();
+    }
+}
+
 pub(crate) async fn reads_end_with_the_file() {
     let dir = Dir::new().await;
     let file = dir.file("data").await;
