@@ -2,7 +2,7 @@
 
 use std::hint::black_box;
 
-use bench_micro::batches::{BATCH_RECORDS, Content, VALUE_BYTES, batch};
+use bench_micro::batches::{BATCH_RECORDS, Content, VALUE_BYTES, batch, random_batch};
 use bench_micro::cases::PRODUCE_VERSION;
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
@@ -10,6 +10,8 @@ use engine_rt::{Buf, BufMut};
 use net_wire::batch::{Limits, check_batch, crc32c};
 use net_wire::codec::{Codec, Codecs};
 
+const TINY_RECORDS: usize = 2560;
+const TINY_BYTES: usize = 100;
 const BULK_BYTES: usize = 256 << 10;
 /// Memory that no cache holds.
 const COLD_BYTES: usize = 512 << 20;
@@ -33,8 +35,22 @@ fn check(group: &mut BenchmarkGroup<'_, WallTime>, records: usize, codec: Codec)
     });
 }
 
+/// As many bytes as a large batch in records of 100 bytes: what counts is the record.
+fn check_tiny(group: &mut BenchmarkGroup<'_, WallTime>) {
+    let bytes = random_batch(TINY_RECORDS, TINY_BYTES, 0, 7).expect("a batch of known values");
+    let (limits, mut codecs) = (Limits::default(), Codecs::new());
+    group.throughput(Throughput::Elements(TINY_RECORDS as u64));
+    group.bench_function(format!("{TINY_RECORDS} x {TINY_BYTES} B"), |bencher| {
+        bencher.iter(|| {
+            let checked = check_batch(&bytes, PRODUCE_VERSION, &limits, 0, &mut codecs);
+            checked.expect("a batch made here passes")
+        });
+    });
+}
+
 fn checks(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("check");
+    check_tiny(&mut group);
     check(&mut group, 1, Codec::None);
     for codec in Codec::ALL {
         check(&mut group, BATCH_RECORDS, codec);

@@ -130,7 +130,7 @@ impl<'a> Reader<'a> {
             .map(|raw| (raw >> 1) as i64 ^ -((raw & 1) as i64))
     }
 
-    /// Most varints are lengths and deltas of one byte.
+    /// Most varints are lengths and deltas of one or two bytes.
     #[inline]
     fn uvarlong(&mut self, bytes_max: usize) -> Result<u64> {
         match self.rest {
@@ -138,10 +138,15 @@ impl<'a> Reader<'a> {
                 self.rest = rest;
                 Ok(u64::from(*byte))
             },
+            [low, high @ 0..0x80, rest @ ..] => {
+                self.rest = rest;
+                Ok(u64::from(*low & 0x7f) | u64::from(*high) << 7)
+            },
             _ => self.long_uvarlong(bytes_max),
         }
     }
 
+    #[cold]
     fn long_uvarlong(&mut self, bytes_max: usize) -> Result<u64> {
         let mut value = 0_u64;
         for (position, &byte) in self.rest.iter().take(bytes_max).enumerate() {

@@ -1,7 +1,7 @@
 //! Whether a batch of a producer may be appended: the checks of Kafka's broker, in its order.
 
 use super::error::{BatchError, RECORD_ERRORS_MAX, RecordFault, RecordFaultKind};
-use super::record::Record;
+use super::record::Glance;
 use super::{BatchHeader, BatchView, NO_TIMESTAMP, RecordIter, TimestampType};
 use crate::codec::{Codec, Codecs};
 
@@ -170,8 +170,11 @@ impl Scan {
             max_timestamp_offset_delta: 0,
             faults: Vec::new(),
         };
-        for (record, index) in RecordIter::new(header, records).zip(0..) {
+        let mut records = RecordIter::new(header, records);
+        let mut index = 0;
+        while let Some(record) = records.glance() {
             scan.record(index, &record?, header, limits, now_ms)?;
+            index += 1;
         }
         if scan.faults.is_empty() {
             Ok(scan)
@@ -180,10 +183,11 @@ impl Scan {
         }
     }
 
+    #[inline]
     fn record(
         &mut self,
         index: i32,
-        record: &Record<'_>,
+        record: &Glance,
         header: &BatchHeader,
         limits: &Limits,
         now_ms: i64,
@@ -234,13 +238,13 @@ impl Scan {
 }
 
 fn record_fault(
-    record: &Record<'_>,
+    record: &Glance,
     timestamp: i64,
     header: &BatchHeader,
     limits: &Limits,
     now_ms: i64,
 ) -> Option<RecordFaultKind> {
-    if limits.compacted && record.key.is_none() {
+    if limits.compacted && !record.has_key {
         return Some(RecordFaultKind::NoKey);
     }
     if header.attributes.timestamp_type() == TimestampType::LogAppendTime {

@@ -106,6 +106,71 @@ impl<'a> Record<'a> {
     }
 }
 
+/// What a check of a batch looks at in each record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Glance {
+    pub(super) offset_delta: i32,
+    pub(super) timestamp_delta: i64,
+    pub(super) has_key: bool,
+}
+
+impl Glance {
+    /// Looks at a record in front of `payload` that is as most are: well formed, without headers, all
+    /// lengths and deltas in three bytes. `None` for any other, which is read in full. A large batch of
+    /// small records is little else than this.
+    #[inline]
+    fn at(payload: &[u8]) -> Option<(Self, &[u8])> {
+        let (len, rest) = short_varint(payload)?;
+        let (body, rest) = rest.split_at_checked(usize::try_from(len).ok()?)?;
+        let (_attributes, body) = body.split_first()?;
+        let (timestamp_delta, body) = short_varint(body)?;
+        let (offset_delta, body) = short_varint(body)?;
+        let (key_len, body) = short_varint(body)?;
+        let body = skip_bytes(key_len, body)?;
+        let (value_len, body) = short_varint(body)?;
+        let body = skip_bytes(value_len, body)?;
+        let glance = Self {
+            offset_delta,
+            timestamp_delta: timestamp_delta.into(),
+            has_key: key_len >= 0,
+        };
+        // No headers, and nothing behind.
+        (body == [0]).then_some((glance, rest))
+    }
+}
+
+impl From<Record<'_>> for Glance {
+    fn from(record: Record<'_>) -> Self {
+        Self {
+            offset_delta: record.offset_delta,
+            timestamp_delta: record.timestamp_delta,
+            has_key: record.key.is_some(),
+        }
+    }
+}
+
+/// A zigzag varint of at most three bytes.
+#[inline]
+fn short_varint(bytes: &[u8]) -> Option<(i32, &[u8])> {
+    let septet = |byte: u8| u32::from(byte & 0x7f);
+    let (raw, rest) = match *bytes {
+        [a @ 0..0x80, ref rest @ ..] => (septet(a), rest),
+        [a, b @ 0..0x80, ref rest @ ..] => (septet(a) | septet(b) << 7, rest),
+        [a, b, c @ 0..0x80, ref rest @ ..] => (septet(a) | septet(b) << 7 | septet(c) << 14, rest),
+        _ => return None,
+    };
+    Some(((raw >> 1) as i32 ^ -((raw & 1) as i32), rest))
+}
+
+/// Bytes of that length, -1 for null.
+#[inline]
+fn skip_bytes(len: i32, bytes: &[u8]) -> Option<&[u8]> {
+    if len == -1 {
+        return Some(bytes);
+    }
+    bytes.get(usize::try_from(len).ok()?..)
+}
+
 /// The records of a payload that is not, or no longer, compressed.
 ///
 /// Yields as many as the header announces, then [`BatchError::TrailingBytes`] if bytes are left.
@@ -146,6 +211,19 @@ impl<'a> RecordIter<'a> {
             });
         }
         Ok(record)
+    }
+
+    /// As `next`, where little of the record is wanted.
+    #[inline]
+    pub(super) fn glance(&mut self) -> Option<Result<Glance, BatchError>> {
+        if self.index < self.count
+            && let Some((glance, rest)) = Glance::at(self.reader.rest())
+        {
+            self.index += 1;
+            self.reader = Reader::new(rest, false);
+            return Some(Ok(glance));
+        }
+        self.next().map(|record| record.map(Glance::from))
     }
 
     fn end(&mut self) -> Option<Result<Record<'a>, BatchError>> {

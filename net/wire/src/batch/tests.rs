@@ -1,3 +1,4 @@
+use super::record::Glance;
 use super::*;
 use proptest::prelude::*;
 
@@ -310,5 +311,33 @@ proptest! {
         let header = BatchHeader { record_count: records_count, ..header };
         // As many results as bytes at most, whatever the header announces.
         prop_assert!(RecordIter::new(&header, &noise).count() <= noise.len() + 1);
+    }
+
+    #[test]
+    fn a_glance_sees_what_reading_does(
+        records in records(),
+        plain: bool,
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+    ) {
+        // Small deltas and no headers, as most records are, or anything.
+        let records: Vec<_> = records
+            .into_iter()
+            .map(|(timestamp, key, value, headers)| {
+                if plain { (timestamp % 1000, key, value, Vec::new()) } else { (timestamp, key, value, headers) }
+            })
+            .collect();
+        let bytes = build(BatchBuilder::new(), &records);
+        let (batch, _) = BatchView::split(&bytes).unwrap();
+        let mut payload = batch.payload().to_vec();
+        for (at, byte) in changes {
+            let at = at.index(payload.len());
+            payload[at] = byte;
+        }
+        let read: Vec<_> = RecordIter::new(batch.header(), &payload)
+            .map(|record| record.map(Glance::from))
+            .collect();
+        let mut iter = RecordIter::new(batch.header(), &payload);
+        let glanced: Vec<_> = std::iter::from_fn(|| iter.glance()).collect();
+        prop_assert_eq!(glanced, read);
     }
 }
