@@ -52,9 +52,18 @@ impl Start {
         }
     }
 
-    /// More arguments; of one that is named twice the later counts.
+    /// More arguments, none of which it has.
     pub(crate) fn args(mut self, args: &[&str]) -> Self {
         self.args.extend(args.iter().map(|&arg| arg.to_owned()));
+        self
+    }
+
+    /// Another value for an argument, which may have one.
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        if let Some(at) = self.args.iter().position(|arg| arg == name) {
+            self.args.drain(at..(at + 2).min(self.args.len()));
+        }
+        self.args.extend([name.to_owned(), value.to_owned()]);
         self
     }
 

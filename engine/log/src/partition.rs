@@ -103,6 +103,15 @@ struct Pending {
     end_pos: u64,
 }
 
+/// Adds to a queue that in most of many partitions has one element: the first gets room for itself
+/// alone, where the library would make some for four.
+pub(crate) fn push_sparing<T>(queue: &mut VecDeque<T>, value: T) {
+    if queue.capacity() == 0 {
+        queue.reserve_exact(1);
+    }
+    queue.push_back(value);
+}
+
 /// A partition's log.
 #[derive(Debug)]
 pub struct PartitionLog {
@@ -263,7 +272,7 @@ impl PartitionLog {
         };
         if !self.segments.back().is_some_and(fits) {
             let segment = Segment::new(self.id, self.next_offset, candidate.now_ms);
-            self.segments.push_back(segment);
+            push_sparing(&mut self.segments, segment);
         }
         let active = self.segments.back_mut().expect("just made sure");
         let at = SegmentPos {
@@ -277,7 +286,7 @@ impl PartitionLog {
 
     /// Takes a stamped batch whose place was assigned. [`PartitionLog::wait_for`] must follow.
     pub fn store(&mut self, batch: StoredBatch) {
-        self.pending.push_back(Pending {
+        let pending = Pending {
             last_offset: batch.last_offset,
             frame: u64::MAX,
             extent_flushed: None,
@@ -285,7 +294,8 @@ impl PartitionLog {
             max_timestamp_offset: batch.base_offset + i64::from(batch.max_timestamp_delta),
             segment_base: batch.at.segment_base,
             end_pos: batch.end_pos(),
-        });
+        };
+        push_sparing(&mut self.pending, pending);
         self.tail.push(batch);
     }
 

@@ -7,7 +7,7 @@ use crate::bytes::{Fields, Take};
 use crate::entry::SegmentPos;
 use crate::epochs::LeaderEpochs;
 use crate::ids::TopicPartition;
-use crate::partition::{LogConfig, PartitionLog};
+use crate::partition::{LogConfig, PartitionLog, push_sparing};
 use crate::producer::ProducerStates;
 use crate::segment::Segment;
 use crate::segment::layout::POSITION_MAX;
@@ -125,7 +125,7 @@ impl PartitionLog {
             at,
             bytes: owned(unwritten),
         });
-        self.segments.push_back(segment);
+        push_sparing(&mut self.segments, segment);
         Some(())
     }
 }
@@ -218,7 +218,7 @@ mod tests {
             (segment.durable - segment.written) as usize
         ]);
         log.tail.set_prefix(Prefix { at, bytes });
-        log.segments.push_back(segment);
+        push_sparing(&mut log.segments, segment);
     }
 
     fn decode(bytes: &[u8]) -> Option<PartitionLog> {

@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use engine_rt::Buf;
 
 use crate::entry::SegmentPos;
+use crate::partition::push_sparing;
 
 /// A batch in memory.
 #[derive(Clone, Debug)]
@@ -81,7 +82,7 @@ impl Tail {
             assert_eq!(last.last_offset + 1, batch.base_offset, "offsets are dense");
         }
         self.bytes += batch.bytes();
-        self.batches.push_back(batch);
+        push_sparing(&mut self.batches, batch);
     }
 
     /// Adds a batch before the oldest.

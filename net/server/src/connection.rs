@@ -133,7 +133,7 @@ pub async fn serve(broker: Rc<Broker>, mut arrivals: Arrivals) {
             continue;
         }
         let broker = Rc::clone(&broker);
-        spawn(async move { serve_connection(broker, arrival).await }).detach();
+        spawn(serve_connection(broker, arrival)).detach();
     }
 }
 

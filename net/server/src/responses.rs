@@ -43,7 +43,7 @@ impl std::fmt::Debug for Pending {
 }
 
 /// The requests of one connection that are not answered, oldest first.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ResponseQueue {
     pending: RefCell<VecDeque<Pending>>,
     /// Requests that are queued or whose responses are being sent.
@@ -55,6 +55,20 @@ pub(crate) struct ResponseQueue {
     /// Nothing goes any more.
     broken: Cell<bool>,
     changed: Event,
+}
+
+impl Default for ResponseQueue {
+    fn default() -> Self {
+        Self {
+            // Most connections have one request at a time: room for more comes with more.
+            pending: RefCell::new(VecDeque::with_capacity(1)),
+            in_flight: Cell::default(),
+            serial: Cell::default(),
+            closed: Cell::default(),
+            broken: Cell::default(),
+            changed: Event::default(),
+        }
+    }
 }
 
 impl ResponseQueue {

@@ -10,6 +10,7 @@ use net_wire::frame::{decode_response, encode_request};
 use net_wire::messages::create_topics::{
     CreatableTopic, CreateTopicsRequest, CreateTopicsResponse,
 };
+use net_wire::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
 use net_wire::messages::metadata::{MetadataRequest, MetadataRequestTopic, MetadataResponse};
 
 use super::connection::Connection;
@@ -17,6 +18,8 @@ use super::frame::Frame;
 
 const CREATE_TOPICS_VERSION: i16 = 7;
 const METADATA_VERSION: i16 = 12;
+/// The last that names topics.
+const FETCH_VERSION: i16 = 12;
 /// How long a broker may take to start and make topics.
 const PATIENCE: Duration = Duration::from_mins(1);
 const PAUSE: Duration = Duration::from_millis(1);
@@ -104,6 +107,27 @@ pub(crate) fn metadata_request(topic: Option<&str>) -> io::Result<Buf> {
         ..MetadataRequest::default()
     };
     let frame = encode_request(METADATA_VERSION, 2, Some("bench"), &request);
+    Ok(Buf::copy_from_slice(
+        &frame.map_err(io::Error::other)?.bytes,
+    ))
+}
+
+/// Asks for the records of a partition from its start, without a session and without waiting.
+pub(crate) fn fetch_request(topic: &str, partition: i32, bytes: i32) -> io::Result<Buf> {
+    let partition = FetchPartition {
+        partition,
+        partition_max_bytes: bytes,
+        ..FetchPartition::default()
+    };
+    let request = FetchRequest {
+        topics: vec![FetchTopic {
+            topic,
+            partitions: vec![partition],
+            ..FetchTopic::default()
+        }],
+        ..FetchRequest::default()
+    };
+    let frame = encode_request(FETCH_VERSION, 3, Some("bench"), &request);
     Ok(Buf::copy_from_slice(
         &frame.map_err(io::Error::other)?.bytes,
     ))

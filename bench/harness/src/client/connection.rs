@@ -140,6 +140,11 @@ impl Connection {
         self.answered([frame].into_iter(), now).await.map(drop)
     }
 
+    /// Sends a request whose answer nobody receives.
+    pub(crate) async fn send(&self, request: &Buf) -> io::Result<()> {
+        self.stream.send(&[Piece::Mem(request.clone())]).await
+    }
+
     /// Sends a request and gives the length of its answer, which nobody looks at.
     pub(crate) async fn ask(&self, request: &Buf) -> io::Result<usize> {
         self.stream.send(&[Piece::Mem(request.clone())]).await?;

@@ -17,7 +17,9 @@ use std::time::Duration;
 use engine_rt::{Instant, Task, now, spawn};
 use hdrhistogram::Histogram;
 
-pub(crate) use self::admin::{create_topics, first_answer, metadata_request, wait_until_led};
+pub(crate) use self::admin::{
+    create_topics, fetch_request, first_answer, metadata_request, wait_until_led,
+};
 pub(crate) use self::connection::Connection;
 use self::connection::Done;
 pub(crate) use self::consumer::{Consumer, FETCH_VERSION, Reading, consume, read_while};

@@ -5,14 +5,12 @@ use std::io;
 use std::time::Duration;
 
 use engine_rt::{Buf, now, sleep};
-use net_wire::Encoded;
 use net_wire::frame::encode_request;
 use net_wire::messages::api_versions::ApiVersionsRequest;
-use net_wire::messages::fetch::{FetchPartition, FetchRequest, FetchTopic};
 
 use crate::bench::Bench;
 use crate::broker::{Broker, Start};
-use crate::client::{Connection, create_topics, first_answer, spread_frames};
+use crate::client::{Connection, create_topics, fetch_request, first_answer, spread_frames};
 use crate::resident::Resident;
 use crate::table::{BYTES, CORES, MIB, SECONDS, Section, row};
 
@@ -20,8 +18,7 @@ const FEW: i32 = 1_000;
 const MANY: i32 = 20_000;
 const CONNECTIONS: usize = 1_000;
 const API_VERSIONS_VERSION: i16 = 3;
-/// The last that names topics.
-const FETCH_VERSION: i16 = 12;
+const FETCH_BYTES: i32 = 1 << 20;
 const RECORD_BYTES: usize = 1024;
 /// How often a start is looked at.
 const LOOK: Duration = Duration::from_millis(1);
@@ -92,7 +89,7 @@ async fn settled(broker: &Broker) -> io::Result<u64> {
 
 /// Connections that have each asked for versions and fetched a record.
 async fn connections(broker: &Broker) -> io::Result<Vec<Connection>> {
-    let (versions, fetch) = requests()?;
+    let (versions, fetch) = (versions_request()?, fetch_request("few", 0, FETCH_BYTES)?);
     let mut connections = Vec::with_capacity(CONNECTIONS);
     for _ in 0..CONNECTIONS {
         let connection = Connection::connect(broker.addr).await?;
@@ -106,26 +103,10 @@ async fn connections(broker: &Broker) -> io::Result<Vec<Connection>> {
     Ok(connections)
 }
 
-/// A request for versions, and one for the first record.
-fn requests() -> io::Result<(Buf, Buf)> {
-    let versions = ApiVersionsRequest::default();
-    let versions = encode_request(API_VERSIONS_VERSION, 1, Some("bench"), &versions);
-    let partition = FetchPartition {
-        partition_max_bytes: 1 << 20,
-        ..FetchPartition::default()
-    };
-    let fetch = FetchRequest {
-        topics: vec![FetchTopic {
-            topic: "few",
-            partitions: vec![partition],
-            ..FetchTopic::default()
-        }],
-        ..FetchRequest::default()
-    };
-    let fetch = encode_request(FETCH_VERSION, 2, Some("bench"), &fetch);
-    let buf = |encoded: Result<Encoded, _>| {
-        let encoded = encoded.map_err(io::Error::other)?;
-        Ok::<_, io::Error>(Buf::copy_from_slice(&encoded.bytes))
-    };
-    Ok((buf(versions)?, buf(fetch)?))
+fn versions_request() -> io::Result<Buf> {
+    let request = ApiVersionsRequest::default();
+    let encoded = encode_request(API_VERSIONS_VERSION, 1, Some("bench"), &request);
+    Ok(Buf::copy_from_slice(
+        &encoded.map_err(io::Error::other)?.bytes,
+    ))
 }

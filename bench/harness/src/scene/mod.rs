@@ -9,6 +9,7 @@ mod fetch;
 mod hour;
 mod idle;
 mod many;
+mod memory;
 mod noise;
 mod physical;
 mod restart;
@@ -42,6 +43,8 @@ pub(crate) enum Scene {
     Many,
     /// Nothing to do: the start, memory, CPU.
     Idle,
+    /// Most memory under load.
+    Memory,
     /// Starts after SIGKILL, with much data and with many partitions.
     Restart,
     /// Fetches of what is in memory, of what is on the disk, and of one small batch at a time.
@@ -67,6 +70,7 @@ pub(crate) const SECTIONS: &[&[Section]] = &[
     hour::SECTIONS,
     many::SECTIONS,
     idle::SECTIONS,
+    memory::SECTIONS,
     restart::SECTIONS,
     fetch::SECTIONS,
     waiting::SECTIONS,
@@ -87,6 +91,7 @@ impl Scene {
             Self::Small => small::run(bench).await,
             Self::Many => many::run(bench).await,
             Self::Idle => idle::run(bench).await,
+            Self::Memory => memory::run(bench).await,
             Self::Restart => restart::run(bench).await,
             Self::Fetch => fetch::run(bench).await,
             Self::Steady => steady::run(bench).await,
