@@ -12,7 +12,7 @@ use crate::entry::{Entry, Extent, SegmentPos};
 use crate::files::SegmentFiles;
 use crate::header::StoredHeader;
 use crate::ids::TopicPartition;
-use crate::partition::{LogConfig, PartitionLog};
+use crate::partition::{LogConfig, PartitionLog, push_sparing};
 use crate::segment::layout::{BLOCK, POSITION_MAX};
 use crate::segment::{DurableEnd, Segment};
 use crate::tail::{Prefix, StoredBatch};
@@ -336,8 +336,8 @@ impl PartitionLog {
         let end = self.end_of(at, bytes, header.base_offset);
         let end = end.ok_or_else(|| self.misfit())?;
         if at.pos == 0 {
-            self.segments
-                .push_back(Segment::new(id, at.segment_base, now_ms));
+            let segment = Segment::new(id, at.segment_base, now_ms);
+            push_sparing(&mut self.segments, segment);
         }
         let segment = self.segments.back_mut().expect("it has a place in one");
         segment.len = end;

@@ -12,7 +12,7 @@ use net_wire::ApiKey;
 use thiserror::Error;
 use tracing::{debug, error, warn};
 
-use crate::acceptor::{Arrival, Arrivals};
+use crate::acceptor::{Arrival, Arrivals, Counted};
 use crate::broker::Broker;
 use crate::budget::Budget;
 use crate::frame_reader::{FrameReader, ReadError, Source};
@@ -132,46 +132,48 @@ pub async fn serve(broker: Rc<Broker>, mut arrivals: Arrivals) {
         if broker.is_stopping() {
             continue;
         }
-        let broker = Rc::clone(&broker);
-        spawn(serve_connection(broker, arrival)).detach();
+        let Arrival {
+            socket,
+            listener,
+            counted,
+        } = arrival;
+        match Stream::attach(socket) {
+            Ok(stream) => {
+                let connection = Connection::new(&broker, stream, listener);
+                spawn(connection.serve(counted)).detach();
+            },
+            Err(error) => warn!(%error, "connection cannot be served"),
+        }
     }
 }
 
-async fn serve_connection(broker: Rc<Broker>, arrival: Arrival) {
-    let Arrival {
-        socket,
-        listener,
-        counted,
-    } = arrival;
-    let stream = match Stream::attach(socket) {
-        Ok(stream) => stream,
-        Err(error) => {
-            warn!(%error, "connection cannot be served");
-            return;
-        },
-    };
-    let connection = Rc::new(Connection {
-        peer: stream.peer_addr(),
-        bytes: Budget::new(broker.config.limits.connection_bytes_queued_max),
-        context: Rc::new(Context {
-            broker: Rc::clone(&broker),
-            listener,
-            ending: Ending::default(),
-        }),
-        stream,
-        queue: ResponseQueue::default(),
-        active: Cell::new(now()),
-        receiving: Transfer::default(),
-        sending: Transfer::default(),
-    });
-    broker.metrics.connections_accepted.add(1);
-    let number = broker.connections.add(&connection);
-    connection.run().await;
-    broker.connections.remove(number);
-    drop(counted);
-}
-
 impl Connection {
+    fn new(broker: &Rc<Broker>, stream: Stream, listener: usize) -> Rc<Self> {
+        Rc::new(Self {
+            peer: stream.peer_addr(),
+            bytes: Budget::new(broker.config.limits.connection_bytes_queued_max),
+            context: Rc::new(Context {
+                broker: Rc::clone(broker),
+                listener,
+                ending: Ending::default(),
+            }),
+            stream,
+            queue: ResponseQueue::default(),
+            active: Cell::new(now()),
+            receiving: Transfer::default(),
+            sending: Transfer::default(),
+        })
+    }
+
+    async fn serve(self: Rc<Self>, counted: Counted) {
+        let broker = &self.context.broker;
+        broker.metrics.connections_accepted.add(1);
+        let number = broker.connections.add(&self);
+        self.run().await;
+        broker.connections.remove(number);
+        drop(counted);
+    }
+
     async fn run(self: &Rc<Self>) {
         let writer = {
             let connection = Rc::clone(self);

@@ -95,9 +95,10 @@ pub(super) async fn run(bench: &mut Bench) -> io::Result<()> {
     bench.add("memory.small", peak(&broker)?)?;
     bench.add("memory.sockets", sockets.most())?;
     let sockets = Sockets::watch()?;
-    slow(&broker).await?;
+    let clients = slow(&broker).await?;
     bench.add("memory.slow", peak(&broker)?)?;
     bench.add("memory.sockets.slow", sockets.most())?;
+    drop(clients);
     broker.stop().await
 }
 
@@ -106,7 +107,8 @@ async fn work(broker: &Broker, load: &Load) -> io::Result<()> {
     client.run(load).await.map(drop)
 }
 
-async fn slow(broker: &Broker) -> io::Result<()> {
+/// Clients that have asked and will take nothing, after a while.
+async fn slow(broker: &Broker) -> io::Result<Vec<Connection>> {
     let request: Buf = fetch_request("bulk", 0, SLOW_BYTES)?;
     let mut connections = Vec::with_capacity(SLOW_CONNECTIONS);
     for _ in 0..SLOW_CONNECTIONS {
@@ -117,7 +119,7 @@ async fn slow(broker: &Broker) -> io::Result<()> {
         connections.push(connection);
     }
     sleep(SLOW_TIME).await;
-    Ok(())
+    Ok(connections)
 }
 
 fn peak(broker: &Broker) -> io::Result<f64> {

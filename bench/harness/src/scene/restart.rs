@@ -27,6 +27,8 @@ const IN_FLIGHT: usize = 8;
 const SINGLE_IN_FLIGHT: usize = 256;
 /// A start under `strace` is looked at seldom: each look is system calls as well.
 const LOOK: Duration = Duration::from_millis(100);
+/// System calls that are of memory only.
+const HEAP_CALLS: [&str; 6] = ["brk", "mmap", "munmap", "mremap", "mprotect", "madvise"];
 /// How long `strace` may take to write its table.
 const TABLE_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -48,11 +50,17 @@ pub(super) const SECTIONS: &[Section] = &[Section {
         .at_most(512.0),
         row(
             "restart.calls",
-            "system calls before /readyz, of each of 9,000 more partitions",
+            "system calls before /readyz, of each of 9,000 more partitions, but for the heap's",
             "calls",
             3,
         )
         .at_most(0.05),
+        row(
+            "restart.calls.heap",
+            "brk, mmap, mprotect and such, by which the heap grows, of each of them",
+            "calls",
+            3,
+        ),
         row(
             "restart.50k",
             "50,000 partitions, one record each, 20,000 open files at most",
@@ -160,14 +168,15 @@ async fn filled(bench: &Bench, start: &Start, topics: &[(&str, i32)]) -> io::Res
 async fn system_calls(bench: &mut Bench) -> io::Result<()> {
     let (few, many) = (calls(bench, FEW).await?, calls(bench, PARTITIONS).await?);
     if let (Some(few), Some(many)) = (few, many) {
-        let more = f64::from(PARTITIONS - FEW);
-        bench.add("restart.calls", (many - few).max(0.0) / more)?;
+        let of_each = |few, many| f64::max(many - few, 0.0) / f64::from(PARTITIONS - FEW);
+        bench.add("restart.calls", of_each(few.others, many.others))?;
+        bench.add("restart.calls.heap", of_each(few.heap, many.heap))?;
     }
     Ok(())
 }
 
 /// System calls of all threads until a killed broker of so many partitions is ready again.
-async fn calls(bench: &Bench, partitions: i32) -> io::Result<Option<f64>> {
+async fn calls(bench: &Bench, partitions: i32) -> io::Result<Option<Calls>> {
     let start = Start::new(&bench.options);
     filled(bench, &start, &[("a", partitions)]).await?.kill();
     let table = bench.options.data.join(format!("strace.{partitions}"));
@@ -186,8 +195,8 @@ async fn calls(bench: &Bench, partitions: i32) -> io::Result<Option<f64>> {
     loop {
         let found = table.clone();
         let text = blocking(move || fs::read_to_string(found)).await;
-        if let Some(total) = text.ok().and_then(|text| total(&text)) {
-            return Ok(Some(total));
+        if let Some(calls) = text.ok().and_then(|text| counted(&text)) {
+            return Ok(Some(calls));
         }
         if now() > deadline {
             return Ok(None);
@@ -196,10 +205,35 @@ async fn calls(bench: &Bench, partitions: i32) -> io::Result<Option<f64>> {
     }
 }
 
-/// The sum of all calls: `100.00 seconds usecs/call calls errors total`.
-fn total(table: &str) -> Option<f64> {
-    let line = table.lines().find(|line| line.ends_with(" total"))?;
-    line.split_ascii_whitespace().nth(3)?.parse().ok()
+/// Numbers of calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Calls {
+    /// By which memory is had and given back.
+    heap: f64,
+    others: f64,
+}
+
+/// Adds up a whole table of `strace -c`: `% seconds usecs/call calls [errors] name`.
+fn counted(table: &str) -> Option<Calls> {
+    let lines = table.lines().skip_while(|line| !line.starts_with("---"));
+    let mut calls = Calls::default();
+    for line in lines.skip(1) {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        match words[..] {
+            [.., "total"] => return Some(calls),
+            [_, _, _, count, .., name] => {
+                let count: f64 = count.parse().ok()?;
+                let of_heap = HEAP_CALLS.contains(&name);
+                *(if of_heap {
+                    &mut calls.heap
+                } else {
+                    &mut calls.others
+                }) += count;
+            },
+            _ => {},
+        }
+    }
+    None
 }
 
 #[cfg(test)]
@@ -207,10 +241,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_sum_of_all_calls_is_found() {
-        let table =
-            "  0.1 0.1 1 7 openat\n100.00    0.012345          12      1028        77 total\n";
-        assert!((total(table).unwrap() - 1028.0).abs() < 1e-9);
-        assert!(total("").is_none());
+    fn calls_are_told_apart_and_added() {
+        let table = "% time     seconds  usecs/call     calls    errors syscall\n\
+                     ------ ----------- ----------- --------- --------- ------------------\n\
+                     \x20 5.08    0.023265           2      7775           mprotect\n\
+                     \x20 0.12    0.000123          61         2         1 unlink\n\
+                     \x20 0.10    0.000100          61        12           read\n\
+                     ------ ----------- ----------- --------- --------- ------------------\n";
+        assert!(counted(table).is_none());
+        let whole = format!("{table}100.00    0.387499          41      7789        19 total\n");
+        let calls = counted(&whole).unwrap();
+        assert_eq!((calls.heap as u64, calls.others as u64), (7775, 14));
     }
 }
