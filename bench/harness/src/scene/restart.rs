@@ -215,9 +215,10 @@ struct Calls {
 
 /// Adds up a whole table of `strace -c`: `% seconds usecs/call calls [errors] name`.
 fn counted(table: &str) -> Option<Calls> {
-    let lines = table.lines().skip_while(|line| !line.starts_with("---"));
+    let is_ruled = |line: &&str| line.starts_with("---");
+    let lines = table.lines().skip_while(|line| !is_ruled(line));
     let mut calls = Calls::default();
-    for line in lines.skip(1) {
+    for line in lines.filter(|line| !is_ruled(line)) {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
         match words[..] {
             [.., "total"] => return Some(calls),
