@@ -12,6 +12,7 @@ use engine_rt::{Buf, Instant, MailSender, OneshotReceiver, oneshot};
 use thiserror::Error;
 
 use crate::append::InLine;
+use crate::outbox::{Answer, Outbox};
 use crate::shard::Shard;
 
 /// A piece of work for another shard.
@@ -159,9 +160,6 @@ pub enum OffsetQuery {
     Timestamp(i64),
 }
 
-/// What a shard says about the batches that it got.
-type Outcomes = OneshotReceiver<Vec<Result<Appended, ShardError>>>;
-
 /// Appends that were put in order and are on their way to the disk.
 #[derive(Debug)]
 pub struct ProduceTicket(Parts);
@@ -172,9 +170,15 @@ enum Parts {
     Here(InLine),
     /// On several shards: the places in the request that each has.
     Apart {
-        parts: Vec<(Vec<usize>, Outcomes)>,
+        parts: Vec<(Vec<usize>, Part)>,
         count: usize,
     },
+}
+
+#[derive(Debug)]
+enum Part {
+    Here(InLine),
+    There(Rc<Answer>),
 }
 
 impl ProduceTicket {
@@ -185,9 +189,10 @@ impl ProduceTicket {
             Parts::Apart { parts, count } => (parts, count),
         };
         let mut results: Vec<_> = (0..count).map(|_| Err(ShardError::Stopping)).collect();
-        for (places, receiver) in parts {
-            let Some(outcomes) = receiver.await else {
-                continue;
+        for (places, part) in parts {
+            let outcomes = match part {
+                Part::Here(in_line) => in_line.durable().await,
+                Part::There(answer) => answer.outcomes().await,
             };
             for (place, outcome) in places.into_iter().zip(outcomes) {
                 results[place] = outcome;
@@ -202,14 +207,17 @@ impl ProduceTicket {
 pub struct Shards {
     pub(crate) local: Rc<Shard>,
     pub(crate) senders: Rc<[MailSender<Mail>]>,
+    pub(crate) outboxes: Rc<[Outbox]>,
 }
 
 impl Shards {
     /// The handle of the shard `local`, with a mailbox to every shard, itself included.
     pub fn new(local: Rc<Shard>, senders: Vec<MailSender<Mail>>) -> Self {
+        let outboxes = senders.iter().map(|_| Outbox::default()).collect();
         Self {
             local,
             senders: senders.into(),
+            outboxes,
         }
     }
 
@@ -281,10 +289,12 @@ impl Shards {
         let count = batches.len();
         let mut parts = Vec::new();
         for (shard, (places, batches)) in self.by_owner(batches, |batch| owner_of(batch.id)) {
-            let work = move |shard: Rc<Shard>| async move { shard.append(batches).await };
-            if let Ok(receiver) = self.begin(shard, work).await {
-                parts.push((places, receiver));
-            }
+            let part = if shard == self.local.index() {
+                Part::Here(self.local.put_in_line(batches).await)
+            } else {
+                Part::There(self.post(shard, batches))
+            };
+            parts.push((places, part));
         }
         ProduceTicket(Parts::Apart { parts, count })
     }

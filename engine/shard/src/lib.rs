@@ -16,6 +16,7 @@ mod housekeeping;
 mod inspect;
 mod open;
 mod options;
+mod outbox;
 mod reopen;
 mod reshard;
 mod shard;
