@@ -151,7 +151,7 @@ mod tests {
         assert!(kept.find(question(1, b"a")).is_none());
         kept.keep(question(2, b"a"), &LONG);
         assert_eq!((kept.answers.len(), kept.bytes), (1, ANSWER_BYTES_MIN + 1));
-        kept.keep(question(2, b"b"), &[7; 4 * ANSWER_BYTES_MIN]);
+        kept.keep(question(2, b"b"), &vec![7; 4 * ANSWER_BYTES_MIN]);
         assert_eq!(kept.answers.len(), 1);
     }
 }
