@@ -33,7 +33,7 @@ pub(crate) struct Window {
     pub(crate) client: ProcessUse,
     /// Kernel threads, which finish durable writes, less what they use while nothing runs.
     pub(crate) kernel: Duration,
-    /// Everybody but the client, less what is used while nothing runs.
+    /// Everybody but the client and this process, less what is used while nothing runs.
     pub(crate) machine: Duration,
 }
 
@@ -95,20 +95,36 @@ impl Bench {
         server: u32,
         load: impl Future<Output = io::Result<T>>,
     ) -> io::Result<(T, Window)> {
+        self.watch_client(server, process::id(), load).await
+    }
+
+    /// The same where a process of its own is the client, alive until `load` and what it gives are
+    /// gone; what this process uses meanwhile is charged to nobody.
+    pub(crate) async fn watch_client<T>(
+        &mut self,
+        server: u32,
+        client: u32,
+        load: impl Future<Output = io::Result<T>>,
+    ) -> io::Result<(T, Window)> {
         let (idle, idle_kernel) = self.quiet().await?;
-        let own = process::id();
+        let pids = [server, client, process::id()];
         let machine = MachineSnapshot::take()?;
-        let before = (ProcessSnapshot::take(server)?, ProcessSnapshot::take(own)?);
+        let before = processes(pids)?;
         let started = now();
         let output = load.await?;
         let elapsed = now() - started;
-        let server = ProcessSnapshot::take(server)?.since(&before.0);
-        let client = ProcessSnapshot::take(own)?.since(&before.1);
+        let after = processes(pids)?;
+        let [server, client, own] = [0, 1, 2].map(|which| after[which].since(&before[which]));
         let used = MachineSnapshot::take()?.since(&machine);
+        let clients = if pids[1] == pids[2] {
+            client.cpu
+        } else {
+            client.cpu + own.cpu
+        };
         let less = |used: Duration, cores: f64| used.saturating_sub(elapsed.mul_f64(cores));
         let kernel = less(used.kernel, idle_kernel);
-        let machine = less(used.all.saturating_sub(client.cpu), idle);
-        let known = server.cpu + client.cpu + used.kernel;
+        let machine = less(used.all.saturating_sub(clients), idle);
+        let known = server.cpu + clients + used.kernel;
         let others = used.all.saturating_sub(known).as_secs_f64() / elapsed.as_secs_f64();
         self.add("noise.others", others)?;
         let window = Window {
@@ -120,4 +136,9 @@ impl Bench {
         };
         Ok((output, window))
     }
+}
+
+fn processes(pids: [u32; 3]) -> io::Result<[ProcessSnapshot; 3]> {
+    let [server, client, own] = pids.map(ProcessSnapshot::take);
+    Ok([server?, client?, own?])
 }

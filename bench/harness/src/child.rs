@@ -1,9 +1,9 @@
-//! Processes of the server's side, on the server's core.
+//! Processes on cores of their own: of the server's side, and clients that are programs.
 
 use std::io::{self, BufRead, BufReader, Read};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 use engine_rt::blocking;
 
@@ -22,12 +22,27 @@ impl Child {
         stdout: Stdio,
         stderr: Stdio,
     ) -> io::Result<Self> {
-        let mut command = Command::new("taskset");
-        command.args(["-c", cpus]).arg(program).args(args);
-        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        let command = &mut on_cores(program, args, cpus);
+        let command = command.stdin(Stdio::null()).stdout(stdout);
         Ok(Self {
-            process: command.spawn()?,
+            process: command.stderr(stderr).spawn()?,
         })
+    }
+
+    /// Starts `program` on a core with its input and its output in our hands.
+    pub(crate) fn talk(
+        program: &Path,
+        args: &[String],
+        cpu: usize,
+    ) -> io::Result<(Self, ChildStdin, BufReader<ChildStdout>)> {
+        let mut command = on_cores(program, args, &cpu.to_string());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = Self {
+            process: command.spawn()?,
+        };
+        let pipes = child.process.stdin.take().zip(child.process.stdout.take());
+        let (stdin, stdout) = pipes.ok_or_else(|| io::Error::other("no input or output"))?;
+        Ok((child, stdin, BufReader::new(stdout)))
     }
 
     /// Starts a part of this very program.
@@ -99,13 +114,21 @@ impl Drop for Child {
     }
 }
 
+/// `taskset` becomes the program, so that the process id is the program's.
+fn on_cores(program: &Path, args: &[String], cpus: &str) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["-c", cpus]).arg(program).args(args);
+    command
+}
+
 fn first_line(mut stdout: BufReader<ChildStdout>) -> io::Result<String> {
     let mut line = String::new();
     stdout.read_line(&mut line)?;
     Ok(line)
 }
 
-fn figure(line: &str) -> io::Result<(String, f64)> {
+/// A line `name<TAB>value`.
+pub(crate) fn figure(line: &str) -> io::Result<(String, f64)> {
     let (name, value) = line
         .split_once('\t')
         .ok_or_else(|| io::Error::other(format!("not a figure: {line}")))?;

@@ -18,6 +18,7 @@ mod child;
 mod client;
 mod cpu;
 mod environment;
+mod foreign;
 mod measure;
 mod metrics;
 mod part;
@@ -116,6 +117,10 @@ struct Options {
     /// Of the scene `bulk`, only these cases, by the prefix of their keys.
     #[arg(long, value_delimiter = ',', value_name = "CASE")]
     case: Vec<String>,
+    /// Directory with `librdkafka` and `franz`, the clients of the scene `foreign`; `bench/limits`
+    /// makes it.
+    #[arg(long)]
+    foreign: Option<PathBuf>,
     /// A file with a place for the table's short form, between its two marks.
     #[arg(long)]
     readme: Option<PathBuf>,

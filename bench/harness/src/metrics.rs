@@ -10,7 +10,7 @@ use engine_rt::blocking;
 /// A broker that does not answer for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Figures by name, summed over the shards.
+/// Figures by name, summed over the shards; those of an API as `NAME/API`, too.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metrics(BTreeMap<String, f64>);
 
@@ -68,9 +68,13 @@ fn parse(page: &str) -> BTreeMap<String, f64> {
         let Some((name, value)) = line.rsplit_once(' ') else {
             continue;
         };
-        let name = name.split('{').next().unwrap_or(name);
+        let (name, labels) = name.split_once('{').unwrap_or((name, ""));
         let value: f64 = value.parse().unwrap_or(f64::NAN);
         *found.entry(name.to_owned()).or_insert(0.0) += value;
+        if let Some((_, api)) = labels.split_once("api=\"") {
+            let api = api.split('"').next().unwrap_or_default();
+            *found.entry(format!("{name}/{api}")).or_insert(0.0) += value;
+        }
     }
     found
 }
@@ -86,5 +90,14 @@ mod tests {
         assert!((metrics.get("a").unwrap() - 3.5).abs() < 1e-9);
         assert!((metrics.get("b").unwrap() - 7.0).abs() < 1e-9);
         assert!(metrics.get("c").is_err());
+    }
+
+    #[test]
+    fn apis_are_told_apart() {
+        let of = |shard, api, value| format!("a{{shard=\"{shard}\",api=\"{api}\"}} {value}\n");
+        let page = of(0, "Fetch", 1) + &of(0, "Produce", 2) + &of(1, "Produce", 4);
+        let metrics = Metrics(parse(&page));
+        assert!((metrics.get("a").unwrap() - 7.0).abs() < 1e-9);
+        assert!((metrics.get("a/Produce").unwrap() - 6.0).abs() < 1e-9);
     }
 }

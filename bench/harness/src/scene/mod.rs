@@ -6,6 +6,7 @@ mod bulk;
 mod bypass;
 mod cold;
 mod fetch;
+mod foreign;
 mod hour;
 mod idle;
 mod many;
@@ -59,6 +60,8 @@ pub(crate) enum Scene {
     Sendfile,
     /// Two shards, a connection on one and its partition on the other.
     Shards,
+    /// The same with librdkafka and franz-go.
+    Foreign,
 }
 
 /// The table from its top.
@@ -77,6 +80,7 @@ pub(crate) const SECTIONS: &[&[Section]] = &[
     cold::SECTIONS,
     sendfile::SECTIONS,
     shards::SECTIONS,
+    foreign::SECTIONS,
     physical::SECTIONS,
     noise::SECTIONS,
 ];
@@ -100,6 +104,7 @@ impl Scene {
             Self::Cold => cold::run(bench).await,
             Self::Sendfile => sendfile::run(bench).await,
             Self::Shards => shards::run(bench).await,
+            Self::Foreign => foreign::run(bench).await,
         }
     }
 }
