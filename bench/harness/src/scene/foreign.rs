@@ -68,6 +68,12 @@ pub(super) const SECTIONS: &[Section] = &[
         rows: &[
             row("foreign.single.cpu", "CPU charged", MILLION, 1),
             row(
+                "foreign.single.process",
+                "of it the broker's process",
+                MILLION,
+                1,
+            ),
+            row(
                 "foreign.single.times",
                 "CPU charged, of what the lean client's requests cost",
                 TIMES,
