@@ -7,6 +7,7 @@ use std::rc::Rc;
 use engine_rt::{Buf, fs::File};
 use thiserror::Error;
 
+use crate::chunks::Chunk;
 use crate::files::SegmentFiles;
 use crate::header::{SPAN_BYTES, Span};
 use crate::load::load;
@@ -19,6 +20,9 @@ use crate::segment::layout::{
 };
 use crate::segment::{Segment, SegmentPin};
 use crate::tail::StoredBatch;
+
+/// Chunks that are read ahead of somebody who reads on.
+const AHEAD: u64 = 3;
 
 /// Why a read failed.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -49,8 +53,8 @@ enum Plan {
 
 /// Where in a segment the ranges are.
 enum Place {
-    /// In memory: as they were when the plan was made, for they leave it when their index block is
-    /// flushed.
+    /// In memory: those for the reader, as they were when the plan was made, for they leave it when
+    /// their index block is flushed.
     Ranges(Vec<Range>),
     /// In the index block of a chunk.
     Chunk(ChunkSummary),
@@ -122,7 +126,7 @@ pub async fn read_memory(
             Some(Plan::Memory(records)) => return Ok(records),
             Some(Plan::Segment(plan)) => {
                 let reader = SegmentReader::open(partition, files, &plan).await?;
-                let ranges = reader.ranges_from(at.offset, at.bytes_max).await?;
+                let ranges = reader.ranges(at).await?;
                 return reader.read_bytes(&ranges, at).await;
             },
             None => load_for(partition, files, at.offset).await?,
@@ -167,10 +171,26 @@ impl PartitionLog {
         };
         let place = match index.find_offset(offset) {
             Lookup::Chunk(chunk) => Place::Chunk(chunk),
-            Lookup::Range(_) => Place::Ranges(index.ranges().to_vec()),
+            Lookup::Range(_) => {
+                Place::Ranges(take_ranges(index.ranges(), at, segment.readable_end()))
+            },
         };
         Ok(Some(Plan::Segment(segment_plan(segment, place))))
     }
+}
+
+/// Consecutive ranges from the one with the offset on, about as many bytes as wanted, never beyond
+/// what is flushed.
+fn take_ranges(candidates: &[Range], at: ReadAt, readable_end: u64) -> Vec<Range> {
+    let first = candidates.partition_point(|range| range.first_offset <= at.offset);
+    let candidates = &candidates[first.saturating_sub(1)..];
+    let mut bytes = 0;
+    let taken = candidates.iter().take_while(|range| {
+        let is_first = bytes == 0;
+        bytes += range.bytes as usize;
+        range.end() <= readable_end && (is_first || bytes <= at.bytes_max)
+    });
+    candidates[..taken.count()].to_vec()
 }
 
 /// Slices of batches in memory.
@@ -194,7 +214,7 @@ pub(crate) async fn read_chunk_ranges(
     files: &SegmentFiles,
     segment_base: i64,
     chunk: &ChunkSummary,
-) -> Result<Vec<Range>, ReadError> {
+) -> Result<Rc<[Range]>, ReadError> {
     let plan = {
         let log = partition.borrow();
         let segment = log.segment(segment_base).ok_or(ReadError::OutOfRange)?;
@@ -247,7 +267,7 @@ impl<'a> SegmentReader<'a> {
         partition: &Rc<RefCell<PartitionLog>>,
         at: ReadAt,
     ) -> Result<Stored, ReadError> {
-        let ranges = self.ranges_from(at.offset, at.bytes_max).await?;
+        let ranges = self.ranges(at).await?;
         let place = Candidate {
             id: self.id,
             segment_base: self.plan.segment_base,
@@ -281,7 +301,7 @@ impl<'a> SegmentReader<'a> {
 
     /// A chunk's bytes, after a check of each range that ends in it.
     async fn checked_chunk(&self, chunk: u64) -> Result<Buf, ReadError> {
-        let bytes = self.whole_chunk(chunk).await?;
+        let bytes = self.whole_chunk(chunk).await?.bytes.clone();
         let ranges = self.chunk_ranges(chunk).await?;
         if !ranges.is_empty() {
             self.read_ranges(&ranges).await?;
@@ -294,28 +314,15 @@ impl<'a> SegmentReader<'a> {
         Ok(trim(&bytes, at))
     }
 
-    /// Consecutive ranges from the one with `offset` on, about `bytes_max` bytes, never beyond what
-    /// is flushed.
-    async fn ranges_from(&self, offset: i64, bytes_max: usize) -> Result<Vec<Range>, ReadError> {
-        let from_disk;
-        let candidates = match &self.plan.place {
-            Place::Ranges(ranges) => ranges,
+    /// The ranges for the reader.
+    async fn ranges(&self, at: ReadAt) -> Result<Vec<Range>, ReadError> {
+        let taken = match &self.plan.place {
+            Place::Ranges(ranges) => ranges.clone(),
             Place::Chunk(chunk) => {
-                from_disk = self.chunk_ranges(chunk.chunk).await?;
-                &from_disk
+                let candidates = self.chunk_ranges(chunk.chunk).await?;
+                take_ranges(&candidates, at, self.plan.readable_end)
             },
         };
-        let first = candidates.partition_point(|range| range.first_offset <= offset);
-        let mut taken: Vec<Range> = Vec::new();
-        let mut bytes = 0;
-        for range in &candidates[first.saturating_sub(1)..] {
-            let full = !taken.is_empty() && bytes + range.bytes as usize > bytes_max;
-            if full || range.end() > self.plan.readable_end {
-                break;
-            }
-            bytes += range.bytes as usize;
-            taken.push(*range);
-        }
         if taken.is_empty() {
             return Err(self.corrupt("no index entry", file_pos(0)));
         }
@@ -333,54 +340,65 @@ impl<'a> SegmentReader<'a> {
         (chunk + 1) * CHUNK_BYTES < self.plan.len
     }
 
-    async fn whole_chunk(&self, chunk: u64) -> Result<Buf, ReadError> {
+    async fn whole_chunk(&self, chunk: u64) -> Result<Rc<Chunk>, ReadError> {
         let key = (self.id, self.plan.segment_base, chunk);
-        let bytes = self.files.chunks.get(key, &self.file).await;
-        bytes.map_err(|error| ReadError::Io(error.to_string()))
+        let chunk = self.files.chunks.get(key, &self.file).await;
+        chunk.map_err(|error| ReadError::Io(error.to_string()))
     }
 
     /// The ranges in a chunk's index block.
-    async fn chunk_ranges(&self, number: u64) -> Result<Vec<Range>, ReadError> {
-        let (block, pos) = if self.is_whole(number) {
-            let bytes = self.whole_chunk(number).await?;
-            let at = bytes.len().saturating_sub(BLOCK as usize);
-            (bytes.slice(at..), index_block_pos(number))
-        } else {
-            let pos = sealed_index_pos(self.plan.len);
-            (self.read_at(pos, BLOCK as usize).await?, pos)
-        };
-        decode_index_block(number, self.plan.segment_base, &block)
+    async fn chunk_ranges(&self, number: u64) -> Result<Rc<[Range]>, ReadError> {
+        if self.is_whole(number) {
+            let chunk = self.whole_chunk(number).await?;
+            let ranges = chunk.ranges(|block| self.decode_index(number, block));
+            return ranges.ok_or_else(|| self.corrupt("index block", index_block_pos(number)));
+        }
+        let pos = sealed_index_pos(self.plan.len);
+        let block = self.read_at(pos, BLOCK as usize).await?;
+        let ranges = self.decode_index(number, &block);
+        ranges
+            .map(Rc::from)
             .ok_or_else(|| self.corrupt("index block", pos))
+    }
+
+    fn decode_index(&self, number: u64, block: &[u8]) -> Option<Vec<Range>> {
+        decode_index_block(number, self.plan.segment_base, block)
     }
 
     /// The bytes of consecutive ranges, checked.
     async fn read_ranges(&self, ranges: &[Range]) -> Result<Vec<Buf>, ReadError> {
         let (from, to) = (ranges[0].pos, ranges[ranges.len() - 1].end());
         let mut parts = Vec::new();
+        let mut chunk = None;
         let mut pos = from;
         while pos < to {
-            let chunk = pos / CHUNK_BYTES;
-            let until = to.min((chunk + 1) * CHUNK_BYTES);
-            parts.push(self.read_part(chunk, pos, until).await?);
+            let number = pos / CHUNK_BYTES;
+            let until = to.min((number + 1) * CHUNK_BYTES);
+            let part = if self.is_whole(number) {
+                let whole = chunk.insert(self.whole_chunk(number).await?);
+                self.cut(&whole.bytes, file_pos(number * CHUNK_BYTES), pos, until)?
+            } else {
+                chunk = None;
+                self.read_part(pos, until).await?
+            };
+            parts.push(part);
             pos = until;
         }
         self.read_ahead(to);
-        self.check(ranges, &parts)?;
+        self.check(ranges, &parts, chunk.as_deref())?;
         Ok(parts)
     }
 
-    /// The bytes from `pos` to `until`, which lie in one chunk.
-    async fn read_part(&self, chunk: u64, pos: u64, until: u64) -> Result<Buf, ReadError> {
-        let (start, bytes) = if self.is_whole(chunk) {
-            (
-                file_pos(chunk * CHUNK_BYTES),
-                self.whole_chunk(chunk).await?,
-            )
-        } else {
-            let start = file_pos(pos) - file_pos(pos) % BLOCK;
-            let end = (file_pos(until - 1) + 1).next_multiple_of(BLOCK);
-            (start, self.read_at(start, (end - start) as usize).await?)
-        };
+    /// Reads the bytes from `pos` to `until`, which lie in a chunk that is not whole yet.
+    async fn read_part(&self, pos: u64, until: u64) -> Result<Buf, ReadError> {
+        let start = file_pos(pos) - file_pos(pos) % BLOCK;
+        let end = (file_pos(until - 1) + 1).next_multiple_of(BLOCK);
+        let bytes = self.read_at(start, (end - start) as usize).await?;
+        self.cut(&bytes, start, pos, until)
+    }
+
+    /// The bytes from `pos` to `until` out of those of the file from `start` on.
+    fn cut(&self, bytes: &Buf, start: u64, pos: u64, until: u64) -> Result<Buf, ReadError> {
         let (from, to) = (file_pos(pos) - start, file_pos(until - 1) + 1 - start);
         if to > bytes.len() as u64 {
             return Err(self.corrupt("a range cut short", start));
@@ -388,27 +406,44 @@ impl<'a> SegmentReader<'a> {
         Ok(bytes.slice(from as usize..to as usize))
     }
 
-    /// Somebody who has read most of a chunk will want the next one.
+    /// Somebody who has read most of a chunk will want the next ones.
     fn read_ahead(&self, read_to: u64) {
-        let next = read_to / CHUNK_BYTES + 1;
-        if read_to % CHUNK_BYTES > CHUNK_BYTES / 2 && self.is_whole(next) {
-            let key = (self.id, self.plan.segment_base, next);
-            self.files.chunks.read_ahead(key, &self.file);
+        if read_to % CHUNK_BYTES <= CHUNK_BYTES / 2 {
+            return;
         }
+        let next = read_to / CHUNK_BYTES + 1;
+        let chunks = (next..next + AHEAD).take_while(|chunk| self.is_whole(*chunk));
+        let keys = chunks.map(|chunk| (self.id, self.plan.segment_base, chunk));
+        self.files.chunks.read_ahead(keys, &self.file);
     }
 
-    /// Compares each range with its checksum.
-    fn check(&self, ranges: &[Range], parts: &[Buf]) -> Result<(), ReadError> {
+    /// Compares each range with its checksum. `last` is the chunk that they end in, if it is whole:
+    /// of a range that lies in it alone, this is done once.
+    fn check(
+        &self,
+        ranges: &[Range],
+        parts: &[Buf],
+        last: Option<&Chunk>,
+    ) -> Result<(), ReadError> {
         let mut cursor = Cursor {
             parts,
             part: 0,
             at: 0,
         };
+        let last_chunk = (ranges[ranges.len() - 1].end() - 1) / CHUNK_BYTES;
         for range in ranges {
+            let last = last.filter(|_| range.pos / CHUNK_BYTES == last_chunk);
+            if last.is_some_and(|chunk| chunk.is_checked(range)) {
+                cursor.take(range.bytes as usize, |_| ());
+                continue;
+            }
             let mut digest = place_digest(self.id, self.plan.segment_base, range.pos);
             cursor.take(range.bytes as usize, |bytes| digest.update(bytes));
             if digest.finalize() as u32 != range.crc {
                 return Err(self.corrupt("a range of batches", file_pos(range.pos)));
+            }
+            if let Some(chunk) = last {
+                chunk.checked(range);
             }
         }
         Ok(())
