@@ -17,8 +17,8 @@ use crate::net::Piece;
 const BACKLOG: i32 = 4096;
 /// Slices in one `sendmsg(2)` (`IOV_MAX`).
 const SLICES_MAX: usize = 1024;
-/// Bytes in one `sendfile(2)`: the longest that one connection keeps the core at a time.
-const SENDFILE_BYTES_MAX: usize = 256 * 1024;
+/// Bytes in one `sendmsg(2)` or `sendfile(2)`: the longest that one connection keeps the core at a time.
+const SEND_BYTES_MAX: usize = 256 * 1024;
 
 pub(crate) struct Listener {
     reactor: Rc<Reactor>,
@@ -180,8 +180,7 @@ impl Stream {
         while let Some(first) = rest.first() {
             let run = match first {
                 Piece::Mem(_) => {
-                    let slices: Vec<_> = rest.iter().map_while(slice).take(SLICES_MAX).collect();
-                    let run = slices.len();
+                    let (slices, run) = slices(rest);
                     self.send_memory(slices, run < rest.len()).await?;
                     run
                 },
@@ -203,7 +202,8 @@ impl Stream {
         // Takes empty slices off the front.
         IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
-            let sent = self.write(|stream| sys::send(stream, rest, more)).await?;
+            let some = at_a_time(rest);
+            let sent = self.write(|stream| sys::send(stream, some, more)).await?;
             IoSlice::advance_slices(&mut rest, sent);
         }
         Ok(())
@@ -215,7 +215,7 @@ impl Stream {
         let end = pos + len as u64;
         let cached = file.buffered().await?;
         while pos < end {
-            let chunk = SENDFILE_BYTES_MAX.min((end - pos) as usize);
+            let chunk = SEND_BYTES_MAX.min((end - pos) as usize);
             let sent = self
                 .write(|stream| {
                     if file.is_resident(pos, chunk) {
@@ -273,9 +273,63 @@ impl Stream {
     }
 }
 
-fn slice(piece: &Piece) -> Option<IoSlice<'_>> {
-    match piece {
-        Piece::Mem(buf) => Some(IoSlice::new(buf)),
-        Piece::File { .. } => None,
+/// The memory at the front of a list of pieces, in slices that can be sent at a time; and how many
+/// pieces it is.
+fn slices(pieces: &[Piece]) -> (Vec<IoSlice<'_>>, usize) {
+    let (mut slices, mut count) = (Vec::new(), 0);
+    for piece in pieces {
+        match piece {
+            Piece::Mem(buf) if slices.len() < SLICES_MAX => {
+                slices.extend(buf.chunks(SEND_BYTES_MAX).map(IoSlice::new));
+                count += 1;
+            },
+            Piece::Mem(_) | Piece::File { .. } => break,
+        }
+    }
+    (slices, count)
+}
+
+/// As many of the first slices as are sent at a time.
+fn at_a_time<'a, 'b>(slices: &'a [IoSlice<'b>]) -> &'a [IoSlice<'b>] {
+    let mut bytes = 0;
+    let fits = |slice: &&IoSlice<'_>| {
+        bytes += slice.len();
+        bytes <= SEND_BYTES_MAX
+    };
+    let count = slices.iter().take_while(fits).count();
+    &slices[..count.clamp(1, SLICES_MAX).min(slices.len())]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buf::BufMut;
+
+    #[test]
+    fn memory_is_sent_in_portions() {
+        let piece = |bytes| Piece::Mem(BufMut::zeroed(bytes).freeze());
+        let pieces = [
+            piece(10),
+            piece(2 * SEND_BYTES_MAX + 5),
+            piece(0),
+            piece(20),
+        ];
+        let (slices, count) = slices(&pieces);
+        let lens: Vec<usize> = slices.iter().map(|slice| slice.len()).collect();
+        assert_eq!(
+            (count, &lens[..]),
+            (4, &[10, SEND_BYTES_MAX, SEND_BYTES_MAX, 5, 20][..])
+        );
+        let lens = |from: usize| at_a_time(&slices[from..]).len();
+        assert_eq!([lens(0), lens(1), lens(2), lens(3)], [1, 1, 1, 2]);
+    }
+
+    #[test]
+    fn no_more_slices_are_sent_than_the_kernel_takes() {
+        let small = Piece::Mem(BufMut::zeroed(1).freeze());
+        let pieces = vec![small; 3 * SLICES_MAX];
+        let (slices, count) = slices(&pieces);
+        assert_eq!((slices.len(), count), (SLICES_MAX, SLICES_MAX));
+        assert_eq!(at_a_time(&slices).len(), SLICES_MAX);
     }
 }

@@ -10,7 +10,7 @@ use std::hint;
 use std::rc::Rc;
 use std::task::Context;
 
-use super::reactor::{BUDGET, CURRENT, Reactor};
+use super::reactor::{BUDGET, BYTES_PER_TURN, CURRENT, Reactor};
 use super::registry;
 use super::slab::Key;
 use super::stalls::{Origin, Part, Watch};
@@ -92,7 +92,11 @@ impl Reactor {
     /// future of `main` when that is done.
     fn poll_ready(&self, main: Key, watch: &mut Watch) -> Option<LocalFuture> {
         let count = self.ready.borrow().len().min(POLLS_PER_TURN);
+        self.moved.set(0);
         for _ in 0..count {
+            if self.moved.get() >= BYTES_PER_TURN {
+                break;
+            }
             let key = self.ready.borrow_mut().pop_front()?;
             let done = self.poll_task(key, watch);
             if done.is_some() && key == main {
