@@ -263,7 +263,7 @@ async fn time_to_fetch(shard: &Rc<Shard>, bytes_max: usize, calls: u64) -> Durat
     };
     let start = now();
     for _ in 0..calls {
-        let fetched = shard.fetch(vec![part], bytes_max).await;
+        let fetched = shard.fetch(&[part], bytes_max).await;
         let fetched = fetched[0].as_ref().expect("the offset is there");
         assert!(black_box(fetched).bytes() > 0, "records");
     }

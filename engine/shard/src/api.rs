@@ -3,7 +3,7 @@
 //! A call runs on the shard that owns the partition. What travels is the request with its
 //! reference-counted buffers, never a copy of a record, and the answer comes back the same way.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -282,8 +282,7 @@ impl Shards {
         batches: Vec<ProduceBatch>,
         owner_of: impl Fn(TopicPartition) -> usize,
     ) -> ProduceTicket {
-        let here = |batch: &ProduceBatch| owner_of(batch.id) % self.count() == self.local.index();
-        if batches.iter().all(here) {
+        if batches.iter().all(|batch| self.is_here(owner_of(batch.id))) {
             return ProduceTicket(Parts::Here(self.local.put_in_line(batches).await));
         }
         let count = batches.len();
@@ -303,14 +302,17 @@ impl Shards {
     /// bounds the whole: later partitions get what earlier ones of the same shard left.
     pub async fn fetch(
         &self,
-        parts: Vec<FetchPart>,
+        parts: &[FetchPart],
         max_bytes: usize,
         owner_of: impl Fn(TopicPartition) -> usize,
     ) -> Vec<Result<Fetched, ShardError>> {
+        if parts.iter().all(|part| self.is_here(owner_of(part.id))) {
+            return self.local.fetch(parts, max_bytes).await;
+        }
         let mut results: Vec<_> = parts.iter().map(|_| Err(ShardError::Stopping)).collect();
         let mut waiting = Vec::new();
-        for (shard, (places, parts)) in self.by_owner(parts, |part| owner_of(part.id)) {
-            let work = move |shard: Rc<Shard>| async move { shard.fetch(parts, max_bytes).await };
+        for (shard, (places, parts)) in self.by_owner(parts.to_vec(), |part| owner_of(part.id)) {
+            let work = move |shard: Rc<Shard>| async move { shard.fetch(&parts, max_bytes).await };
             if let Ok(receiver) = self.begin(shard, work).await {
                 waiting.push((places, receiver));
             }
@@ -332,11 +334,17 @@ impl Shards {
         deadline: Instant,
         owner_of: impl Fn(TopicPartition) -> usize,
     ) {
+        if !parts.is_empty() && parts.iter().all(|part| self.is_here(owner_of(part.0))) {
+            return self.local.wait_for_data(parts, deadline, pending()).await;
+        }
         // Held while this is: the first answer, or nobody's asking any more, ends all waits.
         let (mut watches, mut stays) = (Vec::new(), Vec::new());
         for (shard, (_, parts)) in self.by_owner(parts, |part| owner_of(part.0)) {
             let (stay, left) = oneshot::<()>();
             let work = move |shard: Rc<Shard>| async move {
+                let left = async {
+                    let _gone = left.await;
+                };
                 shard.wait_for_data(parts, deadline, left).await;
             };
             if let Ok(receiver) = self.begin(shard, work).await {
@@ -358,6 +366,11 @@ impl Shards {
             }
         })
         .await;
+    }
+
+    /// Whether that shard is the one of this core.
+    fn is_here(&self, shard: usize) -> bool {
+        shard % self.count() == self.local.index()
     }
 
     /// Groups items by shard, keeping their order and places.

@@ -1,7 +1,7 @@
 //! Reads and everything else that asks about a partition without changing it; and the waits.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
@@ -9,7 +9,7 @@ use engine_log::{
     ReadAt, ReadError, ResidentRange, Stored, TopicPartition, find_timestamp, max_timestamp, read,
 };
 use engine_rt::fs::File;
-use engine_rt::{Event, Instant, OneshotReceiver, Piece, timeout};
+use engine_rt::{Event, Instant, Piece, timeout};
 
 use crate::api::{FetchPart, Fetched, OffsetQuery, ShardError, TimestampOffset};
 use crate::shard::Shard;
@@ -19,13 +19,13 @@ impl Shard {
     /// Reads partitions in order, `max_bytes` in all.
     pub async fn fetch(
         self: &Rc<Self>,
-        parts: Vec<FetchPart>,
+        parts: &[FetchPart],
         max_bytes: usize,
     ) -> Vec<Result<Fetched, ShardError>> {
         let mut left = max_bytes;
         let mut results = Vec::with_capacity(parts.len());
         for part in parts {
-            let result = self.fetch_one(part, left).await;
+            let result = self.fetch_one(*part, left).await;
             if let Ok(fetched) = &result {
                 let bytes = fetched.bytes();
                 left = left.saturating_sub(bytes);
@@ -120,15 +120,15 @@ impl Shard {
     }
 
     /// Waits until a partition has something at its offset or has changed, or until `deadline`, or
-    /// until nobody holds the sender of `left`.
+    /// until `left` says that nobody wants to know any more.
     pub async fn wait_for_data(
         self: &Rc<Self>,
         parts: Vec<(TopicPartition, i64)>,
         deadline: Instant,
-        mut left: OneshotReceiver<()>,
+        left: impl Future<Output = ()>,
     ) {
         let event = Rc::new(Event::new());
-        let mut arrived = pin!(event.wait());
+        let (mut arrived, mut left) = (pin!(event.wait()), pin!(left));
         for (id, offset) in parts {
             let Ok(slot) = self.slot(id) else { return };
             if slot.log.borrow().high_watermark() > offset || self.stopping.get() {
@@ -137,7 +137,7 @@ impl Shard {
             slot.watch(&event);
         }
         let over = poll_fn(|cx| {
-            let left = Pin::new(&mut left).poll(cx).is_ready();
+            let left = left.as_mut().poll(cx).is_ready();
             if left || arrived.as_mut().poll(cx).is_ready() {
                 Poll::Ready(())
             } else {

@@ -104,7 +104,7 @@ async fn fetch(shard: &Rc<Shard>, partition: u32, offset: i64) -> Vec<Buf> {
         current_leader_epoch: -1,
         last_fetched_epoch: -1,
     };
-    let fetched = shard.fetch(vec![part], 1 << 20).await.remove(0);
+    let fetched = shard.fetch(&[part], 1 << 20).await.remove(0);
     fetched.unwrap().records
 }
 

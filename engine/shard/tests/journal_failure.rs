@@ -121,7 +121,7 @@ async fn read_all(shard: &Rc<Shard>, partition: u32) -> Vec<u64> {
             current_leader_epoch: -1,
             last_fetched_epoch: -1,
         };
-        let fetched = shard.fetch(vec![part], 1 << 20).await.remove(0).unwrap();
+        let fetched = shard.fetch(&[part], 1 << 20).await.remove(0).unwrap();
         let parts: Vec<&[u8]> = fetched.records.iter().map(|part| &part[..]).collect();
         let before = numbers.len();
         for batch in Batches::new(&parts.concat()) {

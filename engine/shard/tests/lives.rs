@@ -111,7 +111,7 @@ async fn read(
         current_leader_epoch: -1,
         last_fetched_epoch: -1,
     };
-    shard.fetch(vec![part], usize::MAX).await.remove(0)
+    shard.fetch(&[part], usize::MAX).await.remove(0)
 }
 
 /// Every record of a partition: offset, first eight bytes of the value.

@@ -94,7 +94,7 @@ async fn is_readable(shard: &Rc<Shard>, offset: i64) -> bool {
         current_leader_epoch: -1,
         last_fetched_epoch: -1,
     };
-    let fetched = shard.fetch(vec![part], 1).await.remove(0);
+    let fetched = shard.fetch(&[part], 1).await.remove(0);
     fetched.is_ok_and(|fetched| !fetched.records.is_empty())
 }
 

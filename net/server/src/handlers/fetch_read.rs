@@ -114,10 +114,10 @@ async fn read_once(broker: &Broker, wanted: &[(PartitionKey, Wanted)], terms: &T
         .iter()
         .filter_map(|one| one.as_ref().ok().copied())
         .collect();
-    let share = terms.max_bytes / owners(broker, &asked).max(1);
+    let share = terms.max_bytes / owners(broker, &asked);
     let mut results = broker
         .shards
-        .fetch(asked.clone(), share, |id| broker.owner(id))
+        .fetch(&asked, share, |id| broker.owner(id))
         .await;
     read_oversized(broker, &asked, &mut results).await;
     let mut results = asked.into_iter().zip(results);
@@ -161,7 +161,7 @@ async fn read_oversized(broker: &Broker, asked: &[FetchPart], results: &mut [Fet
     };
     let found = broker
         .shards
-        .fetch(vec![part], part.max_bytes, |id| broker.owner(id))
+        .fetch(&[part], part.max_bytes, |id| broker.owner(id))
         .await;
     if let Some(result) = found.into_iter().next() {
         results[place] = result;
@@ -206,6 +206,9 @@ pub(crate) async fn open_files(broker: &Broker, parts: &mut [Part]) -> Vec<Vec<P
 
 /// How many shards own some of the partitions.
 fn owners(broker: &Broker, parts: &[FetchPart]) -> usize {
+    if parts.len().min(broker.shards.count()) <= 1 {
+        return 1;
+    }
     let mut owners: Vec<usize> = parts.iter().map(|part| broker.owner(part.id)).collect();
     owners.sort_unstable();
     owners.dedup();
