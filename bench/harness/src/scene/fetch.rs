@@ -125,7 +125,7 @@ pub(super) fn one_by_one_bytes(bench: &Bench) -> u64 {
 
 pub(super) async fn run(bench: &mut Bench) -> io::Result<()> {
     let broker = Start::new(&bench.options).run(&bench.options)?;
-    create_topics(broker.addr, &[("hot", 1), ("single", PARTITIONS)]).await?;
+    create_topics(broker.addr, &[("hot", 1)]).await?;
     preload(&broker, "hot", HOT_BATCHES).await?;
     for (key, count) in [("hot1", 1), ("hot10", 10)] {
         let bytes = bench.options.bulk_mib << 20;
@@ -133,6 +133,15 @@ pub(super) async fn run(bench: &mut Bench) -> io::Result<()> {
         let (outcome, window) = measured(bench, &broker, readings, bytes).await?;
         figures(bench, key, &outcome, &window)?;
     }
+    broker.stop().await?;
+    one_at_a_time(bench).await?;
+    cold(bench).await
+}
+
+/// On a broker of its own, which has all of it in its tail.
+async fn one_at_a_time(bench: &mut Bench) -> io::Result<()> {
+    let broker = Start::new(&bench.options).run(&bench.options)?;
+    create_topics(broker.addr, &[("single", PARTITIONS)]).await?;
     let singles = Load {
         frames: single_frames("single", PARTITIONS)?,
         in_flight: 16,
@@ -143,8 +152,7 @@ pub(super) async fn run(bench: &mut Bench) -> io::Result<()> {
     let (readings, bytes) = (one_by_one().collect(), one_by_one_bytes(bench));
     let (outcome, window) = measured(bench, &broker, readings, bytes).await?;
     figures(bench, "tailone", &outcome, &window)?;
-    broker.stop().await?;
-    cold(bench).await
+    broker.stop().await
 }
 
 async fn cold(bench: &mut Bench) -> io::Result<()> {

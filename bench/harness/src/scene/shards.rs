@@ -30,6 +30,15 @@ pub(super) const SECTIONS: &[Section] = &[Section {
             &[(1.2, "shards.own256")],
         ),
         row(
+            "shards.own16.group",
+            "requests in a flush: own, 16 in flight",
+            TIMES,
+            1,
+        ),
+        row("shards.other16.group", "another shard's", TIMES, 1),
+        row("shards.own256.group", "own, 256 in flight", TIMES, 1),
+        row("shards.other256.group", "another shard's", TIMES, 1),
+        row(
             "shards.doorbells16",
             "wake-ups of another shard by the kernel in a request, 16 in flight",
             TIMES,
@@ -62,6 +71,9 @@ pub(super) async fn run(bench: &mut Bench) -> io::Result<()> {
             let after = metrics::Metrics::scrape(broker.admin).await?;
             let cpu = window.charged() / outcome.millions();
             bench.add(&format!("shards.{name}{in_flight}"), cpu)?;
+            let group = after.since(&before, "flumen_batches_appended_total")?
+                / after.since(&before, "flumen_journal_frames_total")?;
+            bench.add(&format!("shards.{name}{in_flight}.group"), group)?;
             if name == "other" {
                 let rung = after.since(&before, "flumen_reactor_doorbells_total")?;
                 let rung = rung / outcome.requests as f64;
