@@ -4,8 +4,8 @@ use std::fs;
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use engine_rt::ExecutorSpec;
 use engine_rt::ring::{self, Options as RingOptions};
+use engine_rt::{ExecutorSpec, now};
 
 use crate::Options;
 use crate::bench::Bench;
@@ -31,8 +31,10 @@ async fn measure(options: Options) -> io::Result<()> {
     for round in 0..rounds {
         bench.round = round;
         for scene in order(&bench.options, round) {
-            writeln!(io::stderr(), "round {} of {rounds}: {scene:?}", round + 1)?;
+            let started = now();
+            write!(io::stderr(), "round {} of {rounds}: {scene:?}", round + 1)?;
             scene.run(&mut bench).await?;
+            writeln!(io::stderr(), ", {} s", (now() - started).as_secs())?;
         }
     }
     let report = Report::new(&bench, &machine);
