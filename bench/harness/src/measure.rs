@@ -27,19 +27,33 @@ pub(crate) fn run(mut options: Options) -> io::Result<()> {
 async fn measure(options: Options) -> io::Result<()> {
     let machine = Environment::look(&options.data)?;
     let mut bench = Bench::new(options);
-    let rounds = bench.options.rounds;
-    for round in 0..rounds {
+    let mut failed = Vec::new();
+    for round in 0..bench.options.rounds {
         bench.round = round;
         for scene in order(&bench.options, round) {
-            let started = now();
-            write!(io::stderr(), "round {} of {rounds}: {scene:?}", round + 1)?;
-            scene.run(&mut bench).await?;
-            writeln!(io::stderr(), ", {} s", (now() - started).as_secs())?;
+            if let Err(error) = timed(scene, &mut bench).await {
+                writeln!(io::stderr(), ": {error}")?;
+                failed.push(format!("{scene:?}"));
+            }
         }
+        // A run that is cut short has its whole rounds.
+        Report::new(&bench, &machine).write()?;
     }
     let report = Report::new(&bench, &machine);
     io::stdout().write_all(report.markdown().as_bytes())?;
-    report.write()
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(io::Error::other(format!("failed: {}", failed.join(", "))))
+}
+
+/// Runs a scene and says how long it took. One that fails leaves the others their turn.
+async fn timed(scene: Scene, bench: &mut Bench) -> io::Result<()> {
+    let (started, rounds) = (now(), bench.options.rounds);
+    let number = bench.round + 1;
+    write!(io::stderr(), "round {number} of {rounds}: {scene:?}")?;
+    scene.run(bench).await?;
+    writeln!(io::stderr(), ", {} s", (now() - started).as_secs())
 }
 
 /// The physical parts come first, as others are held against them; every other round goes through

@@ -21,6 +21,8 @@ const MARKS: [&str; 2] = ["<!-- limits -->\n", "<!-- end of limits -->\n"];
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Report<'a> {
     options: &'a Options,
+    /// Rounds that were measured.
+    rounds: usize,
     results: &'a Results,
     machine: &'a Environment,
 }
@@ -38,6 +40,7 @@ impl<'a> Report<'a> {
     pub(crate) const fn new(bench: &'a Bench, machine: &'a Environment) -> Self {
         Self {
             options: &bench.options,
+            rounds: bench.round + 1,
             results: &bench.results,
             machine,
         }
@@ -91,7 +94,7 @@ impl<'a> Report<'a> {
             machine.cpu,
             machine.file_system,
             options.broker_args,
-            options.rounds
+            self.rounds
         )
     }
 
@@ -147,7 +150,7 @@ impl<'a> Report<'a> {
             "date": options.date,
             "commit": options.commit,
             "machine": self.machine.json(),
-            "rounds": options.rounds,
+            "rounds": self.rounds,
             "quick": options.quick,
             "bulk_mib": options.bulk_mib,
             "small_requests": options.small_requests,
@@ -216,6 +219,7 @@ mod tests {
         let machine = Environment::default();
         check(&Report {
             options: &options,
+            rounds: 1,
             results: &results,
             machine: &machine,
         });
