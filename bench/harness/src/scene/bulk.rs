@@ -2,11 +2,12 @@
 
 use std::io;
 
-use crate::bench::{Bench, Window};
+use crate::bench::Bench;
 use crate::broker::Start;
-use crate::client::{Content, Load, Outcome, bulk_frames, create_topics};
+use crate::client::{Content, Load, bulk_frames, create_topics};
+use crate::scene::add_load;
 use crate::scene::physical::measured;
-use crate::table::{CORES, GIB, MBPS, MICROS, Section, TIMES, row};
+use crate::table::{CORES, GIB, MBPS, MICROS, Row, Section, TIMES, row};
 
 /// Large requests in flight.
 const IN_FLIGHT: usize = 8;
@@ -55,140 +56,94 @@ const SUM_3: &[(f64, &str)] = &[
     (3.0, "disk.256.allocated.cpu"),
 ];
 
+/// The rows of a case, with its goals for CPU, throughput and bytes written.
+macro_rules! rows {
+    ($case:literal, $cpu:expr, $mbps:expr, $written:expr) => {
+        &[
+            $cpu(row(concat!($case, ".cpu"), "CPU charged", GIB, 3)),
+            row(
+                concat!($case, ".process"),
+                "of it the broker's process",
+                GIB,
+                3,
+            ),
+            row(concat!($case, ".kernel"), "kernel threads", GIB, 3),
+            $mbps(row(concat!($case, ".mbps"), "throughput", MBPS, 0)),
+            row(concat!($case, ".p50"), "acknowledgement p50", MICROS, 0),
+            row(concat!($case, ".p99"), "acknowledgement p99", MICROS, 0),
+            $written(row(
+                concat!($case, ".written"),
+                "bytes written per byte acknowledged",
+                TIMES,
+                2,
+            )),
+            row(concat!($case, ".client"), "client's core in use", CORES, 2),
+        ]
+    };
+}
+
+const fn no_goal(row: Row) -> Row {
+    row
+}
+
+const fn large_cpu(row: Row) -> Row {
+    row.at_most_of("2 x (receive + CRC + write)", 0.0, SUM)
+        .kafka("3.6-4.7")
+}
+
+const fn large_mbps(row: Row) -> Row {
+    let of = &[(0.8, "disk.256.allocated.mbps")];
+    row.at_least_of("80 % of the raw writer", 0.0, of)
+        .kafka("149-172")
+}
+
+const fn large_written(row: Row) -> Row {
+    row.at_most(1.1)
+}
+
+const fn middle_cpu(row: Row) -> Row {
+    row.at_most_of("3 x (receive + CRC + write)", 0.0, SUM_3)
+        .kafka("7.3")
+}
+
+const fn middle_mbps(row: Row) -> Row {
+    let of = &[(0.4, "disk.256.zeroed.mbps")];
+    row.at_least_of("80 % of the raw writer, every byte twice", 0.0, of)
+        .kafka("149-172")
+}
+
+const fn small_written(row: Row) -> Row {
+    row.at_most(2.3)
+}
+
+const fn tiny_cpu(row: Row) -> Row {
+    row.at_most_of("1.3 x the 1 KiB row", 0.0, &[(1.3, "bulk1.cpu")])
+}
+
 pub(super) const SECTIONS: &[Section] = &[
     Section {
         title: "1 KiB records in 256-record batches, flushed; 1 partition, 8 requests in flight",
-        rows: &[
-            row("bulk1.cpu", "CPU charged", GIB, 3)
-                .at_most_of("2 x (receive + CRC + write)", 0.0, SUM)
-                .kafka("3.6-4.7"),
-            row("bulk1.process", "of it the broker's process", GIB, 3),
-            row("bulk1.kernel", "kernel threads", GIB, 3),
-            row("bulk1.mbps", "throughput", MBPS, 0)
-                .at_least_of(
-                    "80 % of the raw writer",
-                    0.0,
-                    &[(0.8, "disk.256.allocated.mbps")],
-                )
-                .kafka("149-172"),
-            row("bulk1.p50", "acknowledgement p50", MICROS, 0),
-            row("bulk1.p99", "acknowledgement p99", MICROS, 0),
-            row(
-                "bulk1.written",
-                "bytes written per byte acknowledged",
-                TIMES,
-                2,
-            )
-            .at_most(1.1),
-            row("bulk1.client", "client's core in use", CORES, 2),
-        ],
+        rows: rows!("bulk1", large_cpu, large_mbps, large_written),
     },
     Section {
-        title: "The same over 16 partitions by turns",
-        rows: &[
-            row("bulk16.cpu", "CPU charged", GIB, 3)
-                .at_most_of("2 x (receive + CRC + write)", 0.0, SUM)
-                .kafka("3.6-4.7"),
-            row("bulk16.process", "of it the broker's process", GIB, 3),
-            row("bulk16.kernel", "kernel threads", GIB, 3),
-            row("bulk16.mbps", "throughput", MBPS, 0)
-                .at_least_of(
-                    "80 % of the raw writer",
-                    0.0,
-                    &[(0.8, "disk.256.allocated.mbps")],
-                )
-                .kafka("149-172"),
-            row("bulk16.p50", "acknowledgement p50", MICROS, 0),
-            row("bulk16.p99", "acknowledgement p99", MICROS, 0),
-            row(
-                "bulk16.written",
-                "bytes written per byte acknowledged",
-                TIMES,
-                2,
-            )
-            .at_most(1.1),
-            row("bulk16.client", "client's core in use", CORES, 2),
-        ],
+        title: "1 KiB records in 256-record batches, flushed; 16 partitions by turns, 8 requests in flight",
+        rows: rows!("bulk16", large_cpu, large_mbps, large_written),
     },
     Section {
         title: "1 KiB records in 64-record batches, flushed; 1 partition, 4 connections, 8 in flight each",
-        rows: &[
-            row("mid1.cpu", "CPU charged", GIB, 3)
-                .at_most_of("3 x (receive + CRC + write)", 0.0, SUM_3)
-                .kafka("7.3"),
-            row("mid1.process", "of it the broker's process", GIB, 3),
-            row("mid1.kernel", "kernel threads", GIB, 3),
-            row("mid1.mbps", "throughput", MBPS, 0)
-                .at_least_of(
-                    "80 % of the raw writer, every byte twice",
-                    0.0,
-                    &[(0.4, "disk.256.zeroed.mbps")],
-                )
-                .kafka("149-172"),
-            row("mid1.p50", "acknowledgement p50", MICROS, 0),
-            row("mid1.p99", "acknowledgement p99", MICROS, 0),
-            row(
-                "mid1.written",
-                "bytes written per byte acknowledged",
-                TIMES,
-                2,
-            ),
-            row("mid1.client", "client's core in use", CORES, 2),
-        ],
+        rows: rows!("mid1", middle_cpu, middle_mbps, no_goal),
     },
     Section {
-        title: "The same over 16 partitions by turns",
-        rows: &[
-            row("mid16.cpu", "CPU charged", GIB, 3)
-                .at_most_of("3 x (receive + CRC + write)", 0.0, SUM_3)
-                .kafka("7.3"),
-            row("mid16.process", "of it the broker's process", GIB, 3),
-            row("mid16.kernel", "kernel threads", GIB, 3),
-            row("mid16.mbps", "throughput", MBPS, 0)
-                .at_least_of(
-                    "80 % of the raw writer, every byte twice",
-                    0.0,
-                    &[(0.4, "disk.256.zeroed.mbps")],
-                )
-                .kafka("149-172"),
-            row("mid16.p50", "acknowledgement p50", MICROS, 0),
-            row("mid16.p99", "acknowledgement p99", MICROS, 0),
-            row(
-                "mid16.written",
-                "bytes written per byte acknowledged",
-                TIMES,
-                2,
-            ),
-            row("mid16.client", "client's core in use", CORES, 2),
-        ],
+        title: "1 KiB records in 64-record batches, flushed; 16 partitions by turns, 4 connections, 8 in flight each",
+        rows: rows!("mid16", middle_cpu, middle_mbps, no_goal),
     },
     Section {
         title: "1 KiB records in 16-record batches, flushed; 16 partitions by turns, 4 connections, 8 in flight each",
-        rows: &[
-            row("kib16.cpu", "CPU charged", GIB, 3),
-            row("kib16.mbps", "throughput", MBPS, 0),
-            row("kib16.p50", "acknowledgement p50", MICROS, 0),
-            row("kib16.p99", "acknowledgement p99", MICROS, 0),
-            row(
-                "kib16.written",
-                "bytes written per byte acknowledged",
-                TIMES,
-                2,
-            )
-            .at_most(2.3),
-        ],
+        rows: rows!("kib16", no_goal, no_goal, small_written),
     },
     Section {
         title: "100-byte records in batches of 256 KiB, flushed; 1 partition, 8 requests in flight",
-        rows: &[
-            row("tiny.cpu", "CPU charged", GIB, 3).at_most_of(
-                "1.3 x the 1 KiB row",
-                0.0,
-                &[(1.3, "bulk1.cpu")],
-            ),
-            row("tiny.process", "of it the broker's process", GIB, 3),
-            row("tiny.mbps", "throughput", MBPS, 0),
-        ],
+        rows: rows!("tiny", tiny_cpu, no_goal, no_goal),
     },
 ];
 
@@ -221,28 +176,7 @@ pub(super) async fn run(bench: &mut Bench) -> io::Result<()> {
     {
         let load = content.load(bench, topic, partitions, connections)?;
         let (outcome, window) = measured(bench, broker.addr, &load, broker.pid()).await?;
-        figures(bench, topic, &outcome, &window)?;
+        add_load(bench, topic, outcome.gib(), &outcome, &window)?;
     }
     broker.stop().await
-}
-
-fn figures(bench: &mut Bench, topic: &str, outcome: &Outcome, window: &Window) -> io::Result<()> {
-    let gib = outcome.gib();
-    let figures = [
-        ("cpu", window.charged() / gib),
-        ("process", window.server.cpu.as_secs_f64() / gib),
-        ("kernel", window.kernel.as_secs_f64() / gib),
-        ("mbps", outcome.mbps()),
-        ("p50", outcome.micros(0.5)),
-        ("p99", outcome.micros(0.99)),
-        (
-            "written",
-            window.server.written as f64 / outcome.bytes as f64,
-        ),
-        ("client", window.client_cores()),
-    ];
-    for (name, value) in figures {
-        bench.add_known(&format!("{topic}.{name}"), value)?;
-    }
-    Ok(())
 }

@@ -43,7 +43,7 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
-        title: "The same with 10 consumers",
+        title: "Fetch of the tail in memory, 256-record batches, 1 MiB a fetch; 10 consumers",
         rows: &[
             row("hot10.cpu", "CPU charged", GIB, 3).at_most_of(
                 "1.5 x memory to socket",

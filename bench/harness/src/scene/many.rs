@@ -14,6 +14,7 @@ use crate::client::{
     spread_frames,
 };
 use crate::metrics::Metrics;
+use crate::scene::{add_flushes, add_load};
 use crate::table::{CORES, KRPS, MICROS, MILLION, SECONDS, Section, TIMES, row};
 
 const PARTITIONS: i32 = 10_000;
@@ -150,28 +151,8 @@ async fn records(bench: &mut Bench, broker: &Broker) -> io::Result<()> {
     if outcome.requests != plan.requests {
         return Err(io::Error::other("not all that was planned was answered"));
     }
-    let group = after.since(&before, "flumen_batches_appended_total")?
-        / after.since(&before, "flumen_journal_frames_total")?;
-    let millions = outcome.millions();
-    let figures = [
-        ("group", group),
-        ("flush_share", bench.results.median("flush.cpu") / group),
-        ("cpu", window.charged() / millions),
-        ("process", window.server.cpu.as_secs_f64() / millions),
-        ("kernel", window.kernel.as_secs_f64() / millions),
-        ("krps", outcome.krps()),
-        ("p50", outcome.micros(0.5)),
-        ("p99", outcome.micros(0.99)),
-        (
-            "written",
-            window.server.written as f64 / outcome.bytes as f64,
-        ),
-        ("client", window.client_cores()),
-    ];
-    for (name, value) in figures {
-        bench.add(&format!("many.{name}"), value)?;
-    }
-    Ok(())
+    add_flushes(bench, "many", &before, &after)?;
+    add_load(bench, "many", outcome.millions(), &outcome, &window)
 }
 
 async fn metadata(bench: &mut Bench, broker: &Broker) -> io::Result<()> {

@@ -24,7 +24,9 @@ use std::io;
 
 use clap::ValueEnum;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, Window};
+use crate::client::Outcome;
+use crate::metrics::Metrics;
 use crate::table::{Row, Section};
 
 /// A scene, by the name that `--only` takes.
@@ -107,6 +109,44 @@ impl Scene {
             Self::Foreign => foreign::run(bench).await,
         }
     }
+}
+
+/// What a load on a broker showed, where `key` has rows for it; CPU is that of one of `amount`.
+fn add_load(
+    bench: &mut Bench,
+    key: &str,
+    amount: f64,
+    outcome: &Outcome,
+    window: &Window,
+) -> io::Result<()> {
+    let figures = [
+        ("cpu", window.charged() / amount),
+        ("process", window.server.cpu.as_secs_f64() / amount),
+        ("kernel", window.kernel.as_secs_f64() / amount),
+        ("mbps", outcome.mbps()),
+        ("krps", outcome.krps()),
+        ("p50", outcome.micros(0.5)),
+        ("p99", outcome.micros(0.99)),
+        (
+            "written",
+            window.server.written as f64 / outcome.bytes as f64,
+        ),
+        ("client", window.client_cores()),
+    ];
+    for (name, value) in figures {
+        bench.add_known(&format!("{key}.{name}"), value)?;
+    }
+    Ok(())
+}
+
+/// Requests that a flush answered between two looks at a broker, and what its raw flushes cost for
+/// a million of them.
+fn add_flushes(bench: &mut Bench, key: &str, before: &Metrics, after: &Metrics) -> io::Result<()> {
+    let group = after.since(before, "flumen_batches_appended_total")?
+        / after.since(before, "flumen_journal_frames_total")?;
+    bench.add(&format!("{key}.group"), group)?;
+    let share = bench.results.median("flush.cpu") / group;
+    bench.add(&format!("{key}.flush_share"), share)
 }
 
 /// All sections in order.

@@ -42,7 +42,7 @@ pub(super) const SECTIONS: &[Section] = &[
         ],
     },
     Section {
-        title: "The same with every turn of the shard audited",
+        title: "Fetch of 512 MiB of old data in the kernel's pages, every turn of the shard audited",
         rows: &[
             row(
                 "audit.sendfile.cpu",

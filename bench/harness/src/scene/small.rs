@@ -2,11 +2,12 @@
 
 use std::io;
 
-use crate::bench::{Bench, Window};
+use crate::bench::Bench;
 use crate::broker::Start;
-use crate::client::{Load, Outcome, create_topics, single_frames};
+use crate::client::{Load, create_topics, single_frames};
 use crate::metrics::Metrics;
 use crate::scene::physical::measured;
+use crate::scene::{add_flushes, add_load};
 use crate::table::{CORES, KRPS, MICROS, MILLION, Section, TIMES, row};
 
 /// Connections of the case of many.
@@ -90,34 +91,9 @@ pub(super) async fn run(bench: &mut Bench) -> io::Result<()> {
     let before = Metrics::scrape(broker.admin).await?;
     let (outcome, window) = measured(bench, broker.addr, &many(bench)?, broker.pid()).await?;
     let after = Metrics::scrape(broker.admin).await?;
-    let group = after.since(&before, "flumen_batches_appended_total")?
-        / after.since(&before, "flumen_journal_frames_total")?;
-    bench.add("small.group", group)?;
-    let share = bench.results.median("flush.cpu") / group;
-    bench.add("small.flush_share", share)?;
-    figures(bench, "small", &outcome, &window)?;
+    add_flushes(bench, "small", &before, &after)?;
+    add_load(bench, "small", outcome.millions(), &outcome, &window)?;
     let (outcome, window) = measured(bench, broker.addr, &one(bench)?, broker.pid()).await?;
-    figures(bench, "single", &outcome, &window)?;
+    add_load(bench, "single", outcome.millions(), &outcome, &window)?;
     broker.stop().await
-}
-
-fn figures(bench: &mut Bench, key: &str, outcome: &Outcome, window: &Window) -> io::Result<()> {
-    let millions = outcome.millions();
-    let figures = [
-        ("cpu", window.charged() / millions),
-        ("process", window.server.cpu.as_secs_f64() / millions),
-        ("kernel", window.kernel.as_secs_f64() / millions),
-        ("krps", outcome.krps()),
-        ("p50", outcome.micros(0.5)),
-        ("p99", outcome.micros(0.99)),
-        (
-            "written",
-            window.server.written as f64 / outcome.bytes as f64,
-        ),
-        ("client", window.client_cores()),
-    ];
-    for (name, value) in figures {
-        bench.add_known(&format!("{key}.{name}"), value)?;
-    }
-    Ok(())
 }
