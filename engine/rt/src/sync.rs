@@ -10,7 +10,34 @@ use std::task::{Poll, Waker};
 #[derive(Debug, Default)]
 pub struct Event {
     generation: Cell<u64>,
-    waiting: RefCell<Vec<Waker>>,
+    waiting: RefCell<Waiting>,
+}
+
+/// Tasks that wait. Nearly always it is one, which then takes no memory of its own.
+#[derive(Debug, Default)]
+struct Waiting {
+    first: Option<Waker>,
+    others: Vec<Waker>,
+}
+
+impl Waiting {
+    fn add(&mut self, waker: &Waker) {
+        let all = self.first.iter().chain(&self.others);
+        if all.into_iter().any(|known| known.will_wake(waker)) {
+            return;
+        }
+        if self.first.is_none() {
+            self.first = Some(waker.clone());
+        } else {
+            self.others.push(waker.clone());
+        }
+    }
+
+    fn wake(self) {
+        for waker in self.first.into_iter().chain(self.others) {
+            waker.wake();
+        }
+    }
 }
 
 impl Event {
@@ -22,9 +49,7 @@ impl Event {
     /// Wakes all that wait now.
     pub fn notify(&self) {
         self.generation.set(self.generation.get().wrapping_add(1));
-        for waker in self.waiting.take() {
-            waker.wake();
-        }
+        self.waiting.take().wake();
     }
 
     /// Waits for the next [`Event::notify`] after this call (not after the first poll).
@@ -34,10 +59,7 @@ impl Event {
             if self.generation.get() != seen {
                 return Poll::Ready(());
             }
-            let mut waiting = self.waiting.borrow_mut();
-            if !waiting.iter().any(|waker| waker.will_wake(cx.waker())) {
-                waiting.push(cx.waker().clone());
-            }
+            self.waiting.borrow_mut().add(cx.waker());
             Poll::Pending
         })
     }
