@@ -21,6 +21,13 @@ const WRITE_BYTES_MAX: u64 = CHUNK_BYTES;
 const CARRIED_AT_ONCE: usize = 4;
 /// A checkpoint is taken when this share of the journal's files is in use.
 const TURN_AT_SHARE: f64 = 0.5;
+/// Below this share it takes its time: thousands of partitions' small writes at once, each with a
+/// flush, would hold up the journal's.
+const HURRY_AT_SHARE: f64 = 0.75;
+/// Pause of a checkpoint that takes its time, after [`CARRIED_AT_ONCE`] partitions.
+const CARRY_PAUSE: Duration = Duration::from_micros(500);
+/// So few partitions are carried without a pause.
+const CARRIED_STRAIGHT: usize = 256;
 /// How long to wait before looking again for memory to free.
 const RELIEF_PAUSE: Duration = Duration::from_millis(5);
 /// The background looks around at least this often.
@@ -246,7 +253,15 @@ impl Shard {
             for task in carried {
                 task.await;
             }
+            if slots.len() > CARRIED_STRAIGHT && !self.hurries() {
+                engine_rt::sleep(CARRY_PAUSE).await;
+            }
         }
+    }
+
+    /// Whether a checkpoint has no time to lose.
+    fn hurries(&self) -> bool {
+        self.stopping.get() || self.journal().files().used_share() >= HURRY_AT_SHARE
     }
 
     /// The states to write down. Slots that change afterwards are dirty again.
