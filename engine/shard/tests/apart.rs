@@ -2,29 +2,21 @@
 //! copied on the way between them.
 #![cfg(test)]
 
+mod support;
+
 use std::path::PathBuf;
 use std::rc::Rc;
 
-use engine_log::{LogConfig, ProducerStamp, ReadPath, TopicPartition};
+use engine_log::{LogConfig, TopicPartition};
 use engine_rt::sim::{Options, World};
 use engine_rt::{Buf, MailReceiver, fs, mailbox, spawn};
-use engine_shard::{
-    FetchPart, Mail, PartitionSpec, ProduceBatch, Shard, ShardError, ShardOptions, Shards,
-};
-use net_wire::Uuid;
-use net_wire::batch::BatchBuilder;
-use net_wire::codec::Codecs;
+use engine_shard::{FetchPart, Mail, ProduceBatch, Shard, ShardError, ShardOptions, Shards};
+
+use self::support::{id, spec};
 
 const SHARDS: usize = 2;
 /// Beside the journal from here on.
 const BYPASS_BYTES: usize = 64 << 10;
-
-fn id(partition: u32) -> TopicPartition {
-    TopicPartition {
-        topic_id: Uuid::from_bytes([3; 16]),
-        partition,
-    }
-}
 
 /// Partitions alternate between the shards.
 fn owner(id: TopicPartition) -> usize {
@@ -34,50 +26,20 @@ fn owner(id: TopicPartition) -> usize {
 fn options(index: usize) -> ShardOptions {
     ShardOptions {
         index,
-        data_dir: PathBuf::from("/data"),
-        disk_id: 77,
-        generation: 1,
-        journal_file_bytes: 1 << 20,
-        journal_first_file_bytes: 1 << 20,
-        journal_files_max: 4,
-        tail_bytes_max: 8 << 20,
-        read_chunks_max: 4,
-        read_path: ReadPath::Direct,
-        open_files_max: 64,
         bypass_bytes: BYPASS_BYTES,
-        retention_check_ms: 300_000,
-        producer_expiration_ms: 86_400_000,
         shards: SHARDS,
-        space_reserve_bytes: 0,
+        ..support::options()
     }
 }
 
 fn batch(partition: u32, bytes: usize) -> ProduceBatch {
-    let mut builder = BatchBuilder::new();
-    builder.append(1_000, None, Some(&vec![7; bytes]), &[]);
-    let bytes = builder.build(&mut Codecs::new()).unwrap();
-    ProduceBatch {
-        id: id(partition),
-        bytes: Buf::copy_from_slice(&bytes),
-        records: 1,
-        max_timestamp: 1_000,
-        max_timestamp_delta: 0,
-        stamp: ProducerStamp {
-            producer_id: -1,
-            producer_epoch: -1,
-            base_sequence: -1,
-        },
-    }
+    support::batch(partition, None, &vec![7; bytes])
 }
 
 async fn open(index: usize, inbox: MailReceiver<Mail>) -> Rc<Shard> {
     let shard = Shard::open(options(index), Vec::new()).await.unwrap();
     for partition in (0..4_u32).filter(|partition| owner(id(*partition)) == index) {
-        shard.create_partition(PartitionSpec {
-            id: id(partition),
-            leader_epoch: 0,
-            config: LogConfig::default(),
-        });
+        shard.create_partition(spec(partition, LogConfig::default()));
     }
     spawn(Rc::clone(&shard).serve_mail(inbox)).detach();
     shard

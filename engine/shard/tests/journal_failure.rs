@@ -2,46 +2,26 @@
 //! recovers by itself, and everything acknowledged is there.
 #![cfg(test)]
 
+mod support;
+
 use std::cell::{Cell, RefCell};
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine_log::{LogConfig, ProducerStamp, ReadPath, TopicPartition};
+use engine_log::LogConfig;
 use engine_rt::sim::{DiskOp, DiskOptions, Fault, FaultKind, Options, World};
-use engine_rt::{Buf, fs, now, sleep, spawn};
+use engine_rt::{fs, now, sleep, spawn};
 use engine_shard::{FetchPart, PartitionSpec, ProduceBatch, Shard, ShardError, ShardOptions};
-use net_wire::Uuid;
-use net_wire::batch::{BatchBuilder, Batches};
-use net_wire::codec::Codecs;
+use net_wire::batch::Batches;
+
+use self::support::{id, spec};
 
 const PARTITIONS: u32 = 3;
 
-fn id(partition: u32) -> TopicPartition {
-    TopicPartition {
-        topic_id: Uuid::from_bytes([3; 16]),
-        partition,
-    }
-}
-
 fn options() -> ShardOptions {
     ShardOptions {
-        index: 0,
-        data_dir: PathBuf::from("/data"),
-        disk_id: 77,
-        generation: 1,
-        journal_file_bytes: 1 << 20,
-        journal_first_file_bytes: 1 << 20,
-        journal_files_max: 4,
         tail_bytes_max: 2 << 20,
-        read_chunks_max: 4,
-        read_path: ReadPath::Direct,
-        open_files_max: 64,
-        bypass_bytes: 64 << 10,
-        retention_check_ms: 300_000,
-        producer_expiration_ms: 86_400_000,
-        shards: 1,
-        space_reserve_bytes: 0,
+        ..support::options()
     }
 }
 
@@ -50,12 +30,9 @@ fn specs() -> Vec<PartitionSpec> {
         segment_bytes: 1 << 20,
         ..LogConfig::default()
     };
-    let spec = |partition| PartitionSpec {
-        id: id(partition),
-        leader_epoch: 0,
-        config,
-    };
-    (0..PARTITIONS).map(spec).collect()
+    (0..PARTITIONS)
+        .map(|partition| spec(partition, config))
+        .collect()
 }
 
 /// A batch of one record with a number as its key.
@@ -65,22 +42,8 @@ fn batch(partition: u32, number: u64) -> ProduceBatch {
     } else {
         3_000
     };
-    let mut builder = BatchBuilder::new();
     let value = vec![number as u8; bytes];
-    builder.append(1_000, Some(&number.to_be_bytes()), Some(&value), &[]);
-    let bytes = builder.build(&mut Codecs::new()).unwrap();
-    ProduceBatch {
-        id: id(partition),
-        bytes: Buf::copy_from_slice(&bytes),
-        records: 1,
-        max_timestamp: 1_000,
-        max_timestamp_delta: 0,
-        stamp: ProducerStamp {
-            producer_id: -1,
-            producer_epoch: -1,
-            base_sequence: -1,
-        },
-    }
+    support::batch(partition, Some(&number.to_be_bytes()), &value)
 }
 
 /// What was acknowledged: partition, offset, number.

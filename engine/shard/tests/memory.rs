@@ -1,65 +1,30 @@
 //! The memory that a shard's newest records take stays within its budget, in the simulation.
 #![cfg(test)]
 
-use std::path::PathBuf;
+mod support;
+
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine_log::{LogConfig, ProducerStamp, ReadPath, TopicPartition};
+use engine_log::LogConfig;
 use engine_rt::sim::{DiskOptions, Options, World};
-use engine_rt::{Buf, fs, spawn};
-use engine_shard::{PartitionSpec, ProduceBatch, Shard, ShardOptions};
-use net_wire::Uuid;
-use net_wire::batch::BatchBuilder;
-use net_wire::codec::Codecs;
+use engine_rt::{fs, spawn};
+use engine_shard::{ProduceBatch, Shard, ShardOptions};
+
+use self::support::spec;
 
 const TAIL_BYTES: u64 = 4 << 20;
 const BATCH_BYTES: usize = 100_000;
 
-fn id(partition: u32) -> TopicPartition {
-    TopicPartition {
-        topic_id: Uuid::from_bytes([3; 16]),
-        partition,
-    }
-}
-
 fn options() -> ShardOptions {
     ShardOptions {
-        index: 0,
-        data_dir: PathBuf::from("/data"),
-        disk_id: 77,
-        generation: 1,
-        journal_file_bytes: 1 << 20,
-        journal_first_file_bytes: 1 << 20,
-        journal_files_max: 4,
         tail_bytes_max: TAIL_BYTES,
-        read_chunks_max: 4,
-        read_path: ReadPath::Direct,
-        open_files_max: 64,
-        bypass_bytes: 64 << 10,
-        retention_check_ms: 300_000,
-        producer_expiration_ms: 86_400_000,
-        shards: 1,
-        space_reserve_bytes: 0,
+        ..support::options()
     }
 }
 
 fn batch(partition: u32) -> ProduceBatch {
-    let mut builder = BatchBuilder::new();
-    builder.append(1_000, None, Some(&vec![7; BATCH_BYTES]), &[]);
-    let bytes = builder.build(&mut Codecs::new()).unwrap();
-    ProduceBatch {
-        id: id(partition),
-        bytes: Buf::copy_from_slice(&bytes),
-        records: 1,
-        max_timestamp: 1_000,
-        max_timestamp_delta: 0,
-        stamp: ProducerStamp {
-            producer_id: -1,
-            producer_epoch: -1,
-            base_sequence: -1,
-        },
-    }
+    support::batch(partition, None, &vec![7; BATCH_BYTES])
 }
 
 #[test]
@@ -78,11 +43,7 @@ fn the_tail_stays_within_its_budget_while_records_stream_in() {
     let node = world.node("node");
     let peak = world.block_on(node, || async {
         fs::create_dir_all(&options().data_dir).await.unwrap();
-        let spec = |partition| PartitionSpec {
-            id: id(partition),
-            leader_epoch: 0,
-            config: LogConfig::default(),
-        };
+        let spec = |partition| spec(partition, LogConfig::default());
         let shard = Shard::open(options(), (0..4).map(spec).collect())
             .await
             .unwrap();
