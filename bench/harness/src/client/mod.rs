@@ -17,6 +17,8 @@ use std::time::Duration;
 use engine_rt::{Instant, Task, now, spawn};
 use hdrhistogram::Histogram;
 
+use crate::bench::GIB;
+
 pub(crate) use self::admin::{
     create_topics, fetch_request, first_answer, metadata_request, wait_until_led,
 };
@@ -95,7 +97,7 @@ impl Outcome {
     }
 
     pub(crate) fn gib(&self) -> f64 {
-        self.bytes as f64 / (1_u64 << 30) as f64
+        self.bytes as f64 / GIB
     }
 
     pub(crate) fn millions(&self) -> f64 {

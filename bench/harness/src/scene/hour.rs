@@ -10,8 +10,8 @@ use crate::broker::Start;
 use crate::client::{Client, create_topics};
 use crate::metrics::Metrics;
 use crate::resident::Resident;
-use crate::scene::steady::{BUSY, RATE, plan};
-use crate::table::{MICROS, Section, TIMES, row};
+use crate::scene::steady::{BUSY, CONNECTIONS, PARTITIONS, RATE, TOPIC, plan};
+use crate::table::{MICROS, SECONDS, Section, TIMES, row};
 
 /// Parts that the hour is looked at in.
 const PARTS: u64 = 12;
@@ -20,7 +20,7 @@ const MIB: f64 = (1 << 20) as f64;
 pub(super) const SECTIONS: &[Section] = &[Section {
     title: "An hour of that on a broker that always tidies up (`--full`), first and last five minutes",
     rows: &[
-        row("hour.seconds", "measured", "s", 0),
+        row("hour.seconds", "measured", SECONDS, 0),
         row("hour.first.p999", "first p99.9", MICROS, 0),
         row("hour.last.p999", "last p99.9", MICROS, 0).at_most_of(
             "2 x the first",
@@ -52,9 +52,9 @@ pub(super) const SECTIONS: &[Section] = &[Section {
 
 pub(super) async fn run(bench: &mut Bench) -> io::Result<()> {
     let broker = Start::new(&bench.options).args(&BUSY).run(&bench.options)?;
-    create_topics(broker.addr, &[("steady", 16)]).await?;
+    create_topics(broker.addr, &[(TOPIC, PARTITIONS)]).await?;
     let data = bench.options.data.join("broker");
-    let client = Client::connect(broker.addr, 16).await?;
+    let client = Client::connect(broker.addr, CONNECTIONS).await?;
     let part = plan(bench.options.hour_seconds / PARTS)?;
     bench.add("hour.seconds", (part.requests / RATE * PARTS) as f64)?;
     for number in 0..PARTS {

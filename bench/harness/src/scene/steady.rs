@@ -10,9 +10,9 @@ use crate::client::{Client, Outcome, Plan, create_topics, spread_frames};
 use crate::metrics::Metrics;
 use crate::table::{MICROS, Section, TIMES, row};
 
-const TOPIC: &str = "steady";
-const PARTITIONS: i32 = 16;
-const CONNECTIONS: usize = 16;
+pub(super) const TOPIC: &str = "steady";
+pub(super) const PARTITIONS: i32 = 16;
+pub(super) const CONNECTIONS: usize = 16;
 /// Records a second.
 pub(super) const RATE: u64 = 4_000;
 const SECONDS: u64 = 8;
