@@ -41,7 +41,7 @@ pub(super) const SECTIONS: &[Section] = &[Section {
 }];
 
 /// A journal whose one large file lasts for the whole measurement, and segments that never fill.
-const CALM: [&str; 4] = [
+pub(super) const CALM: [&str; 4] = [
     "--set",
     "flumen.journal.file.bytes=536870912",
     "--set",
