@@ -9,7 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use engine_log::LogConfig;
-use engine_rt::sim::{DiskOp, DiskOptions, Fault, FaultKind, Options, World};
+use engine_rt::sim::{DiskOp, DiskOptions, Effect, Fault, Files, Operations, Options, Span, World};
 use engine_rt::{fs, now, sleep, spawn};
 use engine_shard::{FetchPart, PartitionSpec, ProduceBatch, Shard, ShardError, ShardOptions};
 use net_wire::batch::Batches;
@@ -124,13 +124,15 @@ fn play(seed: u64, op: DiskOp, times: u64) -> u64 {
         },
     );
     let node = world.node("node");
-    world.disk(node).inject(Fault {
-        op,
-        path: ".journal".to_owned(),
-        skip: 100 + seed * 37,
-        times,
-        kind: FaultKind::Io,
-    });
+    let on = Operations::of(op, Files::Journals);
+    let nth = 101 + seed * 37;
+    world.inject(Fault::of_disk(
+        node,
+        on,
+        nth,
+        Effect::Io,
+        Span::Times(times),
+    ));
     world.block_on(node, || async {
         fs::create_dir_all(&options().data_dir).await.unwrap();
         let shard = Shard::open(options(), specs()).await.unwrap();

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use super::Context;
-use super::disk::{DiskOp, OpenFile, State, SyncOp, Work, WriteOp};
+use super::disk::{DiskOp, OpenFile, ReadOp, State, SyncOp, Work, WriteOp};
 use super::prng::Prng;
 use super::reply::Reply;
 use crate::buf::{Buf, BufMut};
@@ -114,10 +114,14 @@ impl File {
     }
 
     pub(crate) async fn read_at(&self, pos: u64, len: usize) -> io::Result<Buf> {
-        let read = self.call(DiskOp::Read, move |state, prng, file| {
-            state.read(file, pos, len, prng)
-        });
-        read.await
+        let (answer, reply) = Reply::new();
+        self.read_then(pos, len, move |read| answer.send(read));
+        reply.await
+    }
+
+    fn read_then(&self, pos: u64, len: usize, then: impl FnOnce(io::Result<Buf>) + 'static) {
+        let read = ReadOp::new(&self.open, pos, len, then);
+        self.submit(DiskOp::Read, Work::Read(read));
     }
 
     pub(crate) async fn allocate(&self, pos: u64, len: u64) -> io::Result<()> {
@@ -142,10 +146,12 @@ impl File {
     }
 
     pub(crate) async fn make_resident(&self, pos: u64, expected: Buf) -> io::Result<()> {
-        let read = self.call(DiskOp::Read, move |state, prng, file| {
-            state.make_resident(file, pos, &expected, prng)
+        let (answer, reply) = Reply::new();
+        let file = Rc::clone(&self.open);
+        self.read_then(pos, expected.len(), move |read| {
+            answer.send(read.and_then(|bytes| file.make_resident(pos, &bytes, &expected)));
         });
-        read.await
+        reply.await
     }
 
     pub(crate) fn is_resident(&self, pos: u64, len: usize) -> bool {

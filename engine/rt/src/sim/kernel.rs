@@ -9,6 +9,7 @@ use crossbeam::queue::SegQueue;
 
 use super::context::Context;
 use super::events::{Event, EventKey, Events};
+use super::faults::Faults;
 use super::net::{EndId, Net};
 use super::node::{CrashKind, CrashPoint, Life, Node};
 use super::options::Options;
@@ -30,6 +31,7 @@ pub(super) struct Kernel {
     pub(super) nodes: RefCell<Vec<Rc<Node>>>,
     pub(super) net: RefCell<Net>,
     pub(super) stats: Cell<Stats>,
+    pub(super) faults: RefCell<Faults>,
     /// Ends of connections whose sockets were dropped, wherever that was.
     pub(super) dropped_sockets: Arc<SegQueue<EndId>>,
     crash_points: RefCell<Vec<ArmedCrash>>,
@@ -56,10 +58,12 @@ pub(super) enum Decision {
     DiskEnd,
     Segment,
     Crash,
+    Fault,
 }
 
 impl Kernel {
     pub(super) fn new(seed: u64, options: Options) -> Rc<Self> {
+        let faults = Faults::new(options.fault_mask.clone());
         let kernel = Rc::new(Self {
             seed,
             options,
@@ -69,6 +73,7 @@ impl Kernel {
             nodes: RefCell::default(),
             net: RefCell::default(),
             stats: Cell::default(),
+            faults: RefCell::new(faults),
             dropped_sockets: Arc::default(),
             crash_points: RefCell::default(),
             clock: Cell::new(1_000_000),
@@ -127,6 +132,7 @@ impl Kernel {
             self.happen(key, event);
         }
         self.strike();
+        self.strike_due();
         true
     }
 
@@ -156,6 +162,7 @@ impl Kernel {
         self.count(|stats| stats.polls += 1);
         let context = Rc::clone(&turn.context);
         context.node.polls.set(context.node.polls.get() + 1);
+        self.faults.borrow_mut().poll_ends(context.node.id);
         turn.bell.reset();
         let waker = turn.waker();
         let mut future = turn.future;
@@ -234,13 +241,17 @@ impl Kernel {
     }
 
     /// Starts a new life of `node`, booting the machine if the power was off.
-    pub(super) fn begin_life(&self, node: &Node) {
+    pub(super) fn begin_life(self: &Rc<Self>, node: &Node) {
         self.lives.set(self.lives.get() + 1);
         node.begin_life(Life::new(self.lives.get()));
         if !node.powered.replace(true) || node.monotonic_offset.get() == 0 {
             let boot = self.prng.borrow_mut().below(1 << 42);
             node.monotonic_offset.set(boot + 1);
         }
+        if self.faults.borrow().want_older_files(node.id) {
+            node.disk.remember();
+        }
+        self.begin_faults(node);
     }
 
     /// Removes an executor whose main future is done, once its last disk operation has ended.
@@ -377,6 +388,12 @@ fn name_seed_in_panics(kernel: &Rc<Kernel>) {
             if let Ok(Some(kernel)) = active {
                 let (seed, nanos) = (kernel.seed, kernel.now());
                 eprintln!("simulation of seed {seed}, {nanos} ns after its start:");
+                if let Ok(faults) = kernel.faults.try_borrow() {
+                    faults
+                        .strikes()
+                        .iter()
+                        .for_each(|strike| eprintln!("  {strike}"));
+                }
             }
             before(info);
         }));

@@ -22,6 +22,7 @@
 mod context;
 mod disk;
 mod events;
+mod faults;
 pub(crate) mod fs;
 mod kernel;
 mod net;
@@ -38,7 +39,11 @@ mod tests;
 use std::future::Future;
 
 pub(crate) use context::Context;
-pub use disk::{DiskOp, DiskView, Fault, FaultKind};
+pub use disk::{DiskOp, DiskView};
+pub use faults::{
+    Damage, DiskFault, Effect, Fault, FaultKind, FaultMask, Files, Operations, Span, Strike,
+    Trigger, Way,
+};
 pub(crate) use fs::{File, Lock};
 pub(crate) use net::{Listener, Socket, Stream};
 pub use node::{CrashKind, CrashPoint, NodeId};

@@ -70,6 +70,8 @@ pub(super) struct Node {
     pub(super) monotonic_offset: Cell<u64>,
     pub(super) wall_offset_ms: Cell<i64>,
     pub(super) polls: Cell<u64>,
+    /// How many reasons there are that nothing is read from connections.
+    pub(super) deaf: Cell<u32>,
 }
 
 /// The wall clock at the start of every world: some day in 2026.
@@ -88,6 +90,7 @@ impl Node {
             monotonic_offset: Cell::new(0),
             wall_offset_ms: Cell::new(0),
             polls: Cell::new(0),
+            deaf: Cell::new(0),
         })
     }
 

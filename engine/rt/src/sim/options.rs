@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::time::Duration;
 
+use super::faults::FaultMask;
 use super::prng::Prng;
 
 /// What a world is like. The defaults are a calm machine: every order of things occurs, no fault
@@ -22,6 +23,8 @@ pub struct Options {
     /// Print what [`trace`](super::trace) is given, to stderr. The environment variable
     /// `FLUMEN_SIM_TRACE` does the same.
     pub trace: bool,
+    /// Which faults are acted on ([`World::inject`](super::World::inject)).
+    pub fault_mask: FaultMask,
 }
 
 /// What a disk is like.
@@ -35,13 +38,6 @@ pub struct DiskOptions {
     pub stall: Range<Duration>,
     /// Size of the file system in bytes: `ENOSPC` beyond.
     pub capacity: u64,
-    /// How likely a read fails with `EIO`, the next one of the same bytes being as good as any.
-    pub read_error: f64,
-    /// How likely a write fails with `EIO`, some of its blocks having been written.
-    pub write_error: f64,
-    /// How likely a flush fails with `EIO`: what it should have covered is lost to later flushes too
-    /// (the kernel marks the pages clean), unless it is written again.
-    pub sync_error: f64,
     /// How likely a look at resident pages finds that they were evicted.
     pub evict: f64,
     /// How likely an operation that a killed process left behind is still carried out, after the
@@ -74,6 +70,7 @@ impl Default for Options {
             stall: Duration::from_micros(5)..Duration::from_millis(2),
             time_limit: Duration::from_hours(1),
             trace: false,
+            fault_mask: FaultMask::All,
         }
     }
 }
@@ -112,9 +109,6 @@ impl Default for DiskOptions {
             stall_probability: 0.0,
             stall: Duration::from_millis(10)..Duration::from_secs(3),
             capacity: 1 << 40,
-            read_error: 0.0,
-            write_error: 0.0,
-            sync_error: 0.0,
             evict: 0.05,
             linger: 0.5,
         }

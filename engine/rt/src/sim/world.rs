@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::disk::{Disk, DiskView};
+use super::faults::{Fault, Strike};
 use super::kernel::Kernel;
 use super::node::{CrashKind, CrashPoint, Node, NodeId};
 use super::options::Options;
@@ -185,6 +186,23 @@ impl World {
     /// Has a node crash later, in the middle of whatever happens then.
     pub fn schedule_crash(&self, node: NodeId, point: CrashPoint, kind: CrashKind) {
         self.kernel.arm(&self.at(node), point, kind);
+    }
+
+    /// Takes a fault, which strikes when its time has come; its number. Give a world all its faults
+    /// before anything runs, so that their numbers do not depend on what happens.
+    pub fn inject(&self, fault: Fault) -> u64 {
+        self.kernel.inject(fault)
+    }
+
+    /// Ends every fault: what lasts is undone, what is to come does not come. What was damaged stays
+    /// so.
+    pub fn end_faults(&self) {
+        self.kernel.end_faults();
+    }
+
+    /// What has struck so far, the first few strikes of every fault.
+    pub fn strikes(&self) -> Vec<Strike> {
+        self.kernel.faults.borrow().strikes().to_vec()
     }
 
     /// The node's disk.

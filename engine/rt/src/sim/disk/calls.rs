@@ -55,31 +55,8 @@ impl State {
         file.read_live(pos, len)
     }
 
-    pub(in crate::sim) fn make_resident(
-        &mut self,
-        file: &OpenFile,
-        pos: u64,
-        expected: &[u8],
-        prng: &mut Prng,
-    ) -> io::Result<()> {
-        let len = expected.len();
-        let bytes = self.read(file, pos, len, prng)?;
-        if bytes.len() < len {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if *bytes != *expected {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        file.node
-            .content
-            .borrow_mut()
-            .resident
-            .insert(&cells_of(pos, pos + len as u64));
-        Ok(())
-    }
-
     pub(in crate::sim) fn allocate(&self, file: &OpenFile, pos: u64, len: u64) -> io::Result<()> {
-        file.node.reserve(pos, len, self.options.capacity)?;
+        file.node.reserve(pos, len, self.room())?;
         file.node.content.borrow_mut().grow(pos + len);
         Ok(())
     }
@@ -137,7 +114,7 @@ impl State {
         let total = self.options.capacity;
         Ok(Space {
             total,
-            available: total.saturating_sub(self.usage.get() * BLOCK),
+            available: self.room().saturating_sub(self.usage.get() * BLOCK),
         })
     }
 

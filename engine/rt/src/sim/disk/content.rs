@@ -36,6 +36,8 @@ fn same(one: &Block, two: &Block) -> bool {
 struct Cell {
     live: Block,
     durable: Block,
+    /// What was live before the last write.
+    before: Block,
     /// When `durable` was set, by the content's own count.
     durable_at: u64,
     /// The number of the size change that dropped what was here. As long as that is not durable,
@@ -119,7 +121,7 @@ impl Content {
             return;
         }
         let cell = self.cells.entry(index).or_default();
-        cell.live = block;
+        cell.before = std::mem::replace(&mut cell.live, block);
         cell.lost = false;
         cell.bad = false;
         self.settle(index);
@@ -332,6 +334,25 @@ impl Content {
         if was_clean {
             cell.durable.clone_from(&cell.live);
         }
+    }
+
+    /// Cells of a range with what they held before their last write.
+    pub(super) fn older_blocks(&self, cells: &Range<u64>) -> Vec<(u64, Block)> {
+        let written = self.cells.range(cells.clone());
+        let older = written.filter(|(_, cell)| !same(&cell.live, &cell.before));
+        older
+            .map(|(&index, cell)| (index, cell.before.clone()))
+            .collect()
+    }
+
+    /// Cells that are not all zeros.
+    pub(super) fn blocks_with_bytes(&self) -> Vec<u64> {
+        let written = self.cells.iter().filter(|(_, cell)| cell.live.is_some());
+        written.map(|(&index, _)| index).collect()
+    }
+
+    pub(super) fn has_bytes(&self) -> bool {
+        self.cells.values().any(|cell| cell.live.is_some())
     }
 
     /// Makes the cell at `pos` unreadable.

@@ -6,11 +6,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::cells_of;
 use super::content::{BLOCK, Content};
-use super::faults::FaultKind;
-use crate::buf::Buf;
+use super::kinds::io_error;
+use crate::buf::{BLOCK_BYTES, Buf, BufMut};
 use crate::sim::context::Context;
 use crate::sim::node::Life;
+use crate::sim::prng::Prng;
 
 /// Space of a disk in use, in cells.
 pub(super) type Usage = Rc<Cell<u64>>;
@@ -67,6 +69,16 @@ impl FileNode {
         Ok(())
     }
 
+    /// Puts another content in the place of the file's, behind everybody's back.
+    pub(super) fn replace(&self, content: Content) {
+        let (before, after) = (
+            self.content.borrow().allocated.total(),
+            content.allocated.total(),
+        );
+        self.usage.set(self.usage.get() + after - before);
+        *self.content.borrow_mut() = content;
+    }
+
     /// Cuts or extends the file.
     pub(super) fn set_len(&self, len: u64) {
         let mut content = self.content.borrow_mut();
@@ -104,7 +116,46 @@ impl OpenFile {
     /// The bytes of a range as they are now, fewer at the end of the file.
     pub(in crate::sim) fn read_live(&self, pos: u64, len: usize) -> io::Result<Buf> {
         let bytes = self.node.content.borrow().read(pos..pos + len as u64);
-        Ok(bytes.ok_or_else(|| FaultKind::Io.error())?.freeze())
+        Ok(bytes.ok_or_else(io_error)?.freeze())
+    }
+
+    /// What was read of a range, one or more of its blocks being as they were before their last
+    /// write.
+    pub(super) fn make_stale(&self, pos: u64, bytes: &Buf, prng: &mut Prng) -> Buf {
+        let mut stale = BufMut::with_capacity(bytes.len());
+        stale.copy_from_slice(bytes);
+        let content = self.node.content.borrow();
+        let mut older = content.older_blocks(&cells_of(pos, pos + bytes.len() as u64));
+        prng.shuffle(&mut older);
+        older.truncate(1 + prng.index(older.len().max(1)));
+        for (index, block) in older {
+            let at = (index * BLOCK - pos) as usize;
+            let len = BLOCK_BYTES.min(stale.len() - at);
+            match block {
+                Some(block) => stale[at..at + len].copy_from_slice(&block[..len]),
+                None => stale[at..at + len].fill(0),
+            }
+        }
+        stale.freeze()
+    }
+
+    /// Puts a range of the file, which was read just now, into the page cache if it is what was
+    /// `expected`.
+    pub(in crate::sim) fn make_resident(
+        &self,
+        pos: u64,
+        bytes: &[u8],
+        expected: &[u8],
+    ) -> io::Result<()> {
+        if bytes.len() < expected.len() {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if bytes != expected {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        let cells = cells_of(pos, pos + expected.len() as u64);
+        self.node.content.borrow_mut().resident.insert(&cells);
+        Ok(())
     }
 
     pub(in crate::sim) fn len(&self) -> u64 {

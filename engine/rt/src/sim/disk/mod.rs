@@ -7,8 +7,9 @@
 
 mod calls;
 mod content;
-mod faults;
+mod damage;
 mod file;
+mod kinds;
 mod names;
 mod ops;
 mod ranges;
@@ -24,18 +25,21 @@ use std::path::Path;
 use std::rc::Rc;
 
 use content::{BLOCK, Mercy};
-use faults::Faults;
-pub use faults::{DiskOp, Fault, FaultKind};
+use damage::Remembered;
 use file::Usage;
 pub(super) use file::{FileNode, OpenFile};
+pub use kinds::DiskOp;
+use kinds::error_of;
 use names::{Names, ROOT};
 use ops::InFlight;
-pub(super) use ops::{SyncOp, Work, WriteOp};
+pub(super) use ops::{ReadOp, SyncOp, Work, WriteOp};
 pub use view::DiskView;
 
 use super::context::Context;
+use super::events::EventKey;
+use super::faults::{Effect, Operation, Struck};
 use super::kernel::{Decision, Kernel};
-use super::node::CrashKind;
+use super::node::{CrashKind, Node};
 use super::options::DiskOptions;
 use super::prng::Prng;
 
@@ -54,25 +58,45 @@ pub(super) struct State {
     next_inode: u64,
     in_flight: BTreeMap<u64, InFlight>,
     next_operation: u64,
-    faults: Faults,
+    /// Bytes that somebody else has taken.
+    hoarded: u64,
+    /// How many reasons there are that no operation ends.
+    freezes: u32,
+    /// Operations that would have ended meanwhile.
+    frozen: Vec<u64>,
+    /// Files at the start of this life and of the one before.
+    remembered: Remembered,
+    older: Remembered,
 }
 
 impl Disk {
     /// An empty disk.
     pub(super) fn new(options: DiskOptions, file_system: u64) -> Self {
-        Self::with(State {
-            options,
-            names: Names::default(),
-            usage: Usage::default(),
-            file_system,
-            next_inode: ROOT + 1,
-            in_flight: BTreeMap::new(),
-            next_operation: 0,
-            faults: Faults::default(),
-        })
+        let names = Names::default();
+        Self::with(options, names, Usage::default(), file_system, ROOT + 1)
     }
 
-    fn with(state: State) -> Self {
+    fn with(
+        options: DiskOptions,
+        names: Names,
+        usage: Usage,
+        file_system: u64,
+        next_inode: u64,
+    ) -> Self {
+        let state = State {
+            options,
+            names,
+            usage,
+            file_system,
+            next_inode,
+            in_flight: BTreeMap::new(),
+            next_operation: 0,
+            hoarded: 0,
+            freezes: 0,
+            frozen: Vec::new(),
+            remembered: Remembered::new(),
+            older: Remembered::new(),
+        };
         Self {
             state: RefCell::new(state),
             starts: Cell::new(0),
@@ -87,16 +111,8 @@ impl Disk {
         let names = state
             .names
             .copy(|node| FileNode::new(node.content.borrow().copy(), &usage));
-        Self::with(State {
-            options: state.options.clone(),
-            names,
-            usage,
-            file_system,
-            next_inode: state.next_inode,
-            in_flight: BTreeMap::new(),
-            next_operation: 0,
-            faults: Faults::default(),
-        })
+        let options = state.options.clone();
+        Self::with(options, names, usage, file_system, state.next_inode)
     }
 
     /// Operations handed to the disk so far.
@@ -111,60 +127,106 @@ impl Disk {
 
     /// Hands an operation to the disk, which ends it later. What a dead process asks for while its
     /// tasks are dropped never gets here.
-    pub(super) fn submit(&self, context: &Rc<Context>, op: DiskOp, path: &Path, work: Work) {
+    pub(super) fn submit(&self, context: &Rc<Context>, op: DiskOp, path: &Path, mut work: Work) {
         if context.life.is_over() {
             return;
         }
         let kernel = &context.kernel;
+        let bytes = work.bytes();
+        let struck = kernel.faults.borrow_mut().operation_starts(
+            kernel,
+            Operation {
+                node: context.node.id,
+                op,
+                path,
+                bytes: bytes.as_ref(),
+            },
+        );
         let mut state = self.state.borrow_mut();
         let number = state.next_operation;
         state.next_operation += 1;
-        let nanos = state.latency(&mut kernel.prng.borrow_mut());
+        let mut nanos = state.latency(&mut kernel.prng.borrow_mut());
+        if let Some(struck) = &struck {
+            nanos += work.be_struck(struck.effect);
+        }
         kernel.fold(Decision::DiskStart, number ^ (nanos << 8));
         kernel.count(|stats| stats.disk_operations += 1);
-        let node = Rc::clone(&context.node);
-        let event = kernel.after(nanos, move |kernel| node.disk.complete(kernel, number));
-        let (context, path) = (Rc::clone(context), path.to_owned());
         context.in_flight.set(context.in_flight.get() + 1);
         self.starts.set(self.starts.get() + 1);
-        state.in_flight.insert(
-            number,
-            InFlight {
-                context,
-                op,
-                path,
-                work,
-                event,
-            },
-        );
+        let operation = InFlight {
+            context: Rc::clone(context),
+            op,
+            path: path.to_owned(),
+            bytes,
+            work,
+            struck,
+            event: end_after(context, nanos, number),
+        };
+        state.in_flight.insert(number, operation);
     }
 
     fn complete(&self, kernel: &Rc<Kernel>, number: u64) {
         let mut state = self.state.borrow_mut();
+        if state.freezes > 0 {
+            state.frozen.push(number);
+            return;
+        }
         let Some(operation) = state.in_flight.remove(&number) else {
             return;
         };
         kernel.fold(Decision::DiskEnd, number);
+        let prng = &mut *kernel.prng.borrow_mut();
+        let Some(operation) = state.do_part(operation, prng, number) else {
+            return;
+        };
         self.ends.set(self.ends.get() + 1);
         let context = operation.context;
-        let prng = &mut *kernel.prng.borrow_mut();
-        let State {
-            faults, options, ..
-        } = &mut *state;
-        let fault = faults.draw(operation.op, &operation.path, options, prng);
-        if let Some(error) = &fault {
-            let (op, path) = (operation.op, operation.path.display());
-            kernel.trace(|| format!("{}: {op:?} of {path}: {error}", context.name()));
-            kernel.count(|stats| stats.disk_faults += 1);
-        }
-        match operation.work {
-            Work::Write(write) => write.end_with(options.capacity, prng, fault),
-            Work::Sync(sync) => sync.end_with(prng, fault),
-            Work::Call(call) => call(&mut state, prng, fault),
-        }
+        kernel.faults.borrow_mut().operation_ends(Operation {
+            node: context.node.id,
+            op: operation.op,
+            path: &operation.path,
+            bytes: operation.bytes.as_ref(),
+        });
+        state.end(operation.work, operation.struck, prng);
         drop(state);
         context.in_flight.set(context.in_flight.get() - 1);
         kernel.finish_if_idle(&context);
+    }
+
+    /// Lets no operation end, until [`Disk::thaw`].
+    pub(super) fn freeze(&self) {
+        self.state.borrow_mut().freezes += 1;
+    }
+
+    pub(super) fn thaw(&self, kernel: &Rc<Kernel>, node: &Rc<Node>) {
+        let mut state = self.state.borrow_mut();
+        state.freezes -= 1;
+        if state.freezes > 0 {
+            return;
+        }
+        for number in std::mem::take(&mut state.frozen) {
+            let nanos = state.latency(&mut kernel.prng.borrow_mut());
+            let node = Rc::clone(node);
+            let event = kernel.after(nanos, move |kernel| node.disk.complete(kernel, number));
+            if let Some(operation) = state.in_flight.get_mut(&number) {
+                operation.event = event;
+            }
+        }
+    }
+
+    /// Bytes that are free for the node.
+    pub(super) fn free_bytes(&self) -> u64 {
+        let state = self.state.borrow();
+        state.room().saturating_sub(state.usage.get() * BLOCK)
+    }
+
+    /// Somebody else takes bytes of the file system.
+    pub(super) fn hoard(&self, bytes: u64) {
+        self.state.borrow_mut().hoarded += bytes;
+    }
+
+    pub(super) fn give_back(&self, bytes: u64) {
+        self.state.borrow_mut().hoarded -= bytes;
     }
 
     /// The process dies, or the whole machine.
@@ -206,7 +268,15 @@ fn cells_of(pos: u64, end: u64) -> Range<u64> {
     first..end.div_ceil(BLOCK).max(first)
 }
 
-type EventKeys = Vec<super::events::EventKey>;
+type EventKeys = Vec<EventKey>;
+
+/// Has operation `number` end `nanos` from now.
+fn end_after(context: &Context, nanos: u64, number: u64) -> EventKey {
+    let node = Rc::clone(&context.node);
+    context
+        .kernel
+        .after(nanos, move |kernel| node.disk.complete(kernel, number))
+}
 
 impl State {
     fn latency(&self, prng: &mut Prng) -> u64 {
@@ -215,6 +285,52 @@ impl State {
             return nanos + prng.nanos(&self.options.stall);
         }
         nanos
+    }
+
+    /// What the files may take in all.
+    fn room(&self) -> u64 {
+        self.options.capacity.saturating_sub(self.hoarded)
+    }
+
+    /// Of a write that is done in two parts, does the first and has the rest end later. Anything
+    /// else comes back.
+    fn do_part(
+        &mut self,
+        mut operation: InFlight,
+        prng: &mut Prng,
+        number: u64,
+    ) -> Option<InFlight> {
+        let Some(Struck {
+            effect: Effect::Short,
+            prng: chance,
+        }) = &mut operation.struck
+        else {
+            return Some(operation);
+        };
+        let Work::Write(write) = operation.work else {
+            return Some(operation);
+        };
+        let (first, rest) = write.split(chance);
+        operation.struck = None;
+        operation.work = Work::Write(rest);
+        let Some(first) = first else {
+            return Some(operation);
+        };
+        first.end_with(self, prng, None);
+        let nanos = self.latency(prng);
+        operation.event = end_after(&operation.context, nanos, number);
+        self.in_flight.insert(number, operation);
+        None
+    }
+
+    fn end(&mut self, work: Work, struck: Option<Struck>, prng: &mut Prng) {
+        let effect = struck.as_ref().map(|struck| struck.effect);
+        match work {
+            Work::Write(write) => write.end_with(self, prng, struck),
+            Work::Read(read) => read.end_with(self, prng, struck),
+            Work::Sync(sync) => sync.end_with(prng, effect),
+            Work::Call(call) => call(self, prng, effect.and_then(error_of)),
+        }
     }
 
     /// Decides about the operations that a killed process left: some are never carried out, some
@@ -244,10 +360,10 @@ impl State {
         for operation in std::mem::take(&mut self.in_flight).into_values() {
             events.push(operation.event);
             match operation.work {
-                Work::Write(write) => write.be_cut(self.options.capacity, prng),
+                Work::Write(write) => write.be_cut(self.room(), prng),
                 Work::Call(call) if prng.coin() => call(self, prng, None),
                 // What a flush covers is left to chance with the rest.
-                Work::Call(_) | Work::Sync(_) => {},
+                Work::Call(_) | Work::Sync(_) | Work::Read(_) => {},
             }
         }
         self.usage = Usage::default();

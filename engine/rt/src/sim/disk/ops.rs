@@ -8,19 +8,22 @@ use std::rc::Rc;
 
 use super::State;
 use super::content::{BLOCK, Block, Snapshot, block_from};
-use super::faults::DiskOp;
 use super::file::{FileNode, OpenFile};
-use crate::buf::{BLOCK_BYTES, Buf};
+use super::kinds::{DiskOp, error_of};
+use crate::buf::{BLOCK_BYTES, Buf, BufMut};
 use crate::sim::context::Context;
 use crate::sim::events::EventKey;
+use crate::sim::faults::{Effect, Struck};
 use crate::sim::prng::Prng;
-use crate::sim::reply::Answer;
+use crate::sim::reply::{Answer, Reply};
 
 pub(super) struct InFlight {
     pub(super) context: Rc<Context>,
     pub(super) op: DiskOp,
     pub(super) path: PathBuf,
+    pub(super) bytes: Option<Range<u64>>,
     pub(super) work: Work,
+    pub(super) struck: Option<Struck>,
     pub(super) event: EventKey,
 }
 
@@ -29,6 +32,7 @@ type Call = Box<dyn FnOnce(&mut State, &mut Prng, Option<io::Error>)>;
 
 pub(crate) enum Work {
     Write(WriteOp),
+    Read(ReadOp),
     Sync(SyncOp),
     /// Everything else happens at once when it ends, or fails as given.
     Call(Call),
@@ -46,10 +50,39 @@ pub(crate) struct WriteOp {
     answer: Answer<io::Result<()>>,
 }
 
+pub(crate) struct ReadOp {
+    file: Rc<OpenFile>,
+    pos: u64,
+    len: usize,
+    then: Box<dyn FnOnce(io::Result<Buf>)>,
+}
+
 pub(crate) struct SyncOp {
     file: Rc<OpenFile>,
     snapshot: Snapshot,
     answer: Answer<io::Result<()>>,
+}
+
+impl Work {
+    /// The bytes of the file that it touches, if it touches some only.
+    pub(super) fn bytes(&self) -> Option<Range<u64>> {
+        match self {
+            Self::Write(write) => Some(write.pos..write.end()),
+            Self::Read(read) => Some(read.pos..read.pos + read.len as u64),
+            Self::Sync(_) | Self::Call(_) => None,
+        }
+    }
+
+    /// What an effect decides at the beginning; how many nanoseconds longer the operation takes.
+    pub(super) fn be_struck(&mut self, effect: Effect) -> u64 {
+        if let Self::Write(write) = self {
+            write.be_struck(effect);
+        }
+        match effect {
+            Effect::Stall(time) => time.as_nanos() as u64,
+            _ => 0,
+        }
+    }
 }
 
 impl WriteOp {
@@ -85,13 +118,45 @@ impl WriteOp {
         self.pos + self.buf.len() as u64
     }
 
+    /// A fault that decides before the write begins which of its cells are written.
+    pub(super) fn be_struck(&mut self, effect: Effect) {
+        match effect {
+            Effect::Lose | Effect::Misdirect => self.skipped = self.cells().collect(),
+            Effect::NotDurable => self.durable = false,
+            _ => {},
+        }
+    }
+
+    /// The first part of a write that is done in two: what is done and ends now, and what is left.
+    pub(super) fn split(self, prng: &mut Prng) -> (Option<Self>, Self) {
+        let blocks = self.buf.len() / BLOCK_BYTES;
+        if blocks < 2 {
+            return (None, self);
+        }
+        let at = (1 + prng.index(blocks - 1)) * BLOCK_BYTES;
+        let (nobody, _) = Reply::new();
+        let first = Self {
+            file: Rc::clone(&self.file),
+            buf: self.buf.slice(..at),
+            seen: self.seen.clone(),
+            skipped: self.skipped.clone(),
+            answer: nobody,
+            ..self
+        };
+        let rest = Self {
+            pos: self.pos + at as u64,
+            buf: self.buf.slice(at..),
+            ..self
+        };
+        (Some(first), rest)
+    }
+
     /// Ends the write as the device and the file system do.
-    pub(super) fn end_with(mut self, capacity: u64, prng: &mut Prng, fault: Option<io::Error>) {
-        let reserved = self
-            .file
-            .node
-            .reserve(self.pos, self.buf.len() as u64, capacity);
-        let result = match (reserved, fault) {
+    pub(super) fn end_with(mut self, state: &State, prng: &mut Prng, struck: Option<Struck>) {
+        let (pos, len) = (self.pos, self.buf.len() as u64);
+        let failure = struck.as_ref().and_then(|struck| error_of(struck.effect));
+        let reserved = self.file.node.reserve(pos, len, state.room());
+        let result = match (reserved, failure) {
             (Err(full), _) => Err(full),
             (Ok(()), Some(error)) => {
                 self.skip_some(prng);
@@ -100,11 +165,36 @@ impl WriteOp {
                 Err(error)
             },
             (Ok(()), None) => {
+                if let Some(struck) = struck {
+                    self.distort(state, struck);
+                }
                 self.apply();
                 Ok(())
             },
         };
         self.answer.send(result);
+    }
+
+    /// What a fault makes of a write that is acknowledged.
+    fn distort(&mut self, state: &State, mut struck: Struck) {
+        match struck.effect {
+            Effect::FlipBit => self.buf = flip_bit(&self.buf, &mut struck.prng),
+            Effect::Misdirect => state.misdirect(self, &mut struck.prng),
+            _ => {},
+        }
+    }
+
+    /// Writes the blocks to another place, as far as there is one.
+    pub(super) fn land_at(&self, node: &FileNode, first: u64) {
+        let mut content = node.content.borrow_mut();
+        let there = first..content.len() / BLOCK;
+        for (index, own) in there.zip(self.cells()) {
+            let block = self.block(own);
+            content.write(index, block.clone());
+            if self.durable {
+                content.harden(index, block);
+            }
+        }
     }
 
     fn apply(&self) {
@@ -126,7 +216,8 @@ impl WriteOp {
 
     /// Some of the cells will not be written.
     pub(super) fn skip_some(&mut self, prng: &mut Prng) {
-        self.skipped = self.cells().filter(|_| prng.coin()).collect();
+        self.skipped
+            .extend((self.pos / BLOCK..self.end() / BLOCK).filter(|_| prng.coin()));
     }
 
     /// A reader looks at `cells` while they are being written: it sees any of them old or new, and
@@ -146,11 +237,9 @@ impl WriteOp {
     }
 
     /// The power fails in the middle of the write. What is written is as volatile as the rest.
-    pub(super) fn be_cut(mut self, capacity: u64, prng: &mut Prng) {
-        let reserved = self
-            .file
-            .node
-            .reserve(self.pos, self.buf.len() as u64, capacity);
+    pub(super) fn be_cut(mut self, room: u64, prng: &mut Prng) {
+        let (pos, len) = (self.pos, self.buf.len() as u64);
+        let reserved = self.file.node.reserve(pos, len, room);
         self.durable = false;
         self.skip_some(prng);
         if reserved.is_ok() {
@@ -169,15 +258,65 @@ impl SyncOp {
         }
     }
 
-    pub(super) fn end_with(self, prng: &mut Prng, fault: Option<io::Error>) {
+    pub(super) fn end_with(self, prng: &mut Prng, effect: Option<Effect>) {
         let mut content = self.file.node.content.borrow_mut();
-        let result = if let Some(error) = fault {
+        let result = if let Some(error) = effect.and_then(error_of) {
             content.fail(self.snapshot, prng);
             Err(error)
         } else {
-            content.commit(self.snapshot);
+            if effect != Some(Effect::NotDurable) {
+                content.commit(self.snapshot);
+            }
             Ok(())
         };
         self.answer.send(result);
     }
+}
+
+impl ReadOp {
+    pub(crate) fn new(
+        file: &Rc<OpenFile>,
+        pos: u64,
+        len: usize,
+        then: impl FnOnce(io::Result<Buf>) + 'static,
+    ) -> Self {
+        Self {
+            file: Rc::clone(file),
+            pos,
+            len,
+            then: Box::new(then),
+        }
+    }
+
+    pub(super) fn end_with(self, state: &mut State, prng: &mut Prng, struck: Option<Struck>) {
+        let Self {
+            file,
+            pos,
+            len,
+            then,
+        } = self;
+        let read = state.read(&file, pos, len, prng);
+        then(match struck {
+            None => read,
+            Some(mut struck) => match (error_of(struck.effect), struck.effect) {
+                (Some(error), _) => Err(error),
+                (None, Effect::FlipBit) => read.map(|bytes| flip_bit(&bytes, &mut struck.prng)),
+                (None, Effect::Stale) => {
+                    read.map(|bytes| file.make_stale(pos, &bytes, &mut struck.prng))
+                },
+                _ => read,
+            },
+        });
+    }
+}
+
+/// The bytes with one bit wrong.
+fn flip_bit(bytes: &Buf, prng: &mut Prng) -> Buf {
+    let mut wrong = BufMut::with_capacity(bytes.len());
+    wrong.copy_from_slice(bytes);
+    if !wrong.is_empty() {
+        let at = prng.index(wrong.len());
+        wrong[at] ^= 1 << prng.below(8);
+    }
+    wrong.freeze()
 }

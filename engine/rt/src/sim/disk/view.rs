@@ -5,7 +5,6 @@ use std::path::Path;
 use std::rc::Rc;
 
 use super::content::{BLOCK, block_from};
-use super::faults::Fault;
 use super::file::FileNode;
 use crate::buf::BLOCK_BYTES;
 use crate::sim::node::Node;
@@ -88,10 +87,25 @@ impl DiskView {
 
     /// Removes a file, durably and behind the node's back.
     pub fn remove(&self, path: &str) -> io::Result<()> {
-        let names = &mut self.node.disk.state.borrow_mut().names;
-        names.remove_file(Path::new(path))?;
-        names.sync_all();
+        self.node.disk.state.borrow_mut().remove_behind(path)
+    }
+
+    /// Cuts a file to `len` bytes, durably and behind the node's back.
+    pub fn truncate(&self, path: &str, len: u64) -> io::Result<()> {
+        self.file(path)?.truncate_behind(len);
         Ok(())
+    }
+
+    /// Remembers every file as it is now, for [`DiskView::revert`]. So does every start of a process
+    /// that a fault will revert files of.
+    pub fn remember(&self) {
+        self.node.disk.remember();
+    }
+
+    /// Makes a file what it was when it was remembered the time before the last: an older version
+    /// of all of it comes back. `NotFound` if it was not there.
+    pub fn revert(&self, path: &str) -> io::Result<()> {
+        self.node.disk.state.borrow().revert(path)
     }
 
     /// Makes everything durable, as a calm hour does.
@@ -113,15 +127,5 @@ impl DiskView {
     /// Changes what the disk is like from now on.
     pub fn configure(&self, change: impl FnOnce(&mut DiskOptions)) {
         change(&mut self.node.disk.state.borrow_mut().options);
-    }
-
-    /// Scripts a fault.
-    pub fn inject(&self, fault: Fault) {
-        self.node.disk.state.borrow_mut().faults.script(fault);
-    }
-
-    /// Forgets scripted faults.
-    pub fn heal(&self) {
-        self.node.disk.state.borrow_mut().faults.clear();
     }
 }

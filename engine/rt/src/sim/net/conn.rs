@@ -118,6 +118,8 @@ impl End {
 
 pub(super) struct Conn {
     ends: [End; 2],
+    /// It carries nothing any more, and no end has heard of it.
+    dead: bool,
 }
 
 impl Conn {
@@ -125,6 +127,7 @@ impl Conn {
     pub(super) fn new(ends: [(NodeId, u64, SocketAddr); 2]) -> Self {
         Self {
             ends: ends.map(End::new),
+            dead: false,
         }
     }
 
@@ -222,7 +225,7 @@ impl Conn {
     pub(super) fn receive(&mut self, side: Side, powered: bool) -> Arrival {
         let other = side.other();
         let vanished = self.end(other).state == State::Vanished;
-        if vanished && !powered {
+        if self.dead || (vanished && !powered) {
             return Arrival::Silence;
         }
         let sender = self.end_mut(side);
@@ -297,6 +300,43 @@ impl Conn {
         end.state = State::Vanished;
         end.received.clear();
         end.drop_flight();
+    }
+
+    /// Whether the segment from `side` that is due carries bytes.
+    pub(super) fn has_bytes_due(&self, side: Side) -> bool {
+        let due = self.end(side).flight.front();
+        due.is_some_and(|segment| matches!(segment.payload, Payload::Bytes(_)))
+    }
+
+    /// Hands over the first half of the segment that is due, and resets the connection.
+    pub(super) fn break_off(&mut self, side: Side) {
+        if let Some(Segment {
+            payload: Payload::Bytes(bytes),
+            ..
+        }) = self.end_mut(side).flight.pop_front()
+            && self.end(side.other()).state == State::Open
+        {
+            let half = &bytes[..bytes.len() / 2];
+            self.end_mut(side.other()).received.extend(half);
+        }
+        self.reset();
+    }
+
+    /// Carries nothing from now on.
+    pub(super) fn deaden(&mut self) {
+        self.dead = true;
+    }
+
+    /// Wakes the readers on a node.
+    pub(super) fn wake_readers(&mut self, node: NodeId) {
+        let ends = self.ends.iter_mut().filter(|end| end.node == node);
+        ends.flat_map(|end| end.readers.drain(..))
+            .for_each(Waker::wake);
+    }
+
+    /// Waits for the end of a time in which nothing is read.
+    pub(super) fn await_hearing(&mut self, side: Side, waker: &Waker) {
+        self.end_mut(side).readers.push(waker.clone());
     }
 
     /// Both ends see a reset.

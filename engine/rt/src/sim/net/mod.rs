@@ -17,6 +17,7 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::task::Waker;
+use std::time::Duration;
 
 use conn::{Arrival, Conn, Payload, Side};
 pub(crate) use socket::{Listener, Socket, Stream};
@@ -45,6 +46,10 @@ pub(super) struct Net {
     owners: BTreeMap<SocketAddr, NodeId>,
     /// Links that carry nothing, by direction.
     cuts: BTreeSet<(NodeId, NodeId)>,
+    /// Links that are slower, and by how many nanoseconds.
+    slow: BTreeMap<(NodeId, NodeId), u64>,
+    /// Links, by direction, whose next bytes end in a reset.
+    midway: BTreeSet<(NodeId, NodeId)>,
     conns_made: u64,
     ports_given: u16,
 }
@@ -245,6 +250,7 @@ impl Net {
             return;
         };
         let delay = kernel.prng.borrow_mut().nanos(&kernel.options.net.delay);
+        let delay = delay + slowness(&self.slow, conn, from.side);
         conn.push(from.side, kernel.now() + delay, payload);
         self.schedule(kernel, from);
     }
@@ -261,6 +267,7 @@ impl Net {
             .saturating_sub(conn.unread_bytes(from.side));
         let mut rest = &bytes[..room.min(bytes.len())];
         let sent = rest.len();
+        let slowness = slowness(&self.slow, conn, from.side);
         while !rest.is_empty() {
             let mut prng = kernel.prng.borrow_mut();
             let largest = net.segment_bytes.min(rest.len());
@@ -270,7 +277,7 @@ impl Net {
                 largest
             };
             let (segment, behind) = rest.split_at(len);
-            let at = kernel.now() + prng.nanos(&net.delay);
+            let at = kernel.now() + prng.nanos(&net.delay) + slowness;
             conn.push(from.side, at, Payload::Bytes(segment.to_vec()));
             rest = behind;
         }
@@ -300,6 +307,10 @@ impl Net {
         kernel.fold(Decision::Segment, from.conn);
         if self.cuts.contains(&(sender, receiver)) {
             // Goes on when the link is healed.
+            return;
+        }
+        if conn.has_bytes_due(from.side) && self.midway.remove(&(sender, receiver)) {
+            conn.break_off(from.side);
             return;
         }
         let powered = kernel.nodes.borrow()[receiver.0].powered.get();
@@ -342,12 +353,40 @@ impl Net {
 
     /// Resets every connection between two nodes.
     pub(super) fn reset(&mut self, one: NodeId, other: NodeId) {
-        for conn in self.conns.values_mut() {
-            let nodes = [conn.end(Side::Client).node, conn.end(Side::Server).node];
-            if nodes == [one, other] || nodes == [other, one] {
-                conn.reset();
-            }
+        self.between(one, other).for_each(Conn::reset);
+    }
+
+    /// Has the next bytes from one node to another arrive in part, and resets their connection then.
+    pub(super) fn reset_midway(&mut self, from: NodeId, to: NodeId) {
+        self.midway.insert((from, to));
+    }
+
+    /// Lets every connection between two nodes carry nothing any more.
+    pub(super) fn deaden(&mut self, one: NodeId, other: NodeId) {
+        for conn in self.between(one, other) {
+            conn.deaden();
         }
+    }
+
+    /// Lets everything between two nodes take longer.
+    pub(super) fn slow_down(&mut self, one: NodeId, other: NodeId, by: Duration) {
+        for link in [(one, other), (other, one)] {
+            self.slow.insert(link, by.as_nanos() as u64);
+        }
+    }
+
+    /// Has everybody on a node who waits for bytes look again.
+    pub(super) fn wake_readers(&mut self, node: NodeId) {
+        self.conns
+            .values_mut()
+            .for_each(|conn| conn.wake_readers(node));
+    }
+
+    fn between(&mut self, one: NodeId, other: NodeId) -> impl Iterator<Item = &mut Conn> {
+        self.conns.values_mut().filter(move |conn| {
+            let nodes = [conn.end(Side::Client).node, conn.end(Side::Server).node];
+            nodes == [one, other] || nodes == [other, one]
+        })
     }
 
     /// Connections that some process still holds an end of.
@@ -391,6 +430,12 @@ fn try_again(kernel: &Rc<Kernel>, mut request: Request) {
 /// The pause before try number `tries`, doubling.
 fn retry_pause(tries: u32) -> u64 {
     (RETRY_NANOS.start << tries.min(16)).min(RETRY_NANOS.end)
+}
+
+/// How much longer what is sent from one side takes.
+fn slowness(slow: &BTreeMap<(NodeId, NodeId), u64>, conn: &Conn, from: Side) -> u64 {
+    let link = (conn.end(from).node, conn.end(from.other()).node);
+    slow.get(&link).copied().unwrap_or(0)
 }
 
 /// The address of the client's end.

@@ -155,6 +155,10 @@ impl Stream {
             let Some(conn) = net.conns.get_mut(&number) else {
                 return Poll::Ready(Ok(0));
             };
+            if self.context.node.deaf.get() > 0 {
+                conn.await_hearing(side, cx.waker());
+                return Poll::Pending;
+            }
             let some = few(kernel, conn.readable_bytes(side).min(into.len()));
             let into = if some == 0 {
                 &mut *into

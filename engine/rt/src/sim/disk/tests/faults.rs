@@ -1,6 +1,7 @@
 //! Errors, space, damage and time.
 
 use super::*;
+use crate::sim::{DiskFault, FaultKind, Trigger};
 
 #[test]
 fn an_unlinked_file_is_readable_and_takes_space_until_it_is_closed() {
@@ -63,13 +64,7 @@ fn a_failed_write_leaves_some_blocks_and_none_of_them_durable() {
     let outcome = |seed| {
         let world = World::new(seed, Options::default());
         let node = world.node("node");
-        world.disk(node).inject(Fault {
-            op: DiskOp::Write,
-            path: "f".into(),
-            skip: 1,
-            times: 1,
-            kind: FaultKind::Io,
-        });
+        world.inject(once(node, DiskOp::Write, 2, Effect::Io));
         let live = world.block_on(node, || async {
             let file = old_file("/f").await;
             let write = file.write_at(0, filled(b'n', 2), Durability::Durable).await;
@@ -106,13 +101,7 @@ fn what_a_failed_flush_lost_no_later_flush_brings_back() {
     let outcome = |seed, again| {
         let world = World::new(seed, Options::default());
         let node = world.node("node");
-        world.disk(node).inject(Fault {
-            op: DiskOp::Sync,
-            path: "f".into(),
-            skip: 1,
-            times: 1,
-            kind: FaultKind::Io,
-        });
+        world.inject(once(node, DiskOp::Sync, 2, Effect::Io));
         world.block_on(node, move || before(again));
         world.crash(node, CrashKind::PowerCut);
         world.block_on(node, || look("/f"))
@@ -125,10 +114,20 @@ fn what_a_failed_flush_lost_no_later_flush_brings_back() {
 
 #[test]
 fn errors_come_as_often_as_asked_for() {
-    let mut options = Options::default();
-    options.disk.read_error = 0.25;
-    let world = World::new(4, options);
-    let failed = world.block_on(world.node("node"), || async {
+    let world = World::new(4, Options::default());
+    let node = world.node("node");
+    world.inject(Fault {
+        node,
+        life: 0,
+        trigger: Trigger::Now,
+        kind: FaultKind::Disk(DiskFault {
+            on: Operations::of(DiskOp::Read, Files::All),
+            chance: 0.25,
+            effect: Effect::Io,
+            span: Span::Forever,
+        }),
+    });
+    let failed = world.block_on(node, || async {
         let file = old_file("/f").await;
         let mut failed = 0;
         for _ in 0..1000 {

@@ -14,13 +14,15 @@ mod faults;
 mod model;
 mod names;
 
-use super::{DiskOp, Fault, FaultKind};
+use super::DiskOp;
 use crate::buf::{BLOCK_BYTES, Buf, BufMut};
 use crate::fs::{
     Durability, File, OpenOptions, create_dir_all, exists, lock, place, read_dir, remove_dir,
     remove_file, rename, space, sync_dir,
 };
-use crate::sim::{CrashKind, CrashPoint, Options, World};
+use crate::sim::{
+    CrashKind, CrashPoint, Effect, Fault, Files, NodeId, Operations, Options, Span, World,
+};
 use crate::{now, sleep, spawn, yield_now};
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
@@ -102,6 +104,12 @@ where
     T: Ord + 'static,
 {
     outcomes(CrashKind::PowerCut, before, after)
+}
+
+/// The `nth` operation of a kind on `/f` goes wrong, and no other.
+fn once(node: NodeId, op: DiskOp, nth: u64, effect: Effect) -> Fault {
+    let on = Operations::of(op, Files::Like("f".into()));
+    Fault::of_disk(node, on, nth, effect, Span::Times(1))
 }
 
 fn set(texts: &[&str]) -> BTreeSet<String> {
