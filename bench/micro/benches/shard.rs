@@ -61,6 +61,8 @@ async fn open(dir: &Path, tail_bytes_max: u64) -> Rc<Shard> {
         producer_expiration_ms: 86_400_000,
         shards: 1,
         space_reserve_bytes: 0,
+        scrub_bytes_per_second: 0,
+        scrub_interval_ms: 0,
     };
     // Enough for the fetches, and a bound for what appends leave on the disk.
     let config = LogConfig {

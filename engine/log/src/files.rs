@@ -91,7 +91,14 @@ impl SegmentFiles {
         self.open_with(id, base, OpenOptions::default()).await
     }
 
-    /// Opens a segment that another shard owns, for reading, past the cache.
+    /// Forgets what was read of a segment: the disk does not have it any more.
+    pub fn forget_segment_reads(&self, id: TopicPartition, base: i64) {
+        self.chunks.forget(id, base);
+        self.residents.forget(id, base);
+    }
+
+    /// Opens a segment for reading, past the cache: one that another shard owns, or of which nothing
+    /// shall be kept.
     pub async fn open_once(&self, id: TopicPartition, base: i64) -> io::Result<File> {
         let options = OpenOptions {
             read_only: true,

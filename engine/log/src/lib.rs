@@ -30,6 +30,7 @@ mod recovery;
 mod replay_tests;
 mod resident;
 mod retention;
+mod scrub;
 pub mod segment;
 mod stage;
 #[cfg(test)]
@@ -49,6 +50,7 @@ pub use producer::{ProducerError, ProducerStamp, ProducerStates, SequenceCheck};
 pub use read::{ReadAt, ReadError, Stored, read, read_memory};
 pub use recovery::{FoldError, RecoveredPartition, Recovering, shared};
 pub use resident::{ReadPath, ResidentRange};
+pub use scrub::{Damage, Scrubbed, SegmentScrub};
 pub use stage::SegmentWrite;
 pub use tail::StoredBatch;
 pub use timestamp::{TimestampOffset, find_timestamp, max_timestamp};

@@ -44,6 +44,8 @@ impl ShardPlace {
             producer_expiration_ms: 0,
             shards: 1,
             space_reserve_bytes: 0,
+            scrub_bytes_per_second: 0,
+            scrub_interval_ms: 0,
         }
     }
 }

@@ -19,6 +19,8 @@ mod options;
 mod outbox;
 mod reopen;
 mod reshard;
+mod scrub;
+mod scrub_place;
 mod shard;
 mod slot;
 mod space;

@@ -201,6 +201,7 @@ impl Shard {
         spawn(Rc::clone(&shard).keep_house()).detach();
         spawn(Rc::clone(&shard).watch_space()).detach();
         spawn(Rc::clone(&shard).mend()).detach();
+        spawn(Rc::clone(&shard).scrub()).detach();
         Ok(shard)
     }
 

@@ -53,6 +53,10 @@ pub struct ShardOptions {
     /// Free space of the node, in bytes, that produce leaves for metadata, deletes and log starts;
     /// 0: space is not looked at.
     pub space_reserve_bytes: u64,
+    /// Bytes that the node's scrubbers read in a second, at most; 0: nothing is scrubbed.
+    pub scrub_bytes_per_second: u64,
+    /// Milliseconds from the begin of one round of the scrubber to that of the next, at least.
+    pub scrub_interval_ms: u64,
 }
 
 /// Counters of a shard since its start, for metrics; plain numbers.
@@ -82,6 +86,12 @@ pub struct ShardStats {
     pub segments_sealed: u64,
     /// Segments deleted.
     pub segments_deleted: u64,
+    /// Bytes at rest that the scrubber read.
+    pub scrubbed_bytes: u64,
+    /// Rounds of the scrubber over all segments.
+    pub scrub_rounds: u64,
+    /// Damage that it found, found again in each round.
+    pub scrub_damaged: u64,
     /// Checkpoints written.
     pub checkpoints: u64,
     /// Bytes of batches in memory.

@@ -49,6 +49,8 @@ fn options(dir: &Path) -> ShardOptions {
         producer_expiration_ms: 86_400_000,
         shards: 1,
         space_reserve_bytes: 0,
+        scrub_bytes_per_second: 0,
+        scrub_interval_ms: 0,
     }
 }
 

@@ -80,7 +80,7 @@ pub struct OwnSetting {
 }
 
 /// Flumen's own keys, sorted by name. What is not set follows from the memory budget.
-pub static OWN_SETTINGS: [OwnSetting; 7] = [
+pub static OWN_SETTINGS: [OwnSetting; 9] = [
     OwnSetting {
         name: "flumen.bypass.bytes",
         min: 4096,
@@ -103,6 +103,17 @@ pub static OWN_SETTINGS: [OwnSetting; 7] = [
         min: 4096,
         doc: "Bytes of metadata changes, at least, after which the metadata log begins again with \
               a snapshot.",
+    },
+    OwnSetting {
+        name: "flumen.scrub.bytes.per.second",
+        min: 0,
+        doc: "Bytes of old records that the node reads in a second to see whether the disk still has \
+              them; 0 reads none.",
+    },
+    OwnSetting {
+        name: "flumen.scrub.interval.ms",
+        min: 1,
+        doc: "Time from the begin of one such round over all records to that of the next, at least.",
     },
     OwnSetting {
         name: "flumen.space.reserve.bytes",

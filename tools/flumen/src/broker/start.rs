@@ -48,6 +48,11 @@ const META_GENERATION_BYTES: u64 = 256 << 10;
 /// Free space below which produce is refused: room for deletes and metadata (rule 8).
 const SPACE_RESERVE_BYTES: u64 = 256 << 20;
 
+/// What the scrubber reads in a second: a terabyte in three days.
+const SCRUB_BYTES_PER_SECOND: u64 = 4 << 20;
+/// How often it begins again.
+const SCRUB_INTERVAL_MS: u64 = 24 * 3_600_000;
+
 /// A listener that has its address and accepts nothing yet.
 struct Bound {
     listener: Listener,
@@ -221,6 +226,8 @@ impl<'a> Layout<'a> {
             producer_expiration_ms: positive("producer.id.expiration.ms"),
             shards: config.shards,
             space_reserve_bytes: own("flumen.space.reserve.bytes", SPACE_RESERVE_BYTES),
+            scrub_bytes_per_second: own("flumen.scrub.bytes.per.second", SCRUB_BYTES_PER_SECOND),
+            scrub_interval_ms: own("flumen.scrub.interval.ms", SCRUB_INTERVAL_MS),
         }
     }
 
