@@ -195,7 +195,7 @@ impl PartitionLog {
         self.segments.iter().map(|segment| segment.len).sum()
     }
 
-    /// Bytes that memory holds for this partition.
+    /// Bytes that memory holds for the batches of this partition.
     pub fn tail_bytes(&self) -> u64 {
         self.tail.bytes()
     }
@@ -386,8 +386,10 @@ impl PartitionLog {
             if !readable || batch.last_offset >= self.high_watermark {
                 break;
             }
-            freed += self.tail.pop_front().map_or(0, |batch| batch.bytes());
+            let batch = self.tail.pop_front();
+            freed += batch.map_or(0, |batch| batch.bytes() + StoredBatch::OVERHEAD);
         }
+        self.tail.shrink();
         freed
     }
 

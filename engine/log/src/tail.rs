@@ -28,6 +28,10 @@ pub struct StoredBatch {
 }
 
 impl StoredBatch {
+    /// Memory that a batch in the tail takes beside its own bytes: its place in the queue, which has
+    /// room for up to as many more.
+    pub const OVERHEAD: u64 = 2 * size_of::<Self>() as u64;
+
     /// Bytes of the batch.
     pub fn bytes(&self) -> u64 {
         (self.parts[0].len() + self.parts[1].len()) as u64
@@ -81,7 +85,7 @@ impl Tail {
         if let Some(last) = self.batches.back() {
             assert_eq!(last.last_offset + 1, batch.base_offset, "offsets are dense");
         }
-        self.bytes += batch.bytes();
+        self.bytes += batch.bytes() + StoredBatch::OVERHEAD;
         push_sparing(&mut self.batches, batch);
     }
 
@@ -94,7 +98,7 @@ impl Tail {
                 "offsets are dense"
             );
         }
-        self.bytes += batch.bytes();
+        self.bytes += batch.bytes() + StoredBatch::OVERHEAD;
         self.batches.push_front(batch);
     }
 
@@ -118,7 +122,7 @@ impl Tail {
             .retain(|prefix| prefix.at.segment_base != segment_base);
     }
 
-    /// Bytes of batches held.
+    /// Memory held.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
             + self
@@ -146,8 +150,15 @@ impl Tail {
 
     pub(crate) fn pop_front(&mut self) -> Option<StoredBatch> {
         let batch = self.batches.pop_front()?;
-        self.bytes -= batch.bytes();
+        self.bytes -= batch.bytes() + StoredBatch::OVERHEAD;
         Some(batch)
+    }
+
+    /// Gives back room that batches have left, if they left most of it.
+    pub(crate) fn shrink(&mut self) {
+        if self.batches.len() < self.batches.capacity() / 4 {
+            self.batches.shrink_to(self.batches.len() * 2);
+        }
     }
 
     /// The batch with `offset` and those after it.

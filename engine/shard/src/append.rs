@@ -80,13 +80,6 @@ impl Shard {
         InLine(begun)
     }
 
-    /// Whether a batch fits in the budget. What cannot be freed does not count, and one batch passes
-    /// whatever its size when there is nothing else.
-    pub(crate) fn has_memory_for(&self, bytes: u64) -> bool {
-        let held = self.tail_bytes.get().saturating_sub(self.unfreeable.get());
-        held == 0 || held + bytes <= self.options.tail_bytes_max
-    }
-
     fn is_bypass(&self, batch: &ProduceBatch) -> bool {
         batch.bytes.len() >= self.options.bypass_bytes
             || batch.bytes.len() + 128 > self.journal().payload_bytes_max()
@@ -233,7 +226,8 @@ impl Shard {
 
     fn count(&self, batch: &ProduceBatch, at: SegmentPos) {
         let bytes = batch.bytes.len() as u64;
-        self.tail_bytes.set(self.tail_bytes.get() + bytes);
+        let held = self.tail_bytes.get() + bytes + StoredBatch::OVERHEAD;
+        self.tail_bytes.set(held);
         let mut stats = self.stats.borrow_mut();
         stats.batches += 1;
         stats.records += batch.records as u64;

@@ -17,6 +17,7 @@ mod inspect;
 mod open;
 mod options;
 mod outbox;
+mod relief;
 mod reopen;
 mod reshard;
 mod scrub;

@@ -220,6 +220,7 @@ impl Shard {
             tail_bytes: Cell::new(0),
             tail_order: RefCell::default(),
             unfreeable: Cell::new(0),
+            log_bytes: Cell::new(0),
             wanted_bytes: Cell::new(0),
             pressure: Event::new(),
             relieved: Event::new(),

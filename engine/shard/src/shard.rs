@@ -36,11 +36,13 @@ pub struct Shard {
     /// Appends that must wait for memory or a file, in order.
     pub(crate) gate: Semaphore,
     pub(crate) gate_queue: Cell<usize>,
-    /// Bytes of batches in memory, and whose turn it is to give some back.
+    /// Memory of batches, and whose turn it is to give some back.
     pub(crate) tail_bytes: Cell<u64>,
     pub(crate) tail_order: RefCell<VecDeque<Rc<Slot>>>,
     /// Bytes that the last look for memory could not free: of batches whose end fills no block yet.
     pub(crate) unfreeable: Cell<u64>,
+    /// Memory of the written partitions' logs besides batches, as of that look.
+    pub(crate) log_bytes: Cell<u64>,
     /// Bytes that the first append in line waits for.
     pub(crate) wanted_bytes: Cell<u64>,
     /// Something wants the background to work; and something has become free.

@@ -1,5 +1,5 @@
 //! The background: bytes go from memory to segments in large writes of whole blocks
-//! (write-behind), checkpoints let the journal's files be used again, memory is given back.
+//! (write-behind), and checkpoints let the journal's files be used again.
 
 use std::io;
 use std::rc::Rc;
@@ -16,7 +16,7 @@ use crate::slot::Slot;
 
 /// Most bytes of batches in one write to a segment: with the index block of the chunk that ends
 /// there, one durable write of the file. A block more would be several writes and a flush beside.
-const WRITE_BYTES_MAX: u64 = CHUNK_BYTES;
+pub(crate) const WRITE_BYTES_MAX: u64 = CHUNK_BYTES;
 /// Partitions whose bytes are carried at the same time.
 const CARRIED_AT_ONCE: usize = 4;
 /// A checkpoint is taken when this share of the journal's files is in use.
@@ -34,13 +34,6 @@ const RELIEF_PAUSE: Duration = Duration::from_millis(5);
 const TURN_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Shard {
-    /// Whether memory is filling up faster than it should, or an append waits for some.
-    pub(crate) fn wants_relief(&self) -> bool {
-        let held = self.tail_bytes.get().saturating_sub(self.unfreeable.get());
-        let wanted = self.wanted_bytes.get();
-        held > self.options.tail_bytes_max / 4 * 3 || (wanted > 0 && !self.has_memory_for(wanted))
-    }
-
     pub(crate) fn wants_turn(&self) -> bool {
         let journal = self.journal();
         let files = journal.files();
@@ -75,82 +68,6 @@ impl Shard {
                 engine_rt::sleep(TURN_INTERVAL).await;
             }
         }
-    }
-
-    /// Writes behind the oldest bytes and lets go of them until memory is well below what begins
-    /// this, or until nothing more can be freed. A small step: what is freed is soon wanted again,
-    /// and what the pool cannot keep idle until then costs new pages.
-    async fn relieve(self: &Rc<Self>) {
-        let limit = self.options.tail_bytes_max;
-        let goal = (limit / 8 * 5).min(limit.saturating_sub(self.wanted_bytes.get()));
-        let mut freed = 1;
-        let goes_on = || !self.stopping.get() && !self.journal().is_failed();
-        while freed > 0 && self.tail_bytes.get() > goal && goes_on() {
-            freed = 0;
-            let slots = self.tail_order.borrow().len();
-            for _ in (0..slots).take_while(|_| goes_on()) {
-                freed += self.relieve_one(goal).await;
-            }
-        }
-        if self.tail_bytes.get() > goal {
-            self.weigh_rest();
-        } else {
-            self.unfreeable.set(0);
-        }
-        self.relieved.notify();
-    }
-
-    /// Frees memory of the partition whose turn it is; its bytes.
-    async fn relieve_one(self: &Rc<Self>, goal: u64) -> u64 {
-        let excess = self
-            .tail_bytes
-            .get()
-            .saturating_sub(goal)
-            .min(WRITE_BYTES_MAX);
-        let Some(slot) = self.tail_order.borrow_mut().pop_front() else {
-            return 0;
-        };
-        slot.in_tail_order.set(false);
-        let mut freed = slot.log.borrow_mut().evict(excess);
-        if freed < excess && !slot.deleted.get() {
-            self.write_behind(&slot).await;
-            freed += slot.log.borrow_mut().evict(excess - freed);
-        }
-        if slot.log.borrow().tail_bytes() > 0 && !slot.deleted.get() {
-            self.enqueue_tail(&slot);
-        }
-        self.freed(freed);
-        freed
-    }
-
-    /// Memory holds so many bytes less.
-    pub(crate) fn freed(&self, bytes: u64) {
-        let held = self.tail_bytes.get().saturating_sub(bytes);
-        self.tail_bytes.set(held);
-        self.unfreeable.set(self.unfreeable.get().min(held));
-        self.relieved.notify();
-    }
-
-    /// Puts a partition in line for giving back memory, unless it is.
-    pub(crate) fn enqueue_tail(&self, slot: &Rc<Slot>) {
-        if !slot.in_tail_order.replace(true) {
-            self.tail_order.borrow_mut().push_back(Rc::clone(slot));
-        }
-    }
-
-    /// Counts what memory holds, and how much of it stays until more is appended: the last bytes of
-    /// a partition fill no block and no index range, and the batch that they belong to is kept whole.
-    fn weigh_rest(&self) {
-        let (mut held, mut unfreeable) = (0, 0);
-        for slot in self.slots.borrow().values() {
-            let log = slot.log.borrow();
-            held += log.tail_bytes();
-            if !log.has_pending() {
-                unfreeable += log.tail_bytes();
-            }
-        }
-        self.tail_bytes.set(held);
-        self.unfreeable.set(unfreeable);
     }
 
     /// Carries a partition's whole durable blocks to its segments and seals what was rolled.
@@ -291,6 +208,10 @@ impl Slot {
         let log = self.log.borrow();
         self.dirty.set(log.has_pending() || self.changing.get() > 0);
         changes.changed(&log.encode_state());
+    }
+
+    pub(crate) fn has_to_carry(&self) -> bool {
+        self.next_to_carry().is_some()
     }
 
     /// The next segment with something to carry: its name, up to where, and whether it is to be

@@ -1,0 +1,141 @@
+//! Memory of the newest records: how much there may be, and how it is given back.
+//!
+//! What a partition holds can be let go of once flushed blocks hold it and an index range covers it.
+//! The last bytes of a partition fill neither: with thousands of partitions these rests are much, and
+//! they come from the same budget as all else.
+
+use std::rc::Rc;
+
+use engine_rt::{Task, spawn};
+
+use crate::shard::Shard;
+use crate::slot::Slot;
+use crate::turn::WRITE_BYTES_MAX;
+
+/// Most partitions whose bytes are written behind at the same time: small writes, each with its own
+/// flush, take their time one after the other.
+const RELIEVED_AT_ONCE: usize = 32;
+/// Memory that a written partition takes besides its batches: its log, its segment with the first
+/// ranges of the index, an open file.
+const LOG_BYTES: u64 = 3 << 10;
+
+impl Shard {
+    /// Whether memory is filling up faster than it should, or an append waits for some.
+    pub(crate) fn wants_relief(&self) -> bool {
+        let wanted = self.wanted_bytes.get();
+        self.freeable_bytes() > self.room() / 4 * 3 || (wanted > 0 && !self.has_memory_for(wanted))
+    }
+
+    /// Whether a batch fits in the budget. One passes whatever its size when there is nothing else.
+    pub(crate) fn has_memory_for(&self, bytes: u64) -> bool {
+        let held = self.freeable_bytes();
+        held == 0 || held + bytes <= self.room()
+    }
+
+    /// Memory of batches that was freeable, or did not exist, when memory was last looked for.
+    fn freeable_bytes(&self) -> u64 {
+        self.tail_bytes.get().saturating_sub(self.unfreeable.get())
+    }
+
+    /// The budget less what cannot be freed. Of that there is more with every partition, so that a
+    /// share of the budget remains in any case, beyond it if need be.
+    fn room(&self) -> u64 {
+        let limit = self.options.tail_bytes_max;
+        let fixed = self.unfreeable.get() + self.log_bytes.get();
+        limit.saturating_sub(fixed).max(limit / 4)
+    }
+
+    /// Writes behind the oldest bytes and lets go of them until memory is well below what begins
+    /// this, or every partition had its turn. A small step: what is freed is soon wanted again, and
+    /// what the pool cannot keep idle until then costs new pages.
+    pub(crate) async fn relieve(self: &Rc<Self>) {
+        let limit = self.options.tail_bytes_max;
+        let goal = (limit / 8 * 5)
+            .min(limit.saturating_sub(self.wanted_bytes.get()))
+            .saturating_sub(self.log_bytes.get());
+        let mut left = self.tail_order.borrow().len();
+        while left > 0
+            && self.tail_bytes.get() > goal
+            && !self.stopping.get()
+            && !self.journal().is_failed()
+        {
+            for (slot, write) in self.relieve_some(goal, &mut left) {
+                write.await;
+                self.let_go(&slot, goal);
+            }
+        }
+        if self.tail_bytes.get() > goal {
+            self.weigh_rest();
+        } else {
+            self.unfreeable.set(0);
+        }
+        self.relieved.notify();
+    }
+
+    /// Lets go of what flushed blocks hold of the partitions whose turn it is, at most `left`, and
+    /// begins to write behind what they do not.
+    fn relieve_some(self: &Rc<Self>, goal: u64, left: &mut usize) -> Vec<(Rc<Slot>, Task<()>)> {
+        let (mut bytes, mut writes) = (0, Vec::new());
+        while *left > 0 && bytes < WRITE_BYTES_MAX && writes.len() < RELIEVED_AT_ONCE {
+            *left -= 1;
+            let Some(slot) = self.tail_order.borrow_mut().pop_front() else {
+                break;
+            };
+            slot.in_tail_order.set(false);
+            self.let_go(&slot, goal);
+            if self.tail_bytes.get() <= goal {
+                break;
+            }
+            let unwritten = slot.has_to_carry() || slot.writing.get();
+            if unwritten && !slot.deleted.get() {
+                bytes += slot.log.borrow().unwritten_bytes();
+                let (shard, written) = (Rc::clone(self), Rc::clone(&slot));
+                let write = spawn(async move { shard.write_behind(&written).await });
+                writes.push((slot, write));
+            }
+        }
+        writes
+    }
+
+    /// Frees what may be freed of a partition until memory is down to `goal`.
+    fn let_go(&self, slot: &Rc<Slot>, goal: u64) {
+        let excess = self.tail_bytes.get().saturating_sub(goal);
+        let freed = slot.log.borrow_mut().evict(excess.min(WRITE_BYTES_MAX));
+        self.freed(freed);
+        if slot.log.borrow().tail_bytes() > 0 && !slot.deleted.get() {
+            self.enqueue_tail(slot);
+        }
+    }
+
+    /// Memory holds so many bytes less.
+    pub(crate) fn freed(&self, bytes: u64) {
+        let held = self.tail_bytes.get().saturating_sub(bytes);
+        self.tail_bytes.set(held);
+        self.unfreeable.set(self.unfreeable.get().min(held));
+        self.relieved.notify();
+    }
+
+    /// Puts a partition in line for giving back memory, unless it is.
+    pub(crate) fn enqueue_tail(&self, slot: &Rc<Slot>) {
+        if !slot.in_tail_order.replace(true) {
+            self.tail_order.borrow_mut().push_back(Rc::clone(slot));
+        }
+    }
+
+    /// Counts what memory holds, and how much of it stays until more is appended: the last bytes of
+    /// a partition fill no block and no index range, and the batch that they belong to is kept whole.
+    fn weigh_rest(&self) {
+        let (mut held, mut unfreeable, mut written) = (0, 0, 0);
+        for slot in self.slots.borrow().values() {
+            let log = slot.log.borrow();
+            held += log.tail_bytes();
+            written += u64::from(log.segments().len() > 0);
+            if !log.has_pending() {
+                unfreeable += log.tail_bytes();
+            }
+        }
+        self.tail_bytes.set(held);
+        self.unfreeable.set(unfreeable);
+        self.log_bytes.set(written * LOG_BYTES);
+    }
+}
