@@ -264,9 +264,13 @@ impl Shard {
             return Ok(());
         }
         let end = journal.end;
-        let changes = self.capture(&[], true);
-        let written = self.checkpoint().write(end, changes, true).await;
-        written.map_err(io_error(&self.options.dir()))?;
+        let checkpoint = self.checkpoint();
+        let written = async {
+            let mut record = checkpoint.begin(true).await?;
+            self.capture(&mut record, Vec::new(), true).await?;
+            record.finish(end).await
+        };
+        written.await.map_err(io_error(&self.options.dir()))?;
         journal.release_before(end.generation);
         self.stats.borrow_mut().checkpoints += 1;
         Ok(())

@@ -87,7 +87,7 @@ impl Shard {
         exchanged
     }
 
-    fn all_slots(&self) -> Vec<Rc<Slot>> {
+    pub(crate) fn all_slots(&self) -> Vec<Rc<Slot>> {
         self.slots.borrow().values().cloned().collect()
     }
 

@@ -12,7 +12,7 @@ use engine_rt::fs;
 use engine_rt::mutant::{self, Mutant};
 use engine_wal::Position;
 
-use crate::checkpoint::{Changes, Checkpoint, CheckpointOwner};
+use crate::checkpoint::{Checkpoint, CheckpointOwner};
 use crate::open::{find, generation_dir, io_error, make_dirs};
 use crate::options::{OpenError, PartitionSpec, ShardOptions};
 
@@ -29,7 +29,18 @@ pub async fn reshard(
     owner_of: impl Fn(TopicPartition) -> usize,
 ) -> Result<(), OpenError> {
     let specs: BTreeMap<_, _> = specs.into_iter().map(|spec| (spec.id, spec)).collect();
-    let mut changes: Vec<Changes> = (0..new_shards).map(|_| Changes::default()).collect();
+    let (mut checkpoints, mut records) = (Vec::new(), Vec::new());
+    for index in 0..new_shards {
+        let options = ShardOptions {
+            index,
+            generation: new_generation,
+            ..old.clone()
+        };
+        checkpoints.push((new_checkpoint(&options).await?, options.dir()));
+    }
+    for (checkpoint, dir) in &checkpoints {
+        records.push(checkpoint.begin(true).await.map_err(io_error(dir))?);
+    }
     let readable = if mutant::is_active(Mutant::ReplayOwnJournalsOnly) {
         new_shards
     } else {
@@ -43,22 +54,23 @@ pub async fn reshard(
         make_dirs(&options).await?;
         for (id, partition) in find(&options, &specs).await?.partitions {
             let RecoveredPartition { log, .. } = partition;
-            changes[owner_of(id) % new_shards].changed(&log.encode_state());
+            let owner = owner_of(id) % new_shards;
+            let changed = records[owner].changed(&log.encode_state()).await;
+            changed.map_err(io_error(&checkpoints[owner].1))?;
         }
     }
-    for (index, changes) in changes.into_iter().enumerate() {
-        let options = ShardOptions {
-            index,
-            generation: new_generation,
-            ..old.clone()
-        };
-        write_generation(&options, changes).await?;
+    for (record, (_, dir)) in records.into_iter().zip(&checkpoints) {
+        record
+            .finish(Position::START)
+            .await
+            .map_err(io_error(dir))?;
+        fs::sync_dir(dir).await.map_err(io_error(dir))?;
     }
     Ok(())
 }
 
-/// Writes a shard's first checkpoint of a generation, over whatever an earlier attempt left.
-async fn write_generation(options: &ShardOptions, changes: Changes) -> Result<(), OpenError> {
+/// A shard's checkpoint of a generation that begins, in place of whatever an earlier attempt left.
+async fn new_checkpoint(options: &ShardOptions) -> Result<Checkpoint, OpenError> {
     let dir = options.dir();
     make_dirs(options).await?;
     for name in fs::read_dir(&dir).await.map_err(io_error(&dir))? {
@@ -73,11 +85,7 @@ async fn write_generation(options: &ShardOptions, changes: Changes) -> Result<()
     let (checkpoint, _) = Checkpoint::load(&dir, owner)
         .await
         .map_err(io_error(&dir))?;
-    checkpoint
-        .write(Position::START, changes, true)
-        .await
-        .map_err(io_error(&dir))?;
-    fs::sync_dir(&dir).await.map_err(io_error(&dir))
+    Ok(checkpoint)
 }
 
 /// Removes the journals and checkpoints of every generation but `keep`.

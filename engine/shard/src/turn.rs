@@ -9,8 +9,9 @@ use std::time::Duration;
 use engine_log::segment::layout::CHUNK_BYTES;
 use engine_log::{load, write};
 use engine_rt::{now, spawn, timeout};
+use engine_wal::Journal;
 
-use crate::checkpoint::Changes;
+use crate::checkpoint::RecordWriter;
 use crate::shard::Shard;
 use crate::slot::Slot;
 
@@ -24,8 +25,13 @@ const TURN_AT_SHARE: f64 = 0.5;
 /// Below this share it takes its time: thousands of partitions' small writes at once, each with a
 /// flush, would hold up the journal's.
 const HURRY_AT_SHARE: f64 = 0.75;
-/// Pause of a checkpoint that takes its time, after [`CARRIED_AT_ONCE`] partitions.
+/// Pause of a checkpoint that takes its time, after [`CARRIED_AT_ONCE`] partitions that it carries
+/// and [`CAPTURED_AT_ONCE`] that it writes down.
 const CARRY_PAUSE: Duration = Duration::from_micros(500);
+/// Partitions whose states are written down in one turn.
+const CAPTURED_AT_ONCE: usize = 16;
+/// Bytes of a partition that stay in memory and in the checkpoint rather than be carried.
+const TAKEN_ALONG_BYTES: u64 = 16 << 10;
 /// So few partitions are carried without a pause.
 const CARRIED_STRAIGHT: usize = 256;
 /// How long to wait before looking again for memory to free.
@@ -122,7 +128,8 @@ impl Shard {
         tracing::info!(shard = self.index(), "checkpoint started");
         let (journal, checkpoint) = (self.journal(), self.checkpoint());
         let position = journal.position();
-        let dirty = self.dirty_slots();
+        let mut dirty = self.all_slots();
+        dirty.retain(|slot| slot.dirty.get());
         self.carry_all(&dirty).await;
         journal.wait_durable(position.sequence - 1).await?;
         for slot in &dirty {
@@ -136,8 +143,9 @@ impl Shard {
             slot.changed.wait_until(settled).await;
         }
         let full = checkpoint.wants_full();
-        let changes = self.capture(&dirty, full);
-        checkpoint.write(position, changes, full).await?;
+        let mut record = checkpoint.begin(full).await?;
+        self.capture(&mut record, dirty.clone(), full).await?;
+        record.finish(position).await?;
         journal.files().release_before(position.generation);
         self.stats.borrow_mut().checkpoints += 1;
         tracing::info!(
@@ -149,17 +157,11 @@ impl Shard {
         Ok(())
     }
 
-    fn dirty_slots(&self) -> Vec<Rc<Slot>> {
-        self.slots
-            .borrow()
-            .values()
-            .filter(|slot| slot.dirty.get())
-            .cloned()
-            .collect()
-    }
-
+    /// Carries what is worth it. A flush for each of thousands of partitions' few bytes costs more
+    /// than writing these again with every checkpoint until they are more.
     async fn carry_all(self: &Rc<Self>, slots: &[Rc<Slot>]) {
-        for some in slots.chunks(CARRIED_AT_ONCE) {
+        let much: Vec<_> = slots.iter().filter(|s| s.has_much_to_carry()).collect();
+        for some in much.chunks(CARRIED_AT_ONCE) {
             let carried: Vec<_> = some
                 .iter()
                 .map(|slot| {
@@ -170,7 +172,7 @@ impl Shard {
             for task in carried {
                 task.await;
             }
-            if slots.len() > CARRIED_STRAIGHT && !self.hurries() {
+            if much.len() > CARRIED_STRAIGHT && !self.hurries() {
                 engine_rt::sleep(CARRY_PAUSE).await;
             }
         }
@@ -178,36 +180,52 @@ impl Shard {
 
     /// Whether a checkpoint has no time to lose.
     fn hurries(&self) -> bool {
-        self.stopping.get() || self.journal().files().used_share() >= HURRY_AT_SHARE
+        let full = |journal: &Rc<Journal>| journal.files().used_share() >= HURRY_AT_SHARE;
+        // Before the journal is open, nothing else runs.
+        self.stopping.get() || self.journal.borrow().as_ref().is_none_or(full)
     }
 
-    /// The states to write down. Slots that change afterwards are dirty again.
-    pub(crate) fn capture(&self, dirty: &[Rc<Slot>], full: bool) -> Changes {
-        let mut changes = Changes::default();
+    /// Writes down the states of all partitions, or of the dirty ones and which are gone. Slots that
+    /// change afterwards are dirty again.
+    pub(crate) async fn capture(
+        &self,
+        record: &mut RecordWriter<'_>,
+        dirty: Vec<Rc<Slot>>,
+        full: bool,
+    ) -> io::Result<()> {
         let removed = self.removed.take();
-        if full {
-            for slot in self.slots.borrow().values() {
-                slot.capture(&mut changes);
+        let slots = if full { self.all_slots() } else { dirty };
+        for id in removed.into_iter().filter(|_| !full) {
+            record.removed(id).await?;
+        }
+        let many = slots.len() > CARRIED_STRAIGHT;
+        for some in slots.chunks(CAPTURED_AT_ONCE) {
+            for slot in some.iter().filter(|slot| !slot.deleted.get()) {
+                record.changed(&slot.capture()).await?;
             }
-            return changes;
+            if many && !self.hurries() {
+                engine_rt::sleep(CARRY_PAUSE).await;
+            }
         }
-        for id in removed {
-            changes.removed(id);
-        }
-        for slot in dirty.iter().filter(|slot| !slot.deleted.get()) {
-            slot.capture(&mut changes);
-        }
-        changes
+        Ok(())
     }
 }
 
 impl Slot {
-    /// Adds the state as of the high watermark. What the journal holds beyond it keeps the slot
-    /// dirty. A fenced partition's unwritten bytes go along, so that it never pins the journal.
-    fn capture(&self, changes: &mut Changes) {
+    /// The state as of the high watermark. What the journal holds beyond it keeps the slot dirty.
+    /// Bytes that no segment has go along: the few that are not worth a write of their own, and all
+    /// of a fenced partition, so that it never pins the journal.
+    fn capture(&self) -> Vec<u8> {
         let log = self.log.borrow();
         self.dirty.set(log.has_pending() || self.changing.get() > 0);
-        changes.changed(&log.encode_state());
+        log.encode_state()
+    }
+
+    /// Whether there is more to carry than the checkpoint takes along.
+    fn has_much_to_carry(&self) -> bool {
+        let seals = |(_, _, seals)| seals;
+        self.next_to_carry().is_some_and(seals)
+            || self.log.borrow().unwritten_bytes() > TAKEN_ALONG_BYTES
     }
 
     pub(crate) fn has_to_carry(&self) -> bool {

@@ -15,15 +15,19 @@
 //! starts on a block; its CRC covers the header, and through it the body. The chain of CRCs keeps
 //! records of an older turn of the same file out.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use engine_log::TopicPartition;
-use engine_rt::fs::{self, Durability, File, OpenOptions};
-use engine_rt::{BLOCK_BYTES, BufMut};
+use engine_rt::BLOCK_BYTES;
+use engine_rt::fs::{self, File, OpenOptions};
 use engine_wal::Position;
+
+mod record;
+
+pub(crate) use record::RecordWriter;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"FLC\x01");
 const FORMAT_VERSION: u16 = 1;
@@ -34,7 +38,7 @@ const REMOVED: u8 = 2;
 const ID_BYTES: usize = 20;
 /// Changes are not worth a full record before they reach this size.
 const CHANGES_MIN_BYTES: u64 = 1 << 20;
-const WRITE_CHUNK_BYTES: usize = 1 << 20;
+const CHUNK_BYTES: usize = 1 << 20;
 /// No body is larger, since no file is.
 const BODY_BYTES_MAX: u64 = 1 << 62;
 
@@ -74,6 +78,8 @@ pub(crate) struct Checkpoint {
     dir: PathBuf,
     owner: CheckpointOwner,
     place: RefCell<Option<Place>>,
+    /// A record was begun and is not finished.
+    incomplete: Cell<bool>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,60 +153,37 @@ impl Record {
 /// A partition and its new state; none if it is gone.
 type Change<'a> = (TopicPartition, Option<&'a [u8]>);
 
-/// Changes since the record before.
-#[derive(Debug, Default)]
-pub(crate) struct Changes {
-    body: Vec<u8>,
+/// Applies encoded changes, all of them; `None` if they are malformed.
+fn apply_changes(body: &[u8], states: &mut BTreeMap<TopicPartition, Vec<u8>>) -> Option<()> {
+    for (id, state) in decode_changes(body)? {
+        match state {
+            Some(state) => states.insert(id, state.to_vec()),
+            None => states.remove(&id),
+        };
+    }
+    Some(())
 }
 
-impl Changes {
-    /// A partition's new state.
-    pub(crate) fn changed(&mut self, state: &[u8]) {
-        self.body.push(CHANGED);
-        self.body
-            .extend_from_slice(&(state.len() as u32).to_le_bytes());
-        self.body.extend_from_slice(state);
+fn decode_changes(body: &[u8]) -> Option<Vec<Change<'_>>> {
+    let (mut changes, mut rest) = (Vec::new(), body);
+    while let Some((kind, behind)) = rest.split_first() {
+        let state_bytes = match *kind {
+            CHANGED => {
+                let (len, behind) = behind.split_first_chunk()?;
+                rest = behind;
+                u32::from_le_bytes(*len) as usize
+            },
+            REMOVED => {
+                rest = behind;
+                ID_BYTES
+            },
+            _ => return None,
+        };
+        let (state, behind) = rest.split_at_checked(state_bytes)?;
+        rest = behind;
+        changes.push((read_id(state)?, (*kind == CHANGED).then_some(state)));
     }
-
-    /// A partition is gone.
-    pub(crate) fn removed(&mut self, id: TopicPartition) {
-        self.body.push(REMOVED);
-        self.body.extend_from_slice(id.topic_id.as_bytes());
-        self.body.extend_from_slice(&id.partition.to_le_bytes());
-    }
-
-    /// Applies encoded changes, all of them; `None` if they are malformed.
-    fn apply(body: &[u8], states: &mut BTreeMap<TopicPartition, Vec<u8>>) -> Option<()> {
-        for (id, state) in Self::decode(body)? {
-            match state {
-                Some(state) => states.insert(id, state.to_vec()),
-                None => states.remove(&id),
-            };
-        }
-        Some(())
-    }
-
-    fn decode(body: &[u8]) -> Option<Vec<Change<'_>>> {
-        let (mut changes, mut rest) = (Vec::new(), body);
-        while let Some((kind, behind)) = rest.split_first() {
-            let state_bytes = match *kind {
-                CHANGED => {
-                    let (len, behind) = behind.split_first_chunk()?;
-                    rest = behind;
-                    u32::from_le_bytes(*len) as usize
-                },
-                REMOVED => {
-                    rest = behind;
-                    ID_BYTES
-                },
-                _ => return None,
-            };
-            let (state, behind) = rest.split_at_checked(state_bytes)?;
-            rest = behind;
-            changes.push((read_id(state)?, (*kind == CHANGED).then_some(state)));
-        }
-        Some(changes)
-    }
+    Some(changes)
 }
 
 fn read_id(bytes: &[u8]) -> Option<TopicPartition> {
@@ -239,6 +222,7 @@ impl Checkpoint {
                 dir: dir.to_path_buf(),
                 owner,
                 place: RefCell::new(place),
+                incomplete: Cell::new(false),
             },
             contents,
         ))
@@ -253,86 +237,14 @@ impl Checkpoint {
         file.sync().await
     }
 
-    /// Whether the next record should be a full one.
+    /// Whether the next record should be a full one: changes outgrew it, or a record that was begun
+    /// is not there, and with it what it would have said.
     pub(crate) fn wants_full(&self) -> bool {
-        self.place.borrow().is_none_or(|place| {
-            let changes = place.end - place.full_bytes;
-            changes > place.full_bytes.max(CHANGES_MIN_BYTES)
-        })
-    }
-
-    /// Writes a record and flushes it. A full one goes to the other file.
-    pub(crate) async fn write(
-        &self,
-        position: Position,
-        changes: Changes,
-        full: bool,
-    ) -> io::Result<()> {
-        let before = self.place.borrow().unwrap_or_default();
-        assert!(full || before.end > 0, "changes follow a full record");
-        let (copy, at) = if full {
-            (1 - before.copy, 0)
-        } else {
-            (before.copy, before.end)
-        };
-        let record = Record {
-            full,
-            prev_crc: if full { 0 } else { before.crc },
-            sequence: before.sequence + 1,
-            position,
-            body_bytes: changes.body.len() as u64,
-            body_crc: crc32c(&changes.body),
-            crc: 0,
-        };
-        let (header, crc) = record.encode(self.owner);
-        let end = self.write_bytes(copy, at, &header, &changes.body).await?;
-        let full_bytes = if full { end } else { before.full_bytes };
-        let place = Place {
-            copy,
-            end,
-            sequence: record.sequence,
-            crc,
-            full_bytes,
-        };
-        *self.place.borrow_mut() = Some(place);
-        Ok(())
-    }
-
-    async fn write_bytes(
-        &self,
-        copy: usize,
-        at: u64,
-        header: &[u8],
-        body: &[u8],
-    ) -> io::Result<u64> {
-        let path = self.dir.join(NAMES[copy]);
-        let options = OpenOptions {
-            create: true,
-            ..OpenOptions::default()
-        };
-        let new = !fs::exists(&path).await?;
-        let file = File::open(&path, options).await?;
-        let end = at + ((header.len() + body.len()) as u64).next_multiple_of(BLOCK_BYTES as u64);
-        if file.len().await? < end {
-            file.allocate(0, end.next_power_of_two()).await?;
-        }
-        let mut bytes = header.iter().chain(body).copied();
-        let mut pos = at;
-        while pos < end {
-            let mut chunk = BufMut::zeroed(WRITE_CHUNK_BYTES.min((end - pos) as usize));
-            for (to, from) in chunk.iter_mut().zip(&mut bytes) {
-                *to = from;
-            }
-            let len = chunk.len() as u64;
-            file.write_at(pos, chunk.freeze(), Durability::Volatile)
-                .await?;
-            pos += len;
-        }
-        file.sync().await?;
-        if new {
-            fs::sync_dir(&self.dir).await?;
-        }
-        Ok(end)
+        self.incomplete.get()
+            || self.place.borrow().is_none_or(|place| {
+                let changes = place.end - place.full_bytes;
+                changes > place.full_bytes.max(CHANGES_MIN_BYTES)
+            })
     }
 }
 
@@ -365,7 +277,7 @@ pub(crate) async fn load_copy(
         if first != record.full || !(first || linked) {
             break;
         }
-        if Changes::apply(&body, &mut contents.states).is_none() {
+        if apply_changes(&body, &mut contents.states).is_none() {
             break;
         }
         contents.position = Some(record.position);
@@ -400,9 +312,7 @@ pub(crate) async fn read_record(
     while (bytes.len() as u64) < total {
         let pos = at + bytes.len() as u64;
         let left = (total - bytes.len() as u64).next_multiple_of(BLOCK_BYTES as u64);
-        let part = file
-            .read_at(pos, (left as usize).min(WRITE_CHUNK_BYTES))
-            .await?;
+        let part = file.read_at(pos, (left as usize).min(CHUNK_BYTES)).await?;
         if part.is_empty() {
             return Ok(None);
         }

@@ -1,3 +1,4 @@
+use engine_rt::fs::Durability;
 use engine_rt::{Buf, sim};
 use net_wire::Uuid;
 use proptest::collection::vec;
@@ -59,15 +60,33 @@ fn changes() -> impl Strategy<Value = Vec<Wanted>> {
     vec((0..6_u32, option::of(vec(any::<u8>(), 0..1500))), 0..6)
 }
 
-fn encoded(changes: &[Wanted]) -> Changes {
-    let mut encoded = Changes::default();
+/// Writes a record of these changes.
+async fn write(checkpoint: &Checkpoint, position: Position, changes: &[Wanted], full: bool) {
+    let mut record = checkpoint.begin(full).await.expect("the disk works");
     for (partition, state) in changes {
-        match state {
-            Some(state) => encoded.changed(&whole(*partition, state)),
-            None => encoded.removed(id(*partition)),
-        }
+        let pushed = match state {
+            Some(state) => record.changed(&whole(*partition, state)).await,
+            None => record.removed(id(*partition)).await,
+        };
+        pushed.expect("the disk works");
     }
-    encoded
+    record.finish(position).await.expect("the disk works");
+}
+
+/// The bytes of these changes in a record.
+fn encoded(changes: &[Wanted]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for (partition, state) in changes {
+        let bytes = whole(*partition, state.as_deref().unwrap_or_default());
+        if state.is_some() {
+            body.push(CHANGED);
+            body.extend((bytes.len() as u32).to_le_bytes());
+        } else {
+            body.push(REMOVED);
+        }
+        body.extend(bytes);
+    }
+    body
 }
 
 /// A state begins with its partition's id.
@@ -105,10 +124,7 @@ async fn written(records: &[(Position, Vec<Wanted>)]) -> (Vec<u8>, Vec<(Position
     assert!(empty.position.is_none() && checkpoint.wants_full());
     let (mut states, mut after) = (States::new(), Vec::new());
     for (number, (position, changes)) in records.iter().enumerate() {
-        let written = checkpoint
-            .write(*position, encoded(changes), number == 0)
-            .await;
-        written.expect("the disk works");
+        write(&checkpoint, *position, changes, number == 0).await;
         apply(changes, &mut states);
         after.push((*position, states.clone()));
     }
@@ -191,12 +207,49 @@ fn a_malformed_record_changes_nothing() {
         &unknown,
     ];
     for end in ends {
-        let mut body = encoded(&[(1, None), (2, Some(vec![2]))]).body;
-        assert!(Changes::decode(&body).is_some());
+        let mut body = encoded(&[(1, None), (2, Some(vec![2]))]);
+        assert!(decode_changes(&body).is_some());
         body.extend(end);
-        assert_eq!(Changes::apply(&body, &mut states), None, "{end:?}");
+        assert_eq!(apply_changes(&body, &mut states), None, "{end:?}");
         assert_eq!(states, before);
     }
+}
+
+#[test]
+fn a_record_of_many_chunks_reads_back() {
+    let large = |partition| (partition, Some(vec![partition as u8; CHUNK_BYTES / 2]));
+    let changes: Vec<Wanted> = (0..9).map(large).collect();
+    let records = vec![
+        (Position::START, changes.clone()),
+        (Position::START, changes),
+    ];
+    let (read, after) = sim::run(1, move || async move {
+        let (bytes, after) = written(&records).await;
+        (read_back(&bytes).await, after)
+    });
+    assert_eq!(read.map(|(_, states)| states), Some(after[1].1.clone()));
+}
+
+/// What was to be in it is dirty no more: the next record says it all.
+#[test]
+fn a_record_that_was_not_finished_says_nothing_and_the_next_is_full() {
+    let (wanted, contents) = sim::run(1, || async {
+        let first = [(Position::START, vec![(1, Some(vec![1]))])];
+        written(&first).await;
+        let dir = Path::new("shard");
+        let (checkpoint, _) = Checkpoint::load(dir, OWNER).await.expect("the disk works");
+        let before = checkpoint.wants_full();
+        let mut record = checkpoint.begin(false).await.expect("the disk works");
+        let state = whole(2, &vec![2; 3 * CHUNK_BYTES]);
+        record.changed(&state).await.expect("the disk works");
+        drop(record);
+        let wanted = (before, checkpoint.wants_full());
+        let loaded = Checkpoint::load(dir, OWNER).await;
+        (wanted, loaded.expect("the disk works").1)
+    });
+    assert_eq!(wanted, (false, true));
+    let partitions: Vec<_> = contents.states.into_keys().collect();
+    assert_eq!(partitions, [id(1)]);
 }
 
 #[test]
@@ -214,8 +267,7 @@ fn records_of_an_older_turn_are_kept_out() {
                 generation,
                 ..Position::START
             };
-            let written = checkpoint.write(position, Changes::default(), true).await;
-            written.expect("the disk works");
+            write(&checkpoint, position, &[], true).await;
         }
         Checkpoint::load(dir, OWNER)
             .await
@@ -251,7 +303,7 @@ proptest! {
     fn no_bytes_panic(bytes in vec(any::<u8>(), 0..200), fields in vec(any::<u8>(), HEADER_BYTES)) {
         let _ = Record::decode(&bytes, OWNER);
         let mut states = States::new();
-        if Changes::apply(&bytes, &mut states).is_some() {
+        if apply_changes(&bytes, &mut states).is_some() {
             prop_assert!(states.values().map(Vec::len).sum::<usize>() <= bytes.len());
         }
         // The same behind a right checksum, up to the owner's fields.
@@ -274,9 +326,9 @@ proptest! {
 
     #[test]
     fn changes_read_back(changes in changes()) {
-        let body = encoded(&changes).body;
+        let body = encoded(&changes);
         let (mut read, mut expected) = (States::new(), States::new());
-        prop_assert_eq!(Changes::apply(&body, &mut read), Some(()));
+        prop_assert_eq!(apply_changes(&body, &mut read), Some(()));
         apply(&changes, &mut expected);
         prop_assert_eq!(read, expected);
     }
