@@ -119,6 +119,15 @@ impl Stream {
         }))
     }
 
+    /// Waits until a receive is worth a try. It may still have to wait: who keeps memory ready for it
+    /// only from here on keeps none for a peer that says nothing.
+    pub async fn readable(&self) {
+        match &self.0 {
+            StreamKind::Ring(stream) => stream.readable().await,
+            StreamKind::Sim(stream) => stream.readable().await,
+        }
+    }
+
     /// Receives at most `into.len()` bytes, at least one; 0 means that the peer has closed. Safe to
     /// cancel: bytes are taken from the socket only when the future completes.
     pub async fn recv(&self, into: &mut [u8]) -> io::Result<usize> {

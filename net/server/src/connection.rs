@@ -114,6 +114,10 @@ enum ReadEnd {
 }
 
 impl Source for Connection {
+    async fn readable(&self) {
+        race(self.stream.readable(), self.context.ending.wait()).await;
+    }
+
     async fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
         match race(self.stream.recv(into), self.context.ending.wait()).await {
             First::Left(received) => {

@@ -4,8 +4,9 @@
 //! part of the window's block. A large frame gets a block of its own. To copy nothing of it, the
 //! reader expects that a large frame follows a large one, and then receives only its length first.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
+use std::pin::pin;
 
 use engine_rt::{Buf, BufMut};
 use net_wire::WireError;
@@ -19,6 +20,9 @@ const WINDOW_BYTES_MAX: usize = 32 << 10;
 
 /// Where bytes come from.
 pub(crate) trait Source {
+    /// Waits until a receive is worth a try.
+    fn readable(&self) -> impl Future<Output = ()>;
+
     /// Receives at least one byte, or 0 at the end.
     fn recv(&self, into: &mut [u8]) -> impl Future<Output = io::Result<usize>>;
 }
@@ -40,8 +44,9 @@ pub(crate) enum ReadError {
 /// Reads frames one after the other.
 #[derive(Debug)]
 pub(crate) struct FrameReader {
-    /// Received bytes that no frame took yet, and room behind them.
-    window: BufMut,
+    /// Received bytes that no frame took yet, and room behind them. None while the client says
+    /// nothing: most of many connections do that most of the time.
+    window: Option<BufMut>,
     filled: usize,
     window_bytes: usize,
     /// Whether the last frame was larger than any window.
@@ -51,7 +56,7 @@ pub(crate) struct FrameReader {
 impl FrameReader {
     pub(crate) fn new() -> Self {
         Self {
-            window: BufMut::with_capacity(WINDOW_BYTES_MIN),
+            window: None,
             filled: 0,
             window_bytes: WINDOW_BYTES_MIN,
             last_was_large: false,
@@ -66,14 +71,18 @@ impl FrameReader {
         bytes_max: usize,
     ) -> Result<Option<usize>, ReadError> {
         loop {
-            if let Some(prefix) = self.window[..self.filled].first_chunk() {
+            if self.filled == 0 {
+                self.wait_for_bytes(source).await;
+            }
+            let filled = self.filled;
+            let window = self.make_room(FRAME_PREFIX_BYTES);
+            if let Some(prefix) = window[..filled].first_chunk() {
                 return Ok(Some(frame_len(*prefix, REQUEST_BYTES_MIN, bytes_max)?));
             }
-            self.make_room(FRAME_PREFIX_BYTES);
             let until = if self.last_was_large {
                 FRAME_PREFIX_BYTES
             } else {
-                self.window.len()
+                usize::MAX
             };
             if self.receive(source, until).await? == 0 {
                 return if self.filled == 0 {
@@ -97,23 +106,37 @@ impl FrameReader {
         }
         self.make_room(FRAME_PREFIX_BYTES + len);
         while self.filled < FRAME_PREFIX_BYTES + len {
-            let until = self.window.len();
-            if self.receive(source, until).await? == 0 {
+            if self.receive(source, usize::MAX).await? == 0 {
                 return Err(ReadError::Truncated);
             }
         }
-        drop(self.window.split_to(FRAME_PREFIX_BYTES));
         self.filled -= FRAME_PREFIX_BYTES + len;
-        Ok(self.window.split_to(len).freeze())
+        let window = self.make_room(0);
+        drop(window.split_to(FRAME_PREFIX_BYTES));
+        Ok(window.split_to(len).freeze())
+    }
+
+    /// Waits for the next request without a window, unless something is there already.
+    async fn wait_for_bytes(&mut self, source: &impl Source) {
+        let mut readable = pin!(source.readable());
+        poll_fn(|cx| {
+            let polled = readable.as_mut().poll(cx);
+            if polled.is_pending() {
+                self.window = None;
+            }
+            polled
+        })
+        .await;
     }
 
     async fn large_frame(&mut self, source: &impl Source, len: usize) -> Result<Buf, ReadError> {
         let mut frame = BufMut::with_capacity(len);
         let mut filled = (self.filled - FRAME_PREFIX_BYTES).min(len);
         let here = FRAME_PREFIX_BYTES..FRAME_PREFIX_BYTES + filled;
-        frame[..filled].copy_from_slice(&self.window[here.clone()]);
-        drop(self.window.split_to(here.end));
         self.filled -= here.end;
+        let window = self.make_room(0);
+        frame[..filled].copy_from_slice(&window[here.clone()]);
+        drop(window.split_to(here.end));
         while filled < len {
             match source.recv(&mut frame[filled..]).await? {
                 0 => return Err(ReadError::Truncated),
@@ -123,21 +146,28 @@ impl FrameReader {
         Ok(frame.freeze())
     }
 
-    /// Sees to it that the window has `needed` bytes, those received included.
-    fn make_room(&mut self, needed: usize) {
-        if self.window.len() >= needed {
-            return;
+    /// The window, with `needed` bytes at least, those received included.
+    fn make_room(&mut self, needed: usize) -> &mut BufMut {
+        let bytes = self.window.as_ref().map_or(0, |window| window.len());
+        if self.window.is_none() || bytes < needed {
+            let bytes = needed.next_power_of_two().max(self.window_bytes);
+            let mut larger = BufMut::with_capacity(bytes);
+            if let Some(window) = &self.window {
+                larger[..self.filled].copy_from_slice(&window[..self.filled]);
+            }
+            self.window = Some(larger);
         }
-        let mut window = BufMut::with_capacity(needed.next_power_of_two().max(self.window_bytes));
-        window[..self.filled].copy_from_slice(&self.window[..self.filled]);
-        self.window = window;
+        self.window.as_mut().expect("just made sure")
     }
 
+    /// Receives into the window, up to its end and at most up to `until`.
     async fn receive(&mut self, source: &impl Source, until: usize) -> Result<usize, ReadError> {
-        let room = until - self.filled;
-        let received = source.recv(&mut self.window[self.filled..until]).await?;
+        let filled = self.filled;
+        let window = self.make_room(0);
+        let until = until.min(window.len());
+        let received = source.recv(&mut window[filled..until]).await?;
         self.filled += received;
-        self.adapt(room, received);
+        self.adapt(until - filled, received);
         Ok(received)
     }
 
@@ -155,7 +185,6 @@ impl FrameReader {
 mod tests {
     use super::*;
     use std::cell::{Cell, RefCell};
-    use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
     use net_wire::frame::FRAME_BYTES_MAX_DEFAULT as BYTES_MAX;
@@ -179,6 +208,8 @@ mod tests {
     }
 
     impl Source for Script {
+        async fn readable(&self) {}
+
         async fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
             assert!(!into.is_empty(), "a receive without room never ends");
             let mut bytes = self.bytes.borrow_mut();

@@ -152,6 +152,10 @@ impl Stream {
         })
     }
 
+    pub(crate) async fn readable(&self) {
+        poll_fn(|cx| self.readiness.poll_read(cx)).await;
+    }
+
     pub(crate) async fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
         poll_fn(|cx| self.poll_recv(cx, into)).await
     }

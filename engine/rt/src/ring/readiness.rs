@@ -71,13 +71,14 @@ pub(super) struct Readiness {
 
 impl Readiness {
     pub(super) fn new(reactor: &Rc<Reactor>, socket: Rc<dyn AsRawFd>) -> Self {
-        let direction = || Direction {
+        // A new socket has room, but seldom something to read yet: its poll says when.
+        let write = Direction {
             ready: Cell::new(true),
             ..Direction::default()
         };
         let state = PollState {
-            read: direction(),
-            write: direction(),
+            read: Direction::default(),
+            write,
             ended: Cell::new(false),
             armed: Cell::new(false),
         };

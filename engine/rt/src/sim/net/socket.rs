@@ -147,6 +147,10 @@ impl Stream {
         }
     }
 
+    /// A try is always worth it here: it waits.
+    #[expect(clippy::unused_async, reason = "the other world waits")]
+    pub(crate) async fn readable(&self) {}
+
     pub(crate) async fn recv(&self, into: &mut [u8]) -> io::Result<usize> {
         let EndId { conn: number, side } = self.socket.id;
         let kernel = &self.context.kernel;
