@@ -17,7 +17,7 @@ use crate::turn::WRITE_BYTES_MAX;
 const RELIEVED_AT_ONCE: usize = 32;
 /// Memory that a written partition takes besides its batches: its log, its segment with the first
 /// ranges of the index, an open file.
-const LOG_BYTES: u64 = 3 << 10;
+const LOG_BYTES: u64 = 5 << 10;
 
 impl Shard {
     /// Whether memory is filling up faster than it should, or an append waits for some.

@@ -69,7 +69,8 @@ pub(super) const SECTIONS: &[Section] = &[Section {
             "sockets of both ends, clients that take nothing",
             MIB,
             0,
-        ),
+        )
+        .at_most(SLOW_CONNECTIONS as f64 / 2.0),
     ],
 }];
 

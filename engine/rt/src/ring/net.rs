@@ -20,6 +20,10 @@ const SLICES_MAX: usize = 1024;
 /// Bytes in one `sendmsg(2)` or `sendfile(2)`: the longest that one connection keeps the core at a time.
 const SEND_BYTES_MAX: usize = 256 * 1024;
 
+/// Bytes that wait in the kernel until a client takes those before them: enough that the next part of
+/// an answer is there in time, little for each of many clients that take nothing.
+const UNSENT_BYTES_MAX: i32 = 256 * 1024;
+
 pub(crate) struct Listener {
     reactor: Rc<Reactor>,
     socket: Rc<TcpListener>,
@@ -102,6 +106,7 @@ impl Socket {
     fn new(stream: TcpStream, peer_addr: SocketAddr) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
         stream.set_nodelay(true)?;
+        sys::limit_unsent(&stream, UNSENT_BYTES_MAX)?;
         let local_addr = stream.local_addr()?;
         Ok(Self {
             stream,

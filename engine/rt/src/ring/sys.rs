@@ -264,6 +264,17 @@ pub(super) fn send(socket: &impl AsRawFd, slices: &[IoSlice<'_>], more: bool) ->
     check(sent).map(|sent| sent as usize)
 }
 
+/// Bounds what the kernel takes of a socket's bytes beyond those that are on their way to the peer
+/// (`TCP_NOTSENT_LOWAT`, tcp(7)).
+pub(super) fn limit_unsent(socket: &impl AsRawFd, bytes: i32) -> io::Result<()> {
+    let len = size_of_val(&bytes) as libc::socklen_t;
+    let (fd, value) = (socket.as_raw_fd(), (&raw const bytes).cast());
+    // SAFETY: `value` is readable for `len` bytes.
+    let set =
+        unsafe { libc::setsockopt(fd, libc::IPPROTO_TCP, libc::TCP_NOTSENT_LOWAT, value, len) };
+    check(set).map(drop)
+}
+
 /// Sets the backlog of a socket that listens already.
 pub(super) fn set_backlog(socket: &impl AsRawFd, backlog: i32) -> io::Result<()> {
     // SAFETY: no pointers.
