@@ -1,8 +1,8 @@
 //! The turn of the simulation: poll a ready task, or else let time pass to the next event.
 
 use std::cell::{Cell, RefCell};
-use std::rc::{Rc, Weak};
-use std::sync::{Arc, Once};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Context as TaskContext;
 
 use crossbeam::queue::SegQueue;
@@ -13,6 +13,7 @@ use super::faults::Faults;
 use super::net::{EndId, Net};
 use super::node::{CrashKind, CrashPoint, Life, Node};
 use super::options::Options;
+use super::panics::name_seed_in_panics;
 use super::prng::Prng;
 use super::scheduler::{MAIN_TASK, Remains, Scheduler, TaskId};
 use super::world::Stats;
@@ -371,31 +372,4 @@ impl Kernel {
 /// Drops what an executor left behind, in its name.
 fn bury(remains: Remains) {
     remains.context.enter(|| drop(remains.futures));
-}
-
-thread_local! {
-    static ACTIVE: RefCell<Weak<Kernel>> = const { RefCell::new(Weak::new()) };
-}
-
-/// A panic anywhere in a simulation shall say which seed brings it back.
-fn name_seed_in_panics(kernel: &Rc<Kernel>) {
-    static HOOK: Once = Once::new();
-    ACTIVE.with(|active| *active.borrow_mut() = Rc::downgrade(kernel));
-    HOOK.call_once(|| {
-        let before = std::panic::take_hook();
-        std::panic::set_hook(Box::new(move |info| {
-            let active = ACTIVE.try_with(|active| active.try_borrow().ok()?.upgrade());
-            if let Ok(Some(kernel)) = active {
-                let (seed, nanos) = (kernel.seed, kernel.now());
-                eprintln!("simulation of seed {seed}, {nanos} ns after its start:");
-                if let Ok(faults) = kernel.faults.try_borrow() {
-                    faults
-                        .strikes()
-                        .iter()
-                        .for_each(|strike| eprintln!("  {strike}"));
-                }
-            }
-            before(info);
-        }));
-    });
 }

@@ -28,6 +28,7 @@ mod kernel;
 mod net;
 mod node;
 mod options;
+mod panics;
 mod prng;
 mod reply;
 mod scheduler;

@@ -4,8 +4,10 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::content::{BLOCK, Content};
+use super::block::BLOCK;
+use super::content::Content;
 use super::file::{FileNode, LockHolder, OpenFile};
+use super::kinds::no_space;
 use super::names::Entry;
 use super::ops::Work;
 use super::{State, cells_of};
@@ -31,6 +33,7 @@ impl State {
                 return Err(io::ErrorKind::NotFound.into());
             },
             None => {
+                self.check_room_for_name()?;
                 let node = FileNode::new(Content::default(), &self.usage);
                 self.names.create(name, Entry::File(Rc::clone(&node)));
                 node
@@ -61,12 +64,21 @@ impl State {
         Ok(())
     }
 
+    /// A new name may need a block: a full file system has no room for one.
+    fn check_room_for_name(&self) -> io::Result<()> {
+        if self.usage.get() * BLOCK >= self.room() {
+            return Err(no_space());
+        }
+        Ok(())
+    }
+
     pub(in crate::sim) fn create_dir(&mut self, path: &Path) -> io::Result<()> {
         let name = self.names.place_of(path)?;
         match self.names.get(&name) {
             Some(Entry::Dir(_)) => Ok(()),
             Some(Entry::File(_)) => Err(io::ErrorKind::AlreadyExists.into()),
             None => {
+                self.check_room_for_name()?;
                 self.names.create(name, Entry::Dir(self.next_inode));
                 self.next_inode += 1;
                 Ok(())

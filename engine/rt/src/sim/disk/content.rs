@@ -8,29 +8,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::Range;
 use std::rc::Rc;
 
+use super::block::{BLOCK, Block, cut_block, same, torn};
 use super::ranges::Ranges;
 use crate::buf::{BLOCK_BYTES, BufMut};
 use crate::sim::prng::Prng;
-
-pub(super) const BLOCK: u64 = BLOCK_BYTES as u64;
-const SECTOR_BYTES: usize = 512;
-
-/// A cell's bytes; `None` is zeros.
-pub(super) type Block = Option<Rc<[u8; BLOCK_BYTES]>>;
-
-pub(super) fn block_from(bytes: &[u8]) -> Block {
-    let bytes: &[u8; BLOCK_BYTES] = bytes.try_into().expect("cells are written whole");
-    let zeros = *bytes == [0; BLOCK_BYTES];
-    (!zeros).then(|| Rc::new(*bytes))
-}
-
-fn same(one: &Block, two: &Block) -> bool {
-    match (one, two) {
-        (None, None) => true,
-        (Some(one), Some(two)) => Rc::ptr_eq(one, two) || one == two,
-        _ => false,
-    }
-}
 
 #[derive(Clone, Debug, Default)]
 struct Cell {
@@ -361,21 +342,6 @@ impl Content {
     }
 }
 
-/// What is left of the block at `index` in a file cut to `len`.
-fn cut_block(block: &Block, index: u64, len: u64) -> Block {
-    let kept = len.saturating_sub(index * BLOCK).min(BLOCK) as usize;
-    let Some(bytes) = block else { return None };
-    match kept {
-        0 => None,
-        BLOCK_BYTES => block.clone(),
-        _ => {
-            let mut rest = [0; BLOCK_BYTES];
-            rest[..kept].copy_from_slice(&bytes[..kept]);
-            Some(Rc::new(rest))
-        },
-    }
-}
-
 fn after_cut(cell: &Cell, prng: &mut Prng, mercy: Mercy) -> Block {
     if prng.chance(mercy.keep) {
         return cell.live.clone();
@@ -383,10 +349,5 @@ fn after_cut(cell: &Cell, prng: &mut Prng, mercy: Mercy) -> Block {
     if !prng.chance(mercy.tear) {
         return cell.durable.clone();
     }
-    let sectors = 1 + prng.index(BLOCK_BYTES / SECTOR_BYTES - 1);
-    let zeros = [0; BLOCK_BYTES];
-    let new = cell.live.as_deref().unwrap_or(&zeros);
-    let mut torn = cell.durable.as_deref().copied().unwrap_or(zeros);
-    torn[..sectors * SECTOR_BYTES].copy_from_slice(&new[..sectors * SECTOR_BYTES]);
-    block_from(&torn)
+    torn(&cell.durable, &cell.live, prng)
 }

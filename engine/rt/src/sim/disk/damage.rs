@@ -6,9 +6,9 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::content::{BLOCK, Content};
+use super::block::BLOCK;
+use super::content::Content;
 use super::file::FileNode;
-use super::ops::WriteOp;
 use super::{Disk, State};
 use crate::sim::faults::{Damage, Files};
 use crate::sim::prng::Prng;
@@ -159,15 +159,15 @@ impl State {
         Ok(())
     }
 
-    /// Lets a write land on blocks of a file that is drawn.
-    pub(super) fn misdirect(&self, write: &WriteOp, prng: &mut Prng) {
+    /// A place of some file: its path and a block of it.
+    pub(super) fn draw_place(&self, prng: &mut Prng) -> Option<(String, Rc<FileNode>, u64)> {
         let mut files = self.names.files();
         files.retain(|(_, file)| file.content.borrow().len() >= BLOCK);
         if files.is_empty() {
-            return;
+            return None;
         }
-        let (_, file): (_, Rc<FileNode>) = files.swap_remove(prng.index(files.len()));
+        let (path, file) = files.swap_remove(prng.index(files.len()));
         let blocks = file.content.borrow().len() / BLOCK;
-        write.land_at(&file, prng.below(blocks));
+        Some((path, file, prng.below(blocks)))
     }
 }

@@ -6,9 +6,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use super::block::BLOCK;
 use super::cells_of;
-use super::content::{BLOCK, Content};
-use super::kinds::io_error;
+use super::content::Content;
+use super::kinds::{io_error, no_space};
 use crate::buf::{BLOCK_BYTES, Buf, BufMut};
 use crate::sim::context::Context;
 use crate::sim::node::Life;
@@ -62,7 +63,7 @@ impl FileNode {
         let missing = cells.end - cells.start - content.allocated.overlap(&cells);
         let used = self.usage.get() + missing;
         if used * BLOCK > capacity {
-            return Err(io::Error::from_raw_os_error(libc::ENOSPC));
+            return Err(no_space());
         }
         self.usage.set(used);
         content.allocated.insert(&cells);

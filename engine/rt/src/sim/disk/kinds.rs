@@ -36,6 +36,10 @@ pub(super) fn error_of(effect: Effect) -> Option<io::Error> {
     Some(io::Error::from_raw_os_error(errno))
 }
 
+pub(super) fn no_space() -> io::Error {
+    io::Error::from_raw_os_error(libc::ENOSPC)
+}
+
 /// What the medium answers where it has failed.
 pub(super) fn io_error() -> io::Error {
     io::Error::from_raw_os_error(libc::EIO)

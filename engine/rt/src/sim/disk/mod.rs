@@ -5,6 +5,7 @@
 //! unwritten extents and names are volatile until the file or the directory is flushed. A power cut
 //! leaves every cell that was not flushed old, new or torn.
 
+mod block;
 mod calls;
 mod content;
 mod damage;
@@ -24,7 +25,8 @@ use std::ops::Range;
 use std::path::Path;
 use std::rc::Rc;
 
-use content::{BLOCK, Mercy};
+use block::BLOCK;
+use content::Mercy;
 use damage::Remembered;
 use file::Usage;
 pub(super) use file::{FileNode, OpenFile};
@@ -133,7 +135,7 @@ impl Disk {
         }
         let kernel = &context.kernel;
         let bytes = work.bytes();
-        let struck = kernel.faults.borrow_mut().operation_starts(
+        let mut struck = kernel.faults.borrow_mut().operation_starts(
             kernel,
             Operation {
                 node: context.node.id,
@@ -146,8 +148,11 @@ impl Disk {
         let number = state.next_operation;
         state.next_operation += 1;
         let mut nanos = state.latency(&mut kernel.prng.borrow_mut());
-        if let Some(struck) = &struck {
-            nanos += work.be_struck(struck.effect);
+        if let Some(struck) = &mut struck {
+            if let Some(more) = work.be_struck(&state, struck) {
+                kernel.faults.borrow_mut().add_detail(struck.fault, &more);
+            }
+            nanos += struck.effect.longer();
         }
         kernel.fold(Decision::DiskStart, number ^ (nanos << 8));
         kernel.count(|stats| stats.disk_operations += 1);
@@ -303,6 +308,7 @@ impl State {
         let Some(Struck {
             effect: Effect::Short,
             prng: chance,
+            ..
         }) = &mut operation.struck
         else {
             return Some(operation);
@@ -316,7 +322,7 @@ impl State {
         let Some(first) = first else {
             return Some(operation);
         };
-        first.end_with(self, prng, None);
+        first.end_with(self.room(), prng, None);
         let nanos = self.latency(prng);
         operation.event = end_after(&operation.context, nanos, number);
         self.in_flight.insert(number, operation);
@@ -326,7 +332,7 @@ impl State {
     fn end(&mut self, work: Work, struck: Option<Struck>, prng: &mut Prng) {
         let effect = struck.as_ref().map(|struck| struck.effect);
         match work {
-            Work::Write(write) => write.end_with(self, prng, struck),
+            Work::Write(write) => write.end_with(self.room(), prng, effect),
             Work::Read(read) => read.end_with(self, prng, struck),
             Work::Sync(sync) => sync.end_with(prng, effect),
             Work::Call(call) => call(self, prng, effect.and_then(error_of)),

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::State;
-use super::content::{BLOCK, Block, Snapshot, block_from};
+use super::block::{BLOCK, Block, block_from};
+use super::content::Snapshot;
 use super::file::{FileNode, OpenFile};
 use super::kinds::{DiskOp, error_of};
 use crate::buf::{BLOCK_BYTES, Buf, BufMut};
@@ -45,8 +46,10 @@ pub(crate) struct WriteOp {
     durable: bool,
     /// Cells that a reader has already seen written.
     seen: BTreeSet<u64>,
-    /// Cells that will not be written: the process was killed.
+    /// Cells that will not be written: the process was killed, or a fault struck.
     skipped: BTreeSet<u64>,
+    /// Where a fault makes it land instead.
+    elsewhere: Option<(Rc<FileNode>, u64)>,
     answer: Answer<io::Result<()>>,
 }
 
@@ -73,14 +76,11 @@ impl Work {
         }
     }
 
-    /// What an effect decides at the beginning; how many nanoseconds longer the operation takes.
-    pub(super) fn be_struck(&mut self, effect: Effect) -> u64 {
-        if let Self::Write(write) = self {
-            write.be_struck(effect);
-        }
-        match effect {
-            Effect::Stall(time) => time.as_nanos() as u64,
-            _ => 0,
+    /// What an effect decides at the beginning; what there is to say of it.
+    pub(super) fn be_struck(&mut self, state: &State, struck: &mut Struck) -> Option<String> {
+        match self {
+            Self::Write(write) => write.be_struck(state, struck),
+            _ => None,
         }
     }
 }
@@ -101,6 +101,7 @@ impl WriteOp {
             durable,
             seen,
             skipped,
+            elsewhere: None,
             answer,
         }
     }
@@ -118,13 +119,25 @@ impl WriteOp {
         self.pos + self.buf.len() as u64
     }
 
-    /// A fault that decides before the write begins which of its cells are written.
-    pub(super) fn be_struck(&mut self, effect: Effect) {
-        match effect {
-            Effect::Lose | Effect::Misdirect => self.skipped = self.cells().collect(),
+    /// What a fault decides before the write begins; what there is to say of it.
+    fn be_struck(&mut self, state: &State, struck: &mut Struck) -> Option<String> {
+        match struck.effect {
+            Effect::FlipBit => {
+                let (wrong, which) = flip_bit(&self.buf, &mut struck.prng);
+                self.buf = wrong;
+                return Some(which);
+            },
+            Effect::Misdirect => {
+                self.skipped = self.cells().collect();
+                let (path, file, block) = state.draw_place(&mut struck.prng)?;
+                self.elsewhere = Some((file, block));
+                return Some(format!("it lands in {path} at {}", block * BLOCK));
+            },
+            Effect::Lose => self.skipped = self.cells().collect(),
             Effect::NotDurable => self.durable = false,
             _ => {},
         }
+        None
     }
 
     /// The first part of a write that is done in two: what is done and ends now, and what is left.
@@ -140,6 +153,7 @@ impl WriteOp {
             buf: self.buf.slice(..at),
             seen: self.seen.clone(),
             skipped: self.skipped.clone(),
+            elsewhere: None,
             answer: nobody,
             ..self
         };
@@ -152,10 +166,10 @@ impl WriteOp {
     }
 
     /// Ends the write as the device and the file system do.
-    pub(super) fn end_with(mut self, state: &State, prng: &mut Prng, struck: Option<Struck>) {
+    pub(super) fn end_with(mut self, room: u64, prng: &mut Prng, effect: Option<Effect>) {
         let (pos, len) = (self.pos, self.buf.len() as u64);
-        let failure = struck.as_ref().and_then(|struck| error_of(struck.effect));
-        let reserved = self.file.node.reserve(pos, len, state.room());
+        let failure = effect.and_then(error_of);
+        let reserved = self.file.node.reserve(pos, len, room);
         let result = match (reserved, failure) {
             (Err(full), _) => Err(full),
             (Ok(()), Some(error)) => {
@@ -165,29 +179,21 @@ impl WriteOp {
                 Err(error)
             },
             (Ok(()), None) => {
-                if let Some(struck) = struck {
-                    self.distort(state, struck);
-                }
                 self.apply();
+                self.land_elsewhere();
                 Ok(())
             },
         };
         self.answer.send(result);
     }
 
-    /// What a fault makes of a write that is acknowledged.
-    fn distort(&mut self, state: &State, mut struck: Struck) {
-        match struck.effect {
-            Effect::FlipBit => self.buf = flip_bit(&self.buf, &mut struck.prng),
-            Effect::Misdirect => state.misdirect(self, &mut struck.prng),
-            _ => {},
-        }
-    }
-
     /// Writes the blocks to another place, as far as there is one.
-    pub(super) fn land_at(&self, node: &FileNode, first: u64) {
-        let mut content = node.content.borrow_mut();
-        let there = first..content.len() / BLOCK;
+    fn land_elsewhere(&self) {
+        let Some((file, first)) = &self.elsewhere else {
+            return;
+        };
+        let mut content = file.content.borrow_mut();
+        let there = *first..content.len() / BLOCK;
         for (index, own) in there.zip(self.cells()) {
             let block = self.block(own);
             content.write(index, block.clone());
@@ -300,7 +306,7 @@ impl ReadOp {
             None => read,
             Some(mut struck) => match (error_of(struck.effect), struck.effect) {
                 (Some(error), _) => Err(error),
-                (None, Effect::FlipBit) => read.map(|bytes| flip_bit(&bytes, &mut struck.prng)),
+                (None, Effect::FlipBit) => read.map(|bytes| flip_bit(&bytes, &mut struck.prng).0),
                 (None, Effect::Stale) => {
                     read.map(|bytes| file.make_stale(pos, &bytes, &mut struck.prng))
                 },
@@ -310,13 +316,13 @@ impl ReadOp {
     }
 }
 
-/// The bytes with one bit wrong.
-fn flip_bit(bytes: &Buf, prng: &mut Prng) -> Buf {
+/// The bytes with one bit wrong, and which.
+fn flip_bit(bytes: &Buf, prng: &mut Prng) -> (Buf, String) {
     let mut wrong = BufMut::with_capacity(bytes.len());
     wrong.copy_from_slice(bytes);
-    if !wrong.is_empty() {
-        let at = prng.index(wrong.len());
-        wrong[at] ^= 1 << prng.below(8);
+    let (at, bit) = (prng.index(wrong.len()), prng.below(8));
+    if let Some(byte) = wrong.get_mut(at) {
+        *byte ^= 1 << bit;
     }
-    wrong.freeze()
+    (wrong.freeze(), format!("bit {bit} of byte {at}"))
 }

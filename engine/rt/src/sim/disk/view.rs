@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::rc::Rc;
 
-use super::content::{BLOCK, block_from};
+use super::block::{BLOCK, block_from};
 use super::file::FileNode;
 use crate::buf::BLOCK_BYTES;
 use crate::sim::node::Node;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::armed::Undo;
 use super::{FaultKind, Way};
 use crate::sim::kernel::Kernel;
-use crate::sim::node::{Node, NodeId};
+use crate::sim::node::{CrashKind, Node, NodeId};
 use crate::sim::prng::Prng;
 
 /// Does it; how it is undone, and after which time of itself, if it lasts.
@@ -68,7 +68,12 @@ pub(super) fn plan(node: &Rc<Node>, kind: &FaultKind, prng: &mut Prng) -> Planne
                 here.wall_offset_ms.set(here.wall_offset_ms.get() + by_ms);
             })
         },
-        FaultKind::Crash(how) => once(format!("{how:?}"), move |kernel| kernel.crash(&here, how)),
+        FaultKind::Crash(how) => once(format!("{how:?}"), move |kernel| {
+            // Nobody is there to be killed between two lives; the power can fail.
+            if how == CrashKind::PowerCut || !here.life().is_over() {
+                kernel.crash(&here, how);
+            }
+        }),
         kind => plan_net(node.id, &kind, here),
     }
 }

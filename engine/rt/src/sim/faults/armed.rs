@@ -13,7 +13,7 @@ use super::log::{Log, Strike};
 use super::{Damage, DiskFault, Effect, Fault, FaultKind, FaultMask, Operations, Span, Trigger};
 use crate::sim::disk::DiskOp;
 use crate::sim::kernel::{Decision, Kernel};
-use crate::sim::node::{Node, NodeId};
+use crate::sim::node::NodeId;
 use crate::sim::prng::Prng;
 
 /// Takes back what a fault that lasts has done.
@@ -21,21 +21,21 @@ pub(super) type Undo = Box<dyn FnOnce(&Rc<Kernel>)>;
 
 /// Every fault of a world, by its number from 1 on.
 pub(in crate::sim) struct Faults {
-    armed: Vec<Armed>,
+    pub(super) armed: Vec<Armed>,
     mask: FaultMask,
     log: Log,
     /// Indices of those that strike when the step is over.
-    due: Vec<usize>,
+    pub(super) due: Vec<usize>,
 }
 
-struct Armed {
-    fault: Fault,
-    prng: Prng,
-    phase: Phase,
-    undo: Option<Undo>,
+pub(super) struct Armed {
+    pub(super) fault: Fault,
+    pub(super) prng: Prng,
+    pub(super) phase: Phase,
+    pub(super) undo: Option<Undo>,
 }
 
-enum Phase {
+pub(super) enum Phase {
     /// For so many starts of its machine's process.
     Waiting(u64),
     /// So many polls or operations are to come.
@@ -46,7 +46,7 @@ enum Phase {
 
 /// What a fault of the disk remembers.
 #[derive(Default)]
-struct Opened {
+pub(super) struct Opened {
     struck: u64,
     until: Option<u64>,
     place: Option<(PathBuf, Option<Range<u64>>)>,
@@ -63,6 +63,7 @@ pub(in crate::sim) struct Operation<'a> {
 
 /// What becomes of an operation, and the chance that decides the rest.
 pub(in crate::sim) struct Struck {
+    pub(in crate::sim) fault: u64,
     pub(in crate::sim) effect: Effect,
     pub(in crate::sim) prng: Prng,
 }
@@ -121,7 +122,8 @@ impl Faults {
             {
                 self.count_down(index);
             }
-            let Some(struck) = self.armed[index].judge(kernel.now(), operation) else {
+            let number = index as u64 + 1;
+            let Some(struck) = self.armed[index].judge(number, kernel.now(), operation) else {
                 continue;
             };
             let what = operation.describe(struck.effect);
@@ -156,7 +158,7 @@ impl Faults {
     }
 
     /// Counts one towards a trigger. A fault of the disk is open at once.
-    fn count_down(&mut self, index: usize) {
+    pub(super) fn count_down(&mut self, index: usize) {
         let armed = &mut self.armed[index];
         let Phase::Counting(left) = &mut armed.phase else {
             return;
@@ -173,8 +175,13 @@ impl Faults {
         }
     }
 
+    /// Writes down more of a fault's last strike.
+    pub(in crate::sim) fn add_detail(&mut self, fault: u64, detail: &str) {
+        self.log.add_detail(fault, detail);
+    }
+
     /// Writes a strike down; whether it is acted on.
-    fn write_down(&mut self, kernel: &Kernel, index: usize, what: String) -> bool {
+    pub(super) fn write_down(&mut self, kernel: &Kernel, index: usize, what: String) -> bool {
         let fault = index as u64 + 1;
         let strike = Strike {
             fault,
@@ -194,7 +201,7 @@ impl Faults {
 
 impl Armed {
     /// What becomes of an operation by this fault.
-    fn judge(&mut self, now: u64, operation: Operation<'_>) -> Option<Struck> {
+    fn judge(&mut self, fault: u64, now: u64, operation: Operation<'_>) -> Option<Struck> {
         let FaultKind::Disk(DiskFault {
             on,
             chance,
@@ -228,7 +235,11 @@ impl Armed {
             _ => {},
         }
         let prng = Prng::new(self.prng.next());
-        Some(Struck { effect, prng })
+        Some(Struck {
+            fault,
+            effect,
+            prng,
+        })
     }
 }
 
@@ -247,6 +258,14 @@ impl Opened {
 }
 
 impl Effect {
+    /// Nanoseconds that an operation takes longer.
+    pub(in crate::sim) const fn longer(self) -> u64 {
+        match self {
+            Self::Stall(time) => time.as_nanos() as u64,
+            _ => 0,
+        }
+    }
+
     /// As it is written down.
     const fn name(self) -> &'static str {
         match self {
@@ -260,122 +279,6 @@ impl Effect {
             Self::Lose => "acknowledged and lost",
             Self::Misdirect => "misdirected",
             Self::NotDurable => "acknowledged and not durable",
-        }
-    }
-}
-
-impl Kernel {
-    /// Takes a fault; its number.
-    pub(in crate::sim) fn inject(self: &Rc<Self>, fault: Fault) -> u64 {
-        let mut faults = self.faults.borrow_mut();
-        let number = faults.armed.len() as u64 + 1;
-        let seed = (self.seed ^ number.rotate_left(32)).wrapping_add(0x0fa0_17ed);
-        let life = fault.life;
-        faults.armed.push(Armed {
-            fault,
-            prng: Prng::new(seed),
-            phase: Phase::Waiting(life),
-            undo: None,
-        });
-        drop(faults);
-        if life == 0 {
-            self.begin_fault(number as usize - 1);
-        }
-        number
-    }
-
-    /// A process is about to start: faults that waited for it begin.
-    pub(in crate::sim) fn begin_faults(self: &Rc<Self>, node: &Node) {
-        let mut begun = Vec::new();
-        for (index, armed) in self.faults.borrow_mut().armed.iter_mut().enumerate() {
-            if let Phase::Waiting(starts) = &mut armed.phase
-                && armed.fault.node == node.id
-            {
-                *starts -= 1;
-                if *starts == 0 {
-                    begun.push(index);
-                }
-            }
-        }
-        for index in begun {
-            self.begin_fault(index);
-        }
-    }
-
-    fn begin_fault(self: &Rc<Self>, index: usize) {
-        let mut faults = self.faults.borrow_mut();
-        let armed = &mut faults.armed[index];
-        let count = match armed.fault.trigger {
-            Trigger::Now => 0,
-            Trigger::Polls(count) | Trigger::Starts(_, count) | Trigger::Ends(_, count) => {
-                count.max(1)
-            },
-            Trigger::After(time) => {
-                self.after(time.as_nanos() as u64, move |kernel| {
-                    kernel.faults.borrow_mut().count_down(index);
-                });
-                1
-            },
-        };
-        armed.phase = Phase::Counting(count);
-        if count == 0 {
-            faults.count_down(index);
-            drop(faults);
-            self.strike_due();
-        }
-    }
-
-    /// Lets faults strike whose time has come. Called between steps, where nothing is borrowed.
-    pub(in crate::sim) fn strike_due(self: &Rc<Self>) {
-        loop {
-            let mut faults = self.faults.borrow_mut();
-            if faults.due.is_empty() {
-                return;
-            }
-            let index = faults.due.remove(0);
-            let armed = &mut faults.armed[index];
-            let (fault, mut prng) = (armed.fault.clone(), Prng::new(armed.prng.next()));
-            drop(faults);
-            let node = Rc::clone(&self.nodes.borrow()[fault.node.0]);
-            let planned = super::act::plan(&node, &fault.kind, &mut prng);
-            let what = format!("{}: {}", node.name, planned.what);
-            if self.faults.borrow_mut().write_down(self, index, what) {
-                self.act(index, planned.act);
-            }
-        }
-    }
-
-    fn act(self: &Rc<Self>, index: usize, act: super::act::Act) {
-        let Some((undo, lasts)) = act(self) else {
-            return;
-        };
-        self.faults.borrow_mut().armed[index].undo = Some(undo);
-        if let Some(lasts) = lasts {
-            self.after(lasts.as_nanos() as u64, move |kernel| {
-                kernel.undo_fault(index);
-            });
-        }
-    }
-
-    fn undo_fault(self: &Rc<Self>, index: usize) {
-        let undo = self.faults.borrow_mut().armed[index].undo.take();
-        if let Some(undo) = undo {
-            undo(self);
-        }
-    }
-
-    /// Ends every fault: what lasts is undone, what is to come does not come.
-    pub(in crate::sim) fn end_faults(self: &Rc<Self>) {
-        let count = {
-            let mut faults = self.faults.borrow_mut();
-            faults.due.clear();
-            for armed in &mut faults.armed {
-                armed.phase = Phase::Over;
-            }
-            faults.armed.len()
-        };
-        for index in 0..count {
-            self.undo_fault(index);
         }
     }
 }

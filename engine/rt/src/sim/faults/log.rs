@@ -1,7 +1,7 @@
 //! What has struck, line by line.
 
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::time::Duration;
 
 /// Lines that a world keeps of one fault, and of all: the first ones.
@@ -47,6 +47,21 @@ impl Log {
         *count += 1;
         if *count <= LINES_MAX.0 && self.strikes.len() < LINES_MAX.1 {
             self.strikes.push(strike);
+        }
+    }
+
+    pub(super) fn add_detail(&mut self, fault: u64, detail: &str) {
+        let is_kept = self
+            .counts
+            .get(&fault)
+            .is_some_and(|&count| count <= LINES_MAX.0);
+        let mut own = self
+            .strikes
+            .iter_mut()
+            .rev()
+            .filter(|strike| strike.fault == fault);
+        if let Some(last) = own.next().filter(|_| is_kept) {
+            let _infallible = write!(last.what, ", {detail}");
         }
     }
 

@@ -12,6 +12,10 @@
 mod act;
 mod armed;
 mod log;
+mod strike;
+
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeSet;
 use std::ops::Range;

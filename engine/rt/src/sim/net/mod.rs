@@ -8,6 +8,7 @@
 
 mod conn;
 mod socket;
+mod troubles;
 
 #[cfg(test)]
 mod tests;
@@ -17,10 +18,10 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::task::Waker;
-use std::time::Duration;
 
 use conn::{Arrival, Conn, Payload, Side};
 pub(crate) use socket::{Listener, Socket, Stream};
+use troubles::slowness;
 
 use super::kernel::{Decision, Kernel};
 use super::node::{CrashKind, NodeId};
@@ -332,63 +333,6 @@ impl Net {
         self.forget_if_over(from.conn);
     }
 
-    /// Holds back what is sent from one node to another.
-    pub(super) fn cut(&mut self, from: NodeId, to: NodeId) {
-        self.cuts.insert((from, to));
-    }
-
-    /// Lets a cut link carry again what was held, after the pause of a retransmission.
-    pub(super) fn heal(&mut self, kernel: &Kernel, from: NodeId, to: NodeId) {
-        self.cuts.remove(&(from, to));
-        let held = self
-            .ends(|conn, side| conn.end(side).node == from && conn.end(side.other()).node == to);
-        for (number, side) in held {
-            let pause = kernel.prng.borrow_mut().below(RETRY_NANOS.start);
-            if let Some(conn) = self.conns.get_mut(&number) {
-                conn.postpone(side, kernel.now() + pause);
-            }
-            self.schedule(kernel, EndId { conn: number, side });
-        }
-    }
-
-    /// Resets every connection between two nodes.
-    pub(super) fn reset(&mut self, one: NodeId, other: NodeId) {
-        self.between(one, other).for_each(Conn::reset);
-    }
-
-    /// Has the next bytes from one node to another arrive in part, and resets their connection then.
-    pub(super) fn reset_midway(&mut self, from: NodeId, to: NodeId) {
-        self.midway.insert((from, to));
-    }
-
-    /// Lets every connection between two nodes carry nothing any more.
-    pub(super) fn deaden(&mut self, one: NodeId, other: NodeId) {
-        for conn in self.between(one, other) {
-            conn.deaden();
-        }
-    }
-
-    /// Lets everything between two nodes take longer.
-    pub(super) fn slow_down(&mut self, one: NodeId, other: NodeId, by: Duration) {
-        for link in [(one, other), (other, one)] {
-            self.slow.insert(link, by.as_nanos() as u64);
-        }
-    }
-
-    /// Has everybody on a node who waits for bytes look again.
-    pub(super) fn wake_readers(&mut self, node: NodeId) {
-        self.conns
-            .values_mut()
-            .for_each(|conn| conn.wake_readers(node));
-    }
-
-    fn between(&mut self, one: NodeId, other: NodeId) -> impl Iterator<Item = &mut Conn> {
-        self.conns.values_mut().filter(move |conn| {
-            let nodes = [conn.end(Side::Client).node, conn.end(Side::Server).node];
-            nodes == [one, other] || nodes == [other, one]
-        })
-    }
-
     /// Connections that some process still holds an end of.
     pub(super) fn connections(&self) -> usize {
         self.conns.len()
@@ -405,6 +349,7 @@ fn request(kernel: &Rc<Kernel>, request: Request) {
     match knock {
         Knock::Accepted(conn) => {
             let socket = Socket::new(kernel, conn, Side::Client);
+            let delay = delay + kernel.net.borrow().round_trip_slowness(conn);
             kernel.after(delay, move |_| request.answer.send(Ok(socket)));
         },
         Knock::Refused => {
@@ -430,12 +375,6 @@ fn try_again(kernel: &Rc<Kernel>, mut request: Request) {
 /// The pause before try number `tries`, doubling.
 fn retry_pause(tries: u32) -> u64 {
     (RETRY_NANOS.start << tries.min(16)).min(RETRY_NANOS.end)
-}
-
-/// How much longer what is sent from one side takes.
-fn slowness(slow: &BTreeMap<(NodeId, NodeId), u64>, conn: &Conn, from: Side) -> u64 {
-    let link = (conn.end(from).node, conn.end(from.other()).node);
-    slow.get(&link).copied().unwrap_or(0)
 }
 
 /// The address of the client's end.

@@ -219,3 +219,34 @@ fn what_was_not_flushed_survives_cell_by_cell_in_any_order() {
         "{seen:?}"
     );
 }
+
+#[test]
+fn a_torn_cell_has_any_of_its_new_sectors() {
+    let outcome = |seed| {
+        let world = World::new(seed, Options::default());
+        let node = world.node("node");
+        world.block_on(node, || async {
+            let file = old_file("/f").await;
+            let write = file.write_at(0, filled(b'n', 1), Durability::Volatile);
+            write.await.unwrap();
+        });
+        world.crash(node, CrashKind::PowerCut);
+        let bytes = world.disk(node).read("/f").unwrap();
+        let sectors = bytes[..BLOCK_BYTES].chunks(512);
+        assert!(
+            sectors
+                .clone()
+                .all(|sector| sector.iter().all(|&byte| byte == sector[0]))
+        );
+        sectors
+            .map(|sector| char::from(sector[0]))
+            .collect::<String>()
+    };
+    let seen: BTreeSet<String> = (0..4 * SEEDS).map(outcome).collect();
+    for sector in 0..8 {
+        let alone =
+            |torn: &&String| torn.matches('n').count() == 1 && torn.find('n') == Some(sector);
+        assert!(seen.iter().any(|torn| alone(&torn)), "{sector}: {seen:?}");
+    }
+    assert!(seen.len() > 100, "{}", seen.len());
+}

@@ -1,7 +1,6 @@
 //! Errors, space, damage and time.
 
 use super::*;
-use crate::sim::{DiskFault, FaultKind, Trigger};
 
 #[test]
 fn an_unlinked_file_is_readable_and_takes_space_until_it_is_closed() {
@@ -110,33 +109,6 @@ fn what_a_failed_flush_lost_no_later_flush_brings_back() {
     assert_eq!(lost, set(&["oooo", "nooo", "~ooo"]));
     let written_again: BTreeSet<_> = (0..SEEDS).map(|seed| outcome(seed, true)).collect();
     assert_eq!(written_again, set(&["nooo"]));
-}
-
-#[test]
-fn errors_come_as_often_as_asked_for() {
-    let world = World::new(4, Options::default());
-    let node = world.node("node");
-    world.inject(Fault {
-        node,
-        life: 0,
-        trigger: Trigger::Now,
-        kind: FaultKind::Disk(DiskFault {
-            on: Operations::of(DiskOp::Read, Files::All),
-            chance: 0.25,
-            effect: Effect::Io,
-            span: Span::Forever,
-        }),
-    });
-    let failed = world.block_on(node, || async {
-        let file = old_file("/f").await;
-        let mut failed = 0;
-        for _ in 0..1000 {
-            failed += u32::from(file.read_at(0, BLOCK_BYTES).await.is_err());
-        }
-        failed
-    });
-    assert!((180..320).contains(&failed), "{failed} of 1000");
-    assert_eq!(world.stats().disk_faults, u64::from(failed));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 mod cells;
 mod crash;
+mod effects;
 mod faults;
 mod model;
 mod names;
@@ -26,7 +27,7 @@ use crate::sim::{
 use crate::{now, sleep, spawn, yield_now};
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
-const SEEDS: u64 = 1000;
+const SEEDS: u64 = 2000;
 
 fn filled(byte: u8, blocks: usize) -> Buf {
     let mut buf = BufMut::with_capacity(blocks * BLOCK_BYTES);
@@ -53,15 +54,16 @@ async fn old_file(path: &str) -> File {
     file
 }
 
-/// One character per block: its byte if it is all the same, `~` if it changes once, at a sector's
-/// boundary, `?` otherwise; zeros are `.`.
+/// One character per block: its byte if it is all the same, `~` if it has two, which change at
+/// sectors' boundaries only, `?` otherwise; zeros are `.`.
 fn sketch(bytes: &[u8]) -> String {
     let letter = |byte: u8| if byte == 0 { '.' } else { char::from(byte) };
     let sketch_block = |block: &[u8]| {
-        let mut runs: Vec<_> = block.chunk_by(|one, two| one == two).collect();
-        match (runs.pop(), runs.pop()) {
-            (Some(run), None) => letter(run[0]),
-            (Some(_), Some(first)) if runs.is_empty() && first.len() % 512 == 0 => '~',
+        let letters: BTreeSet<_> = block.iter().map(|&byte| letter(byte)).collect();
+        let mut runs = block.chunk_by(|one, two| one == two);
+        match letters.len() {
+            1 => letter(block[0]),
+            2 if runs.all(|run| run.len() % 512 == 0) => '~',
             _ => '?',
         }
     };

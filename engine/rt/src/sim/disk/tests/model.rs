@@ -1,6 +1,7 @@
 //! One file against a model: any sequence of operations, then a power cut.
 
-use super::super::content::{Content, Mercy, block_from};
+use super::super::block::block_from;
+use super::super::content::{Content, Mercy};
 use super::*;
 use crate::sim::prng::Prng;
 
