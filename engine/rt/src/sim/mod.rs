@@ -7,7 +7,8 @@
 //!
 //! What it is not: a model of performance, or of memory shared between threads (a poll is atomic).
 //!
-//! First file to read: `kernel.rs` for the turn; then `disk/mod.rs` for what a power cut spares.
+//! First file to read: `kernel.rs` for the turn; then `disk/mod.rs` for what a power cut spares, and
+//! `faults/mod.rs` for what else may go wrong.
 //!
 //! ```
 //! use engine_rt::sim::{CrashKind, Options, World};

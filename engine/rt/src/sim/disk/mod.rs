@@ -1,6 +1,6 @@
 //! The disk of a node: it survives the node's crashes, as far as it was asked to.
 //!
-//! Rules, each with its test in `tests.rs`: a durable write makes durable its own cells and nothing
+//! Rules, each with its test in `tests/`: a durable write makes durable its own cells and nothing
 //! else; a flush covers the writes of its file that had completed when it was submitted; sizes,
 //! unwritten extents and names are volatile until the file or the directory is flushed. A power cut
 //! leaves every cell that was not flushed old, new or torn.
