@@ -23,6 +23,7 @@ pub mod mutant;
 mod net;
 mod oneshot;
 pub mod ring;
+mod shim;
 pub mod sim;
 mod sync;
 mod task;

@@ -5,12 +5,10 @@
 
 use std::fmt;
 use std::future::poll_fn;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Poll, Waker};
 
-use atomic_waker::AtomicWaker;
-use crossbeam::queue::{ArrayQueue, SegQueue};
+use crate::shim::{Arc, ArrayQueue, AtomicBool, AtomicUsize, AtomicWaker, SegQueue};
 
 struct Shared<T> {
     queue: ArrayQueue<T>,
@@ -19,6 +17,14 @@ struct Shared<T> {
     senders: AtomicUsize,
     /// Senders that found the queue full, in the order of their coming.
     blocked: SegQueue<Waker>,
+}
+
+impl<T> Shared<T> {
+    fn wake_blocked(&self) {
+        while let Some(sender) = self.blocked.pop() {
+            sender.wake();
+        }
+    }
 }
 
 /// The other side of the mailbox is gone.
@@ -148,7 +154,12 @@ impl<T: Send> MailReceiver<T> {
 
     /// The next mail if one is there.
     pub fn try_receive(&mut self) -> Option<T> {
-        let mail = self.shared.queue.pop()?;
+        let Some(mail) = self.shared.queue.pop() else {
+            // One sender is woken for each mail, but it may have given up since: those behind it
+            // must not wait for a mail that only they would send.
+            self.shared.wake_blocked();
+            return None;
+        };
         if let Some(sender) = self.shared.blocked.pop() {
             sender.wake();
         }
@@ -159,9 +170,7 @@ impl<T: Send> MailReceiver<T> {
 impl<T> Drop for MailReceiver<T> {
     fn drop(&mut self) {
         self.shared.receiver_gone.store(true, Ordering::Release);
-        while let Some(sender) = self.shared.blocked.pop() {
-            sender.wake();
-        }
+        self.shared.wake_blocked();
         // What was never received is dropped now, so that its senders' oneshots hear of it.
         while self.shared.queue.pop().is_some() {}
     }

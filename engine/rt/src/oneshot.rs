@@ -2,12 +2,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
-use atomic_waker::AtomicWaker;
-use crossbeam::queue::ArrayQueue;
+use crate::shim::{Arc, ArrayQueue, AtomicBool, AtomicWaker};
 
 #[derive(Debug)]
 struct Shared<T> {

@@ -57,5 +57,6 @@ suite! {
     sockets: a_line_and_its_echo, large_transfers_both_ways, many_pieces, file_pieces,
         file_pieces_cut_short, ends_and_refusals, an_accepted_socket_moves, shutdown_wakes_the_reader;
     cancel: dropped_writes_keep_their_memory, dropped_reads_do_no_harm,
-        dropped_receives_lose_nothing, dropped_sends_to_a_mailbox_lose_nothing_else;
+        dropped_receives_lose_nothing, dropped_sends_to_a_mailbox_lose_nothing_else,
+        a_sender_behind_dropped_ones_is_woken;
 }

@@ -14,6 +14,7 @@
 //!
 //! First file to read: `turn.rs`, for the order of things; then `ops.rs` for who owns memory in flight.
 
+mod doorbell;
 mod executor;
 mod file;
 pub(crate) mod fs;

@@ -1,18 +1,14 @@
 //! An executor as other threads see it: a queue of tasks to wake, and a doorbell.
 //!
 //! Waking a task of one's own thread takes no lock and no system call. Another thread's task goes
-//! into that executor's inbox; its doorbell rings only if it sleeps. Whoever sleeps says so before
-//! the last look into the inbox, whoever wakes puts in before looking whether to ring, with a full
-//! fence between the two on both sides: one of them sees the other.
+//! into that executor's inbox; its doorbell rings only if it sleeps (`doorbell.rs`).
 
 use std::fmt;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering, fence};
 use std::task::Wake;
 
-use crossbeam::queue::SegQueue;
-
+use super::doorbell::{Doorbell, Queued};
 use super::reactor::Reactor;
 use super::slab::Key;
 use super::stalls::{Notes, Origin};
@@ -23,8 +19,7 @@ pub(super) struct Remote {
     pub(super) name: String,
     pub(super) counters: Counters,
     pub(super) stalls: Notes,
-    inbox: SegQueue<Key>,
-    sleeping: AtomicBool,
+    doorbell: Doorbell<Key>,
     ring: RawFd,
     bell: OwnedFd,
 }
@@ -43,8 +38,7 @@ impl Remote {
             name,
             counters: Counters::new(audit_turns),
             stalls: Notes::new(),
-            inbox: SegQueue::new(),
-            sleeping: AtomicBool::new(false),
+            doorbell: Doorbell::new(),
             ring,
             bell: sys::eventfd()?,
         })
@@ -66,38 +60,12 @@ impl Remote {
         sys::eventfd_signal(self.bell());
     }
 
-    pub(super) fn has_mail(&self) -> bool {
-        !self.inbox.is_empty()
-    }
-
-    pub(super) fn next_woken(&self) -> Option<Key> {
-        self.inbox.pop()
-    }
-
-    /// Says that the executor is about to sleep. False if it must not, for there is mail.
-    pub(super) fn try_sleep(&self) -> bool {
-        self.sleeping.store(true, Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        if !self.has_mail() {
-            return true;
-        }
-        self.wake_up();
-        false
-    }
-
-    pub(super) fn wake_up(&self) {
-        self.sleeping.store(false, Ordering::Relaxed);
-    }
-
-    /// Ends the sleep; whether the caller is the one who has to ring.
-    fn take_sleep(&self) -> bool {
-        self.sleeping.load(Ordering::Relaxed) && self.sleeping.swap(false, Ordering::AcqRel)
+    pub(super) const fn doorbell(&self) -> &Doorbell<Key> {
+        &self.doorbell
     }
 
     fn wake_task(self: &Arc<Self>, key: Key) {
-        self.inbox.push(key);
-        fence(Ordering::SeqCst);
-        if !self.take_sleep() {
+        if !self.doorbell.post(key) {
             return;
         }
         let rung = Reactor::with_current(|reactor| reactor.ring_peer(self)).is_some();
@@ -111,18 +79,17 @@ impl Remote {
 pub(super) struct TaskWaker {
     remote: Arc<Remote>,
     key: Key,
-    /// Whether the task is in a queue already.
-    queued: AtomicBool,
+    queued: Queued,
     origin: Origin,
 }
 
 impl TaskWaker {
     /// The waker of a task that is put into the queue right away.
-    pub(super) const fn queued(remote: Arc<Remote>, key: Key, origin: Origin) -> Self {
+    pub(super) fn queued(remote: Arc<Remote>, key: Key, origin: Origin) -> Self {
         Self {
             remote,
             key,
-            queued: AtomicBool::new(true),
+            queued: Queued::new(),
             origin,
         }
     }
@@ -134,9 +101,7 @@ impl TaskWaker {
 
     /// The task is about to be polled: from here on it may be queued again.
     pub(super) fn take(&self) {
-        // Pairs with the swap in `wake`: what a waker did before a wake that found the task queued
-        // is seen by the poll that follows.
-        self.queued.swap(false, Ordering::AcqRel);
+        self.queued.take();
     }
 }
 
@@ -146,7 +111,7 @@ impl Wake for TaskWaker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.queued.swap(true, Ordering::AcqRel) {
+        if !self.queued.mark() {
             return;
         }
         let local = Reactor::with_current(|reactor| reactor.wake_local(&self.remote, self.key));

@@ -75,7 +75,7 @@ impl Reactor {
 
     fn take_foreign_wakes(&self) {
         let mut ready = self.ready.borrow_mut();
-        while let Some(key) = self.remote.next_woken() {
+        while let Some(key) = self.remote.doorbell().next() {
             ready.push_back(key);
         }
     }
@@ -157,7 +157,7 @@ impl Reactor {
             Some(left) if left.is_zero() => return Wait::No,
             Some(left) => Wait::AtMost(left),
         };
-        if self.remote.try_sleep() {
+        if self.remote.doorbell().try_sleep() {
             wait
         } else {
             Wait::No
@@ -170,7 +170,7 @@ impl Reactor {
         let end = now + self.options.spin;
         loop {
             let ring = self.ring.borrow();
-            if ring.as_ref().is_some_and(Uring::has_news) || self.remote.has_mail() {
+            if ring.as_ref().is_some_and(Uring::has_news) || self.remote.doorbell().has_mail() {
                 return true;
             }
             if self.now() >= end {
@@ -186,7 +186,7 @@ impl Reactor {
             ring.enter(wait).expect("io_uring_enter");
             ring.reap(&mut self.completions.borrow_mut());
         }
-        self.remote.wake_up();
+        self.remote.doorbell().wake_up();
     }
 
     /// Answers the completions that were fetched. Wakers and drops may do anything: nothing is

@@ -134,3 +134,21 @@ pub(crate) async fn dropped_sends_to_a_mailbox_lose_nothing_else() {
     }
     assert_eq!(received, sending.await);
 }
+
+/// Whoever gave up waiting for room still stands in the line, and uses up a wake-up.
+pub(crate) async fn a_sender_behind_dropped_ones_is_woken() {
+    let (sender, mut receiver) = mailbox(1);
+    assert_eq!(sender.try_send(0), Ok(()));
+    for number in 1..4 {
+        let sender = sender.clone();
+        let giving_up = spawn(async move { sender.send(number).await });
+        sleep(Duration::from_millis(1)).await;
+        giving_up.cancel();
+    }
+    let waiting = spawn(async move { sender.send(9).await });
+    sleep(Duration::from_millis(10)).await;
+    assert_eq!(receiver.receive().await, Some(0));
+    let next = timeout(now() + Duration::from_secs(5), receiver.receive()).await;
+    assert_eq!(next.ok(), Some(Some(9)));
+    assert_eq!(waiting.await, Ok(()));
+}
