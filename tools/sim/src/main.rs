@@ -1,5 +1,7 @@
 //! Runs seeds on all cores: `tools-sim --seeds 0..500`.
 
+#![forbid(unsafe_code)]
+
 use std::ops::Range;
 use std::process::ExitCode;
 

@@ -3,6 +3,7 @@
 mod entrances;
 mod imports;
 mod shape;
+mod unsafe_page;
 mod words;
 
 use crate::tree::{Tree, Violation};
@@ -13,6 +14,9 @@ const RULES: &[fn(&Tree) -> Vec<Violation>] = &[
     imports::owners_of_crates,
     imports::names_of_the_system,
     imports::unsafe_code,
+    unsafe_page::page_of_blocks,
+    unsafe_page::page_of_tests,
+    unsafe_page::unsafe_is_forbidden,
     shape::top_level,
     shape::length_of_files,
     shape::docs_of_crates,
