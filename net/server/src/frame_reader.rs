@@ -19,7 +19,7 @@ const WINDOW_BYTES_MIN: usize = 4 << 10;
 const WINDOW_BYTES_MAX: usize = 32 << 10;
 
 /// Where bytes come from.
-pub(crate) trait Source {
+pub trait Source {
     /// Waits until a receive is worth a try.
     fn readable(&self) -> impl Future<Output = ()>;
 
@@ -29,7 +29,7 @@ pub(crate) trait Source {
 
 /// Why there is no frame.
 #[derive(Debug, Error)]
-pub(crate) enum ReadError {
+pub enum ReadError {
     /// The length is not one of a request.
     #[error(transparent)]
     Frame(#[from] WireError),
@@ -43,7 +43,7 @@ pub(crate) enum ReadError {
 
 /// Reads frames one after the other.
 #[derive(Debug)]
-pub(crate) struct FrameReader {
+pub struct FrameReader {
     /// Received bytes that no frame took yet, and room behind them. None while the client says
     /// nothing: most of many connections do that most of the time.
     window: Option<BufMut>,
@@ -53,8 +53,15 @@ pub(crate) struct FrameReader {
     last_was_large: bool,
 }
 
+impl Default for FrameReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl FrameReader {
-    pub(crate) fn new() -> Self {
+    /// Nothing received yet.
+    pub fn new() -> Self {
         Self {
             window: None,
             filled: 0,
@@ -65,7 +72,7 @@ impl FrameReader {
 
     /// The length of the next frame, checked against `bytes_max` before anything of it is kept;
     /// `None` when the stream ends between frames.
-    pub(crate) async fn next_len(
+    pub async fn next_len(
         &mut self,
         source: &impl Source,
         bytes_max: usize,
@@ -95,7 +102,7 @@ impl FrameReader {
     }
 
     /// The frame of the length that [`Self::next_len`] gave.
-    pub(crate) async fn frame(
+    pub async fn frame(
         &mut self,
         source: &impl Source,
         len: usize,

@@ -83,5 +83,6 @@ pub use acceptor::{Arrivals, Door, accept, door};
 pub use broker::Broker;
 pub use config::{AdvertisedListener, BrokerConfig, Limits};
 pub use connection::serve;
+pub use frame_reader::{FrameReader, ReadError, Source};
 pub use metrics::{BUCKETS, Histogram, MetricsSnapshot, Stage};
 pub use propose::{Change, LocalFuture, Propose, ProposeError};

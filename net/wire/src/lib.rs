@@ -41,6 +41,11 @@ pub mod header;
 pub mod messages;
 pub mod partitioner;
 pub mod reader;
+#[expect(
+    elided_lifetimes_in_paths,
+    reason = "a macro names types with and without a lifetime"
+)]
+mod recode;
 mod schema;
 pub mod topic_name;
 pub mod uuid;
@@ -68,6 +73,7 @@ pub use error::WireError;
 pub use error_code::ErrorCode;
 pub use header::{RequestHeader, ResponseHeader};
 pub use reader::Reader;
+pub use recode::{default_request, default_response, recode_request, recode_response};
 pub use uuid::Uuid;
 pub use wire::{Message, Records, Wire, range_in};
 pub use writer::{Cut, Encoded, Writer};
