@@ -15,6 +15,8 @@ use crate::turn::WRITE_BYTES_MAX;
 /// Most partitions whose bytes are written behind at the same time: small writes, each with its own
 /// flush, take their time one after the other.
 const RELIEVED_AT_ONCE: usize = 32;
+/// Bytes of them, from which on no further partition is looked at meanwhile.
+const RELIEVED_BYTES: u64 = 4 * WRITE_BYTES_MAX;
 /// Memory that a written partition takes besides its batches: its log, its segment with the first
 /// ranges of the index, an open file.
 const LOG_BYTES: u64 = 5 << 10;
@@ -76,7 +78,7 @@ impl Shard {
     /// begins to write behind what they do not.
     fn relieve_some(self: &Rc<Self>, goal: u64, left: &mut usize) -> Vec<(Rc<Slot>, Task<()>)> {
         let (mut bytes, mut writes) = (0, Vec::new());
-        while *left > 0 && bytes < WRITE_BYTES_MAX && writes.len() < RELIEVED_AT_ONCE {
+        while *left > 0 && bytes < RELIEVED_BYTES && writes.len() < RELIEVED_AT_ONCE {
             *left -= 1;
             let Some(slot) = self.tail_order.borrow_mut().pop_front() else {
                 break;

@@ -7,8 +7,8 @@ use std::slice::from_ref;
 use std::time::Duration;
 
 use engine_log::segment::layout::CHUNK_BYTES;
-use engine_log::{load, write};
-use engine_rt::{now, spawn, timeout};
+use engine_log::{SegmentWrite, load, write};
+use engine_rt::{Task, now, spawn, timeout};
 use engine_wal::Journal;
 
 use crate::checkpoint::RecordWriter;
@@ -90,36 +90,72 @@ impl Shard {
         slot.changed.notify();
     }
 
-    async fn carry(&self, slot: &Rc<Slot>) -> io::Result<()> {
+    async fn carry(self: &Rc<Self>, slot: &Rc<Slot>) -> io::Result<()> {
+        let mut under_way = None;
+        let carried = self.carry_on(slot, &mut under_way).await;
+        if let Some(UnderWay { task, .. }) = under_way {
+            // After an error this one does no harm, but it must not go on behind our back.
+            let _written = task.await;
+        }
+        carried
+    }
+
+    /// Two writes to a segment are under way at a time: while the disk has one, the next is laid out.
+    async fn carry_on(
+        self: &Rc<Self>,
+        slot: &Rc<Slot>,
+        under_way: &mut Option<UnderWay>,
+    ) -> io::Result<()> {
+        loop {
+            let beside = under_way.as_ref().map(|write| write.segment_base);
+            let staged = self.stage_next(slot, beside).await?;
+            let next = staged.map(|staged| self.begin_write(slot, staged));
+            let done = next.is_none() && under_way.is_none();
+            if let Some(before) = std::mem::replace(under_way, next) {
+                before.task.await?;
+            }
+            if done {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Lays out the next write to a segment, or to the one that has a write under way.
+    async fn stage_next(
+        &self,
+        slot: &Rc<Slot>,
+        beside: Option<i64>,
+    ) -> io::Result<Option<SegmentWrite>> {
         let disk_id = self.options.disk_id;
-        while let Some((base, limit, seals)) = slot.next_to_carry() {
+        while let Some((base, limit, seals)) = slot.next_to_carry(beside) {
             load(&slot.log, &self.files, base)
                 .await
                 .map_err(io::Error::other)?;
+            let mut log = slot.log.borrow_mut();
             // Loading seals what a crash left rolled.
-            if slot
-                .log
-                .borrow()
-                .segment(base)
-                .is_none_or(|segment| segment.sealed)
-            {
+            if log.segment(base).is_none_or(|segment| segment.sealed) {
                 continue;
             }
             slot.carrying.set(Some(base));
-            let staged = {
-                let mut log = slot.log.borrow_mut();
-                match log.stage(disk_id, base, limit, WRITE_BYTES_MAX) {
-                    None if seals => log.stage_seal(disk_id, base),
-                    staged => staged,
-                }
-            };
-            let Some(staged) = staged else { return Ok(()) };
-            write(&slot.log, &self.files, from_ref(&staged)).await?;
-            let mut stats = self.stats.borrow_mut();
+            return Ok(match log.stage(disk_id, base, limit, WRITE_BYTES_MAX) {
+                None if seals && beside.is_none() => log.stage_seal(disk_id, base),
+                staged => staged,
+            });
+        }
+        Ok(None)
+    }
+
+    fn begin_write(self: &Rc<Self>, slot: &Rc<Slot>, staged: SegmentWrite) -> UnderWay {
+        let (shard, slot) = (Rc::clone(self), Rc::clone(slot));
+        let segment_base = staged.segment_base;
+        let task = spawn(async move {
+            write(&slot.log, &shard.files, from_ref(&staged)).await?;
+            let mut stats = shard.stats.borrow_mut();
             stats.segment_bytes += staged.bytes.len() as u64;
             stats.segments_sealed += u64::from(staged.seals_at.is_some());
-        }
-        Ok(())
+            Ok(())
+        });
+        UnderWay { segment_base, task }
     }
 
     /// Takes a checkpoint: after it, the journal is needed only from where it stands now.
@@ -211,6 +247,12 @@ impl Shard {
     }
 }
 
+/// A write of write-behind.
+struct UnderWay {
+    segment_base: i64,
+    task: Task<io::Result<()>>,
+}
+
 impl Slot {
     /// The state as of the high watermark. What the journal holds beyond it keeps the slot dirty.
     /// Bytes that no segment has go along: the few that are not worth a write of their own, and all
@@ -224,24 +266,27 @@ impl Slot {
     /// Whether there is more to carry than the checkpoint takes along.
     fn has_much_to_carry(&self) -> bool {
         let seals = |(_, _, seals)| seals;
-        self.next_to_carry().is_some_and(seals)
+        self.next_to_carry(None).is_some_and(seals)
             || self.log.borrow().unwritten_bytes() > TAKEN_ALONG_BYTES
     }
 
     pub(crate) fn has_to_carry(&self) -> bool {
-        self.next_to_carry().is_some()
+        self.next_to_carry(None).is_some()
     }
 
     /// The next segment with something to carry: its name, up to where, and whether it is to be
-    /// sealed.
-    fn next_to_carry(&self) -> Option<(i64, u64, bool)> {
+    /// sealed. With a write under way, only its own segment: a file is made by one write alone.
+    fn next_to_carry(&self, beside: Option<i64>) -> Option<(i64, u64, bool)> {
         let log = self.log.borrow();
         let last = log.segments().len().checked_sub(1)?;
         log.segments().enumerate().find_map(|(at, segment)| {
             let rolled = at < last && segment.durable == segment.len && !segment.sealed;
-            let idle = !segment.has_writes();
+            let free = match beside {
+                None => !segment.has_writes(),
+                Some(base) => base == segment.base_offset && segment.written > 0,
+            };
             let blocks = segment.durable / 4096 > segment.submitted / 4096;
-            (idle && (rolled || blocks)).then_some((segment.base_offset, segment.durable, rolled))
+            (free && (rolled || blocks)).then_some((segment.base_offset, segment.durable, rolled))
         })
     }
 }
