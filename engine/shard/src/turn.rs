@@ -167,7 +167,9 @@ impl Shard {
         let mut dirty = self.all_slots();
         dirty.retain(|slot| slot.dirty.get());
         self.carry_all(&dirty).await;
-        journal.wait_durable(position.sequence - 1).await?;
+        // Flushed, also what weak topics had only written: the checkpoint would name a place that a
+        // power cut takes away.
+        journal.flush_before(position).await?;
         for slot in &dirty {
             // Not for appends behind the position: they may wait for a file that only the end of
             // this checkpoint gives back.

@@ -135,6 +135,15 @@ impl JournalFiles {
         }
     }
 
+    /// Flushes the file of a generation in use.
+    pub(crate) async fn sync(&self, generation: u64) -> io::Result<()> {
+        let file = self.used.borrow().get(&generation).cloned();
+        match file {
+            Some(file) => file.file.sync().await,
+            None => Ok(()),
+        }
+    }
+
     /// Generations in use, oldest first.
     pub fn used_generations(&self) -> Vec<u64> {
         self.used.borrow().keys().copied().collect()

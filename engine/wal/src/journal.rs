@@ -213,6 +213,19 @@ impl Journal {
         }
     }
 
+    /// Waits until everything before `position` is flushed, also what asked only to be written. Takes
+    /// no room of the journal, which may wait for the caller to give some back.
+    pub async fn flush_before(&self, position: Position) -> io::Result<()> {
+        let last = position.sequence - 1;
+        self.wait_durable(last).await?;
+        if self.state.borrow().flushed >= last {
+            return Ok(());
+        }
+        // Files before this one were flushed when it was begun.
+        let flushed = self.files.sync(position.generation).await;
+        flushed.inspect_err(|error| self.fail(error))
+    }
+
     /// Whether a write or flush has failed.
     pub fn is_failed(&self) -> bool {
         self.state.borrow().failed.is_some()
