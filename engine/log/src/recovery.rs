@@ -2,6 +2,7 @@
 //! first, truncations take effect, and only what survives is verified and applied (rule 10).
 
 use std::cell::RefCell;
+use std::io;
 use std::rc::Rc;
 
 use engine_rt::mutant::{self, Mutant};
@@ -44,6 +45,22 @@ pub struct FoldError {
     pub found: i64,
     /// End of the log so far.
     pub expected: i64,
+}
+
+/// Why a partition cannot be recovered.
+#[derive(Debug, thiserror::Error)]
+pub enum RecoveryError {
+    /// The journal's entries do not fit together.
+    #[error(transparent)]
+    Fold(#[from] FoldError),
+    /// The system refused something that says nothing about what is on the disk.
+    #[error("{id}: {source}")]
+    Io {
+        /// The partition.
+        id: TopicPartition,
+        /// The system's answer.
+        source: io::Error,
+    },
 }
 
 impl Recovering {
@@ -89,8 +106,10 @@ impl Recovering {
         files: &SegmentFiles,
         flushed_mark: u64,
         now_ms: i64,
-    ) -> Result<RecoveredPartition, FoldError> {
-        let truncated_to = self.verify(files, flushed_mark).await;
+    ) -> Result<RecoveredPartition, RecoveryError> {
+        let id = self.log.id;
+        let verified = self.verify(files, flushed_mark).await;
+        let truncated_to = verified.map_err(|source| RecoveryError::Io { id, source })?;
         for (_, entry) in std::mem::take(&mut self.entries) {
             self.log.replay(entry, now_ms)?;
         }
@@ -104,7 +123,7 @@ impl Recovering {
 
     /// Cuts the entries at the first extent above the mark that is not on the disk. What was read
     /// is made durable (rule 4).
-    async fn verify(&mut self, files: &SegmentFiles, flushed_mark: u64) -> Option<i64> {
+    async fn verify(&mut self, files: &SegmentFiles, flushed_mark: u64) -> io::Result<Option<i64>> {
         let id = self.log.id;
         let mut cut = None;
         let log_start = self
@@ -129,7 +148,7 @@ impl Recovering {
             };
             let known = StoredHeader::decode(header)
                 .is_some_and(|header| header.last_offset < self.log.next_offset.max(log_start));
-            if known || *frame <= flushed_mark || is_on_disk(files, id, *place, *extent).await {
+            if known || *frame <= flushed_mark || is_on_disk(files, id, *place, *extent).await? {
                 continue;
             }
             cut = Some((
@@ -138,14 +157,15 @@ impl Recovering {
             ));
             break;
         }
-        let (at, end) = cut?;
-        let end = end?;
+        let Some((at, Some(end))) = cut else {
+            return Ok(None);
+        };
         let mut seen = 0;
         self.entries.retain(|(_, entry)| {
             seen += 1;
             seen <= at || first_offset(entry).is_none_or(|first| first < end)
         });
-        Some(end)
+        Ok(Some(end))
     }
 }
 
@@ -159,30 +179,34 @@ fn first_offset(entry: &Entry) -> Option<i64> {
     StoredHeader::decode(header).map(|header| header.base_offset)
 }
 
+/// Whether an extent is on the disk, durable from now on. A disk that does not answer is no reason to
+/// cut what may have been acknowledged: what it cannot read is kept, and refused to readers; with
+/// anything else the start is tried again.
 async fn is_on_disk(
     files: &SegmentFiles,
     id: TopicPartition,
     place: SegmentPos,
     extent: Extent,
-) -> bool {
-    let Ok(file) = files.open(id, place.segment_base).await else {
-        return false;
+) -> io::Result<bool> {
+    let file = match files.open(id, place.segment_base).await {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        opened => opened?,
     };
     // Memory is taken for what the file has, whatever the journal says.
     let end = extent.file_pos.checked_add(extent.file_bytes);
-    let len = file.len().await.unwrap_or(0);
+    let len = file.len().await?;
     if end.is_none_or(|end| end > len) {
-        return false;
+        return Ok(false);
     }
-    match file
-        .read_at(extent.file_pos, extent.file_bytes as usize)
-        .await
+    let read = file.read_at(extent.file_pos, extent.file_bytes as usize);
+    if let Ok(bytes) = read.await
+        && (bytes.len() as u64 != extent.file_bytes || crc32c(&bytes) != extent.crc)
     {
-        Ok(bytes) if bytes.len() as u64 == extent.file_bytes && crc32c(&bytes) == extent.crc => {
-            file.sync().await.is_ok() && files.make_name_durable(id).await.is_ok()
-        },
-        _ => false,
+        return Ok(false);
     }
+    file.sync().await?;
+    files.make_name_durable(id).await?;
+    Ok(true)
 }
 
 impl PartitionLog {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use engine_log::{FoldError, LogConfig, ReadPath, TopicPartition};
+use engine_log::{FoldError, LogConfig, ReadPath, RecoveryError, TopicPartition};
 use engine_wal::{JournalError, JournalStats};
 use thiserror::Error;
 
@@ -120,4 +120,16 @@ pub enum OpenError {
         /// The system's answer.
         source: std::io::Error,
     },
+}
+
+impl From<RecoveryError> for OpenError {
+    fn from(error: RecoveryError) -> Self {
+        match error {
+            RecoveryError::Fold(error) => Self::Fold(error),
+            RecoveryError::Io { id, source } => Self::Io {
+                path: format!("a segment of {id}"),
+                source,
+            },
+        }
+    }
 }
