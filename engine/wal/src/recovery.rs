@@ -298,7 +298,8 @@ fn chain_of(
             at = first.prev_generation;
             chain.push(at);
         }
-        if at == from.generation {
+        // A file may lead back to one that is lost or damaged at its beginning.
+        if at == from.generation && (at == 0 || files.contains_key(&at)) {
             chain.reverse();
             return Ok(chain);
         }
