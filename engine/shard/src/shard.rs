@@ -7,12 +7,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, VecDeque};
 use std::future::Future;
 use std::io;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use engine_log::{LogConfig, PartitionLog, SegmentFiles, TopicPartition, shared};
-use engine_rt::{Event, MailReceiver, Semaphore};
+use engine_rt::{Event, MailReceiver, Semaphore, now, timeout};
 use engine_wal::{Journal, JournalObserver};
 use net_wire::codec::Codecs;
 
@@ -212,7 +213,22 @@ impl Shard {
         self.pressure.notify();
         self.relieved.notify();
         let turned = self.turn().await;
-        let stopped = self.journal().stop().await;
+        let stopped = self.stop_journal().await;
         turned.and(stopped)
+    }
+
+    /// Stops the journal. Appends that were in line before the stop may have filled it again, and
+    /// only a checkpoint gives files back.
+    async fn stop_journal(self: &Rc<Self>) -> io::Result<()> {
+        const PAUSE: Duration = Duration::from_millis(5);
+        let journal = self.journal();
+        let mut stopped = pin!(journal.stop());
+        loop {
+            match timeout(now() + PAUSE, stopped.as_mut()).await {
+                Ok(stopped) => return stopped,
+                Err(_) if self.wants_turn() => self.turn().await?,
+                Err(_) => {},
+            }
+        }
     }
 }
