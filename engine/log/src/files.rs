@@ -58,6 +58,12 @@ impl SegmentFiles {
         }
     }
 
+    /// The same files, or those below another `root`, with caches of their own.
+    #[must_use]
+    pub fn beside(&self, root: &Path) -> Self {
+        Self::new(root, self.disk_id, self.open_max, 2, ReadPath::Direct)
+    }
+
     /// Forgets what was read: bytes that were never acknowledged may be written anew. Nobody reads
     /// now.
     pub fn forget_reads(&self) {

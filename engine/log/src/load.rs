@@ -362,7 +362,7 @@ impl Loader<'_> {
 }
 
 /// Whether a batch has its own checksum, which covers all but base offset, length and epoch.
-fn is_intact(batch: &[Buf]) -> bool {
+pub(crate) fn is_intact(batch: &[Buf]) -> bool {
     const CRC_AT: usize = 17;
     let Some(crc) = header_at::<4>(batch, CRC_AT) else {
         return false;

@@ -26,7 +26,7 @@ pub struct ShardPlace {
 
 impl ShardPlace {
     /// What reading needs to know; the rest is for writing, which nothing here does.
-    fn options(&self) -> ShardOptions {
+    pub(crate) fn options(&self) -> ShardOptions {
         ShardOptions {
             index: self.index,
             data_dir: self.data_dir.clone(),
@@ -46,6 +46,16 @@ impl ShardPlace {
             space_reserve_bytes: 0,
             scrub_bytes_per_second: 0,
             scrub_interval_ms: 0,
+        }
+    }
+}
+
+impl ShardPlace {
+    /// The same shard in another generation of the ownership table.
+    pub(crate) fn of_generation(&self, generation: u64) -> ShardOptions {
+        ShardOptions {
+            generation,
+            ..self.options()
         }
     }
 }

@@ -19,6 +19,7 @@ mod options;
 mod outbox;
 mod relief;
 mod reopen;
+mod repair;
 mod reshard;
 mod scrub;
 mod scrub_place;
@@ -36,5 +37,6 @@ pub use engine_log::{
 };
 pub use inspect::{CheckpointCopy, Inspection, ShardPlace, checkpoint_copies, inspect};
 pub use options::{OpenError, PartitionSpec, ShardOptions, ShardStats};
+pub use repair::{Damaged, damaged, repair};
 pub use reshard::{remove_other_generations, reshard};
 pub use shard::Shard;

@@ -69,6 +69,22 @@ pub async fn reshard(
     Ok(())
 }
 
+/// Writes a shard's first checkpoint of a generation, over whatever an earlier attempt left.
+pub(crate) async fn write_generation(
+    options: &ShardOptions,
+    states: &[Vec<u8>],
+) -> Result<(), OpenError> {
+    let dir = options.dir();
+    let checkpoint = new_checkpoint(options).await?;
+    let mut record = checkpoint.begin(true).await.map_err(io_error(&dir))?;
+    for state in states {
+        record.changed(state).await.map_err(io_error(&dir))?;
+    }
+    let finished = record.finish(Position::START).await;
+    finished.map_err(io_error(&dir))?;
+    fs::sync_dir(&dir).await.map_err(io_error(&dir))
+}
+
 /// A shard's checkpoint of a generation that begins, in place of whatever an earlier attempt left.
 async fn new_checkpoint(options: &ShardOptions) -> Result<Checkpoint, OpenError> {
     let dir = options.dir();

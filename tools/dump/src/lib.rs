@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+mod damage;
 mod file;
 mod item;
 pub mod journal;
@@ -19,6 +20,7 @@ pub mod meta;
 pub mod segment;
 mod verify;
 
+pub use damage::{Damage, Found, damage, tell};
 pub use file::DumpError;
 pub use item::{Item, Sink};
 pub use verify::{Verdict, verify};

@@ -22,5 +22,6 @@ pub use create_partitions::create_partitions;
 pub use create_topic::{NewTopic, create_topic};
 pub use delete_topic::{TopicRef, delete_topic};
 pub use node::{
-    PRODUCER_ID_BLOCK_LEN, allocate_producer_ids, change_ownership, create_cluster, unclean_start,
+    PRODUCER_ID_BLOCK_LEN, allocate_producer_ids, change_ownership, create_cluster,
+    renew_ownership, unclean_start,
 };

@@ -1,7 +1,7 @@
 //! What the node itself records: its beginning, its starts, blocks of producer ids.
 
 use crate::ids::NodeId;
-use crate::record::Record;
+use crate::record::{OwnerOverride, Record};
 use crate::state::State;
 
 /// Producer ids that one record hands out (as Kafka's `ProducerIdsBlock.PRODUCER_ID_BLOCK_SIZE`).
@@ -44,4 +44,21 @@ pub fn change_ownership(state: &State, shards: u32) -> Option<Record> {
         shards,
         overrides: Vec::new(),
     })
+}
+
+/// The same ownership table in another generation: journals and checkpoints were written anew.
+pub fn renew_ownership(state: &State) -> Record {
+    let table = state.ownership();
+    let overrides = table.overrides.iter();
+    Record::Ownership {
+        generation: table.generation + 1,
+        shards: table.shards,
+        overrides: overrides
+            .map(|((topic, partition), shard)| OwnerOverride {
+                topic: *topic,
+                partition: *partition,
+                shard: *shard,
+            })
+            .collect(),
+    }
 }

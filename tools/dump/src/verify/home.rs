@@ -22,7 +22,7 @@ struct Fields {
 
 /// Checks both copies and gives the identity that stands in every journal and segment; `None` if no
 /// copy can be read.
-pub(super) async fn check(dir: &Path, sink: Sink<'_>) -> Result<Option<u128>, DumpError> {
+pub(crate) async fn check(dir: &Path, sink: Sink<'_>) -> Result<Option<u128>, DumpError> {
     let mut found: Vec<Fields> = Vec::new();
     for name in ["superblock.a", "superblock.b"] {
         let path = dir.join(name);

@@ -11,7 +11,7 @@ use crate::item::{Item, Sink};
 use crate::meta::COPIES;
 
 /// Checks both copies; `None` if they do not add up to a state.
-pub(super) async fn check(dir: &Path, sink: Sink<'_>) -> Result<Option<State>, DumpError> {
+pub(crate) async fn check(dir: &Path, sink: Sink<'_>) -> Result<Option<State>, DumpError> {
     let dir = dir.join("meta");
     let mut copies = Vec::new();
     for name in COPIES {

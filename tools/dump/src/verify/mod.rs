@@ -3,10 +3,10 @@
 //!
 //! Nothing is written but the lock, which keeps a broker out while the directory is read.
 
-mod home;
-mod metadata;
+pub(crate) mod home;
+pub(crate) mod metadata;
 mod partitions;
-mod shards;
+pub(crate) mod shards;
 
 use std::io::{Error, ErrorKind};
 use std::path::Path;
@@ -64,7 +64,7 @@ pub async fn verify(dir: &Path, sink: Sink<'_>) -> Result<Verdict, DumpError> {
 }
 
 /// Keeps a broker out. A directory that is none is an error.
-async fn lock(dir: &Path) -> Result<fs::Lock, DumpError> {
+pub(crate) async fn lock(dir: &Path) -> Result<fs::Lock, DumpError> {
     let names = fs::read_dir(dir).await.map_err(at(dir))?;
     let is_home = |name: &String| name.starts_with("superblock.") || name == "shards";
     if !names.iter().any(is_home) {

@@ -22,25 +22,29 @@ pub(super) async fn check(
     sink: Sink<'_>,
 ) -> Result<Verdict, DumpError> {
     let mut logs = Logs::new();
-    let ownership = state
-        .map(|state| state.ownership().clone())
-        .unwrap_or_default();
-    for index in 0..ownership.shards as usize {
-        let place = ShardPlace {
-            data_dir: dir.to_owned(),
-            disk_id: origin,
-            generation: u64::from(ownership.generation),
-            index,
-        };
-        let specs = state
-            .map(|state| specs_of(state, index))
-            .unwrap_or_default();
-        check_shard(&place, specs, &mut logs, sink).await;
+    if let Some(state) = state {
+        for place in places(dir, origin, state) {
+            let specs = specs_of(state, place.index);
+            check_shard(&place, specs, &mut logs, sink).await;
+        }
     }
     partitions::check(dir, origin, state, &logs, sink).await
 }
 
-fn specs_of(state: &State, index: usize) -> Vec<PartitionSpec> {
+/// All shards of the ownership table.
+pub(crate) fn places(dir: &Path, origin: u128, state: &State) -> Vec<ShardPlace> {
+    let ownership = state.ownership();
+    let place = |index| ShardPlace {
+        data_dir: dir.to_owned(),
+        disk_id: origin,
+        generation: u64::from(ownership.generation),
+        index,
+    };
+    (0..ownership.shards as usize).map(place).collect()
+}
+
+/// The partitions of a shard.
+pub(crate) fn specs_of(state: &State, index: usize) -> Vec<PartitionSpec> {
     let mut specs = Vec::new();
     for topic in state.topics() {
         for (partition, info) in topic.partitions.iter().enumerate() {

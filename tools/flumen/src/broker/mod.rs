@@ -14,6 +14,7 @@ mod machine;
 mod memory;
 mod propose;
 mod purge;
+mod repair;
 mod report;
 mod running;
 mod shard;
@@ -27,6 +28,7 @@ pub use config::{
 pub use error::StartError;
 pub use machine::machine_report;
 pub use memory::MEMORY_BYTES_MIN;
+pub use repair::repair;
 pub use report::{Line, Mark, StartReport};
 pub use running::{RunningBroker, StopError};
 pub use start::start;

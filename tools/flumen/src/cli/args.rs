@@ -37,6 +37,10 @@ pub(crate) enum Command {
     Dump(DumpCommand),
     /// Checks a data directory that no broker is using
     Verify(VerifyArgs),
+    /// Cuts what is gone out of a damaged data directory; shows it unless losses are accepted
+    Repair(RepairArgs),
+    /// Copies a data directory, also while a broker is using it
+    Backup(BackupArgs),
     /// Explains a numbered error
     Explain(ExplainArgs),
     /// Prints the version
@@ -340,6 +344,36 @@ pub(crate) struct VerifyArgs {
     /// The data directory
     #[arg(value_name = "DIR")]
     pub(crate) dir: PathBuf,
+    /// A JSON object for each line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RepairArgs {
+    /// The data directory, which no broker is using
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+    /// Go on without what is gone of this partition; may be repeated. Its other records and all
+    /// offsets stay as they are
+    #[arg(long, value_name = "TOPIC/PARTITION")]
+    pub(crate) accept_loss: Vec<String>,
+    /// Only show it, whatever is accepted
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// A JSON object for each line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The data directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: PathBuf,
+    /// A new directory for the copy
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to: PathBuf,
     /// A JSON object for each line
     #[arg(long)]
     pub(crate) json: bool,

@@ -53,19 +53,19 @@ pub(crate) fn verify(args: VerifyArgs) -> Result<(), Failure> {
     })
 }
 
-fn cannot_look(error: &DumpError) -> Failure {
+pub(crate) fn cannot_look(error: &DumpError) -> Failure {
     Failure::new("FL4002", error.path.display().to_string()).because(&error.source)
 }
 
 /// Prints items; what goes wrong with the output is told at the end.
-struct Printer {
+pub(crate) struct Printer {
     json: bool,
     out: Output,
     written: Result<(), Failure>,
 }
 
 impl Printer {
-    fn new(json: bool) -> Self {
+    pub(crate) fn new(json: bool) -> Self {
         Self {
             json,
             out: Output::new(),
@@ -73,7 +73,7 @@ impl Printer {
         }
     }
 
-    fn print(&mut self, item: &Item) {
+    pub(crate) fn print(&mut self, item: &Item) {
         if self.written.is_ok() {
             self.written = if self.json {
                 self.out.line(item.json())
@@ -83,7 +83,7 @@ impl Printer {
         }
     }
 
-    fn end(mut self) -> Result<(), Failure> {
+    pub(crate) fn end(mut self) -> Result<(), Failure> {
         self.written?;
         self.out.flush()
     }

@@ -3,6 +3,7 @@
 //! First file to read: `args.rs`, then `start.rs`.
 
 mod args;
+mod backup;
 mod banner;
 mod client;
 mod config;
@@ -15,6 +16,7 @@ mod look;
 mod machine;
 mod output;
 mod produce;
+mod repair;
 mod size;
 mod stalls;
 mod start;
@@ -38,6 +40,8 @@ pub(crate) fn run() -> Result<(), Failure> {
         Command::Consume(args) => consume::run(args),
         Command::Dump(command) => look::dump(command),
         Command::Verify(args) => look::verify(args),
+        Command::Repair(args) => repair::run(args),
+        Command::Backup(args) => backup::run(args),
         Command::Explain(args) => look::explain(&args),
         Command::Version(args) => version::run(&args),
     }

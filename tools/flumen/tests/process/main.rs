@@ -1,6 +1,7 @@
 //! The binary as a process: starts, answers, ends in order, and refuses what it should.
 #![cfg(test)]
 
+mod damage;
 mod harness;
 mod misuse;
 mod refusals;
