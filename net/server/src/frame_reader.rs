@@ -102,11 +102,7 @@ impl FrameReader {
     }
 
     /// The frame of the length that [`Self::next_len`] gave.
-    pub async fn frame(
-        &mut self,
-        source: &impl Source,
-        len: usize,
-    ) -> Result<Buf, ReadError> {
+    pub async fn frame(&mut self, source: &impl Source, len: usize) -> Result<Buf, ReadError> {
         self.last_was_large = FRAME_PREFIX_BYTES + len > WINDOW_BYTES_MAX;
         if self.last_was_large {
             return self.large_frame(source, len).await;
