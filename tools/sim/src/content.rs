@@ -1,11 +1,12 @@
 //! Batches that say who sent them: whatever is read back can be traced to the send, byte by byte.
 //!
-//! The key of every record names producer, number of the batch and place in it. The batch's own
-//! CRC-32C covers everything but base offset, length and leader epoch, so that comparing length and
-//! CRC with those of the send compares the content.
+//! The key of every record names producer, number of the batch and place in it, so that no two
+//! batches have the same payload: length and CRC-32C of the payload name the batch, also of a
+//! compressed one. Payload and header together are everything that was sent; what a broker may stamp
+//! is left out of the comparison, and nothing else.
 
-use net_wire::batch::{BatchBuilder, BatchView};
-use net_wire::codec::Codecs;
+use net_wire::batch::{BatchBuilder, BatchHeader, BatchView, TimestampType, crc32c};
+use net_wire::codec::{Codec, Codecs};
 
 use crate::rng::Rng;
 
@@ -31,6 +32,17 @@ pub struct Idempotence {
     pub base_sequence: i32,
 }
 
+/// Length and CRC-32C of a batch's payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Print(usize, u32);
+
+impl Print {
+    /// That of a batch.
+    pub fn of(batch: &BatchView<'_>) -> Self {
+        Self(batch.payload().len(), crc32c(batch.payload()))
+    }
+}
+
 /// A batch as it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
@@ -40,8 +52,10 @@ pub struct Sent {
     pub records: i32,
     /// Bytes of it.
     pub bytes: usize,
-    /// Its CRC.
-    pub crc: u32,
+    /// What its records are, byte by byte.
+    pub print: Print,
+    /// Its header.
+    pub header: BatchHeader,
     /// Set if the producer is idempotent: then it may stand in the log once only, and in order.
     pub idempotence: Option<Idempotence>,
     /// Timestamp of the first record.
@@ -51,6 +65,21 @@ pub struct Sent {
 }
 
 impl Sent {
+    /// Whether a header is the one that was sent, but for what a broker stamps: base offset and
+    /// leader epoch, and, if it stamps the time, the time, its type and the checksum over both.
+    pub fn is_header(&self, found: &BatchHeader, stamps_time: bool) -> bool {
+        let mut due = self.header;
+        due.base_offset = found.base_offset;
+        due.partition_leader_epoch = found.partition_leader_epoch;
+        if stamps_time {
+            due.crc = found.crc;
+            due.max_timestamp = found.max_timestamp;
+            let stamped = TimestampType::LogAppendTime;
+            due.attributes = due.attributes.with_timestamp_type(stamped);
+        }
+        due == *found
+    }
+
     /// Timestamp of the record at `delta`.
     pub const fn timestamp(&self, delta: i32) -> i64 {
         self.first_timestamp + self.timestamp_step * delta as i64
@@ -82,32 +111,38 @@ pub struct Wanted {
     pub first_timestamp: i64,
     /// What each next record adds to it.
     pub timestamp_step: i64,
+    /// How it is compressed.
+    pub codec: Codec,
 }
 
 const KEY_BYTES: usize = 16;
 
 /// Makes a batch.
-pub fn make(wanted: &Wanted, rng: &mut Rng) -> (Vec<u8>, Sent) {
-    let mut builder = BatchBuilder::new();
+pub fn make(wanted: &Wanted, rng: &mut Rng, codecs: &mut Codecs) -> (Vec<u8>, Sent) {
+    let mut builder = BatchBuilder::new().codec(wanted.codec);
     if let Some(own) = wanted.idempotence {
         builder = builder.producer(own.producer_id, own.epoch, own.base_sequence);
     }
     let mut value = vec![0; wanted.value_bytes];
     for record in 0..wanted.records {
-        fill(&mut value, rng.next());
+        // What shall be compressed can be: every other record is as plain as they come.
+        if wanted.codec == Codec::None || record % 2 == 0 {
+            fill(&mut value, rng.next());
+        } else {
+            value.fill(record as u8);
+        }
         let timestamp = wanted.first_timestamp + wanted.timestamp_step * i64::from(record);
         let key = encode_key(wanted.id, record);
         builder.append(timestamp, Some(&key), Some(&value), &[]);
     }
-    let bytes = builder
-        .build(&mut Codecs::new())
-        .expect("small records without compression fit");
+    let bytes = builder.build(codecs).expect("small records fit");
     let (view, _) = BatchView::split(&bytes).expect("a built batch is whole");
     let sent = Sent {
         id: wanted.id,
         records: wanted.records,
         bytes: bytes.len(),
-        crc: view.header().crc,
+        print: Print::of(&view),
+        header: *view.header(),
         idempotence: wanted.idempotence,
         first_timestamp: wanted.first_timestamp,
         timestamp_step: wanted.timestamp_step,
@@ -133,15 +168,4 @@ fn encode_key(id: BatchId, record: i32) -> [u8; KEY_BYTES] {
         place.copy_from_slice(&word.to_le_bytes());
     }
     key
-}
-
-/// Who sent a batch, by its first record; `None` if it is none of ours.
-pub fn identify(batch: &BatchView<'_>) -> Option<BatchId> {
-    let key: [u8; KEY_BYTES] = batch.records().next()?.ok()?.key?.try_into().ok()?;
-    let word = |at: usize| Some(u32::from_le_bytes(key.get(at..at + 4)?.try_into().ok()?));
-    Some(BatchId {
-        producer: word(0)?,
-        number: word(4)?,
-        log: word(8)?,
-    })
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::node::fault_names;
+
 /// Counted happenings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Event {
@@ -10,6 +12,10 @@ pub enum Event {
     Commit,
     /// A retry that the server recognised.
     DuplicateAnswered,
+    /// A request with acks=0.
+    SentBlindly,
+    /// A producer that lost what was acknowledged to it, of a weak topic, and took another id.
+    ProducerBeganAnew,
     /// A batch that came with a fetch.
     BatchRead,
     /// `kill -9`.
@@ -54,12 +60,28 @@ pub enum Event {
     Configured,
     /// Connections were reset or the link was cut.
     NetworkTrouble,
+    /// A fault that was drawn struck.
+    Fault,
+    /// A life whose disk failed.
+    StruckLife,
+    /// A batch that could not be read any more at the end, and was refused.
+    RefusedBatch,
+    /// A batch that went without a word, where no more is promised.
+    Vanished,
+    /// A log that took another batch at the end.
+    Writable,
+    /// A log that takes no batch for damage.
+    NotWritable,
+    /// A node that did not start any more, for damage that explains it.
+    RefusedForGood,
 }
 
 /// Every event with its name in reports.
 const NAMES: &[(Event, &str)] = &[
     (Event::Commit, "commits"),
     (Event::DuplicateAnswered, "duplicates answered"),
+    (Event::SentBlindly, "requests without an answer"),
+    (Event::ProducerBeganAnew, "producers that took another id"),
     (Event::BatchRead, "batches read"),
     (Event::Kill, "kills"),
     (Event::PowerCut, "power cuts"),
@@ -82,12 +104,55 @@ const NAMES: &[(Event, &str)] = &[
     (Event::TopicDeleted, "topics deleted"),
     (Event::Configured, "configurations changed"),
     (Event::NetworkTrouble, "troubles of the network"),
+    (Event::Writable, "appends at the very end"),
+    (Event::Vanished, "unflushed batches gone with the power"),
 ];
+
+/// What happens only with faults.
+const NAMES_OF_FAULTS: &[(Event, &str)] = &[
+    (Event::Fault, "faults struck"),
+    (Event::StruckLife, "lives whose disk failed"),
+    (Event::RefusedBatch, "batches refused for damage"),
+    (Event::NotWritable, "logs not writable for damage"),
+    (Event::RefusedForGood, "starts refused for damage, for good"),
+];
+
+/// Numbers and codes that faults should reach.
+const EXPECTED: &[&str] = &[
+    "FL2001",
+    "FL2002",
+    "FL2003",
+    "FL2004",
+    "FL2005",
+    "FL2006",
+    "FL2007",
+    "FL2008",
+    "FL2101",
+    "start refused: FL1006",
+    "start refused: FL1010",
+    "start refused: FL1011",
+    "start refused: FL1012",
+    "start refused: FL1015",
+    "answered KAFKA_STORAGE_ERROR(56)",
+    "answered NOT_CONTROLLER(41)",
+    "answered NOT_LEADER_OR_FOLLOWER(6)",
+    "answered OFFSET_OUT_OF_RANGE(1)",
+    "answered UNKNOWN_TOPIC_OR_PARTITION(3)",
+    "answered UNKNOWN_TOPIC_ID(100)",
+    "answered OUT_OF_ORDER_SEQUENCE_NUMBER(45)",
+];
+
+/// How a fault is named among what was reached.
+pub fn fault_key(name: &str) -> String {
+    format!("fault {name}")
+}
 
 /// Counts by event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
     counts: BTreeMap<Event, u64>,
+    /// Faults, numbers and codes, by their names.
+    reached: BTreeMap<String, u64>,
     seeds: u64,
 }
 
@@ -100,6 +165,27 @@ impl Coverage {
     /// Counts `more`.
     pub fn add(&mut self, event: Event, more: u64) {
         *self.counts.entry(event).or_default() += more;
+    }
+
+    /// Counts something that has a name.
+    pub fn reach(&mut self, name: String) {
+        *self.reached.entry(name).or_default() += 1;
+    }
+
+    /// Counts what has names.
+    pub fn reach_all(&mut self, names: &BTreeMap<String, u64>) {
+        for (name, count) in names {
+            *self.reached.entry(name.clone()).or_default() += count;
+        }
+    }
+
+    /// Faults, numbers and codes that were never reached.
+    pub fn never_reached(&self) -> Vec<String> {
+        let faults = fault_names().map(fault_key);
+        let expected = EXPECTED.iter().map(|name| (*name).to_owned());
+        let all = faults.chain(expected);
+        all.filter(|name| !self.reached.contains_key(name))
+            .collect()
     }
 
     /// How often an event happened.
@@ -117,6 +203,7 @@ impl Coverage {
         for (event, count) in &other.counts {
             self.add(*event, *count);
         }
+        self.reach_all(&other.reached);
         self.seeds += other.seeds;
     }
 
@@ -129,8 +216,8 @@ impl Coverage {
             }
         };
         let crashes = self.of(Event::Kill) + self.of(Event::PowerCut);
-        ask("commits", self.of(Event::Commit), 200 * self.seeds);
-        ask("crashes", crashes, 5 * self.seeds);
+        ask("commits", self.of(Event::Commit), 1000 * self.seeds);
+        ask("crashes", crashes, 20 * self.seeds);
         ask("power cuts", self.of(Event::PowerCut) * 2, crashes);
         for (event, name) in NAMES {
             ask(name, self.of(*event), 1);
@@ -141,10 +228,13 @@ impl Coverage {
 
 impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (event, name) in NAMES {
+        for (event, name) in NAMES.iter().chain(NAMES_OF_FAULTS) {
             let count = self.of(*event);
             let average = count as f64 / self.seeds.max(1) as f64;
             writeln!(f, "{count:>10}  {average:>8.1} a seed  {name}")?;
+        }
+        for (name, count) in &self.reached {
+            writeln!(f, "{count:>10}  {name}")?;
         }
         Ok(())
     }

@@ -1,14 +1,16 @@
 //! Whole brokers in a simulated world, with clients, crashes and a checker over what clients saw.
 //!
 //! A seed decides everything: the topology, what clients send and read, which task runs next, how
-//! long each disk operation takes, when the process is killed or the power fails, and what the disk
-//! has kept then. The code under test is that of production; only the world below it is simulated
-//! ([`engine_rt::sim`]).
+//! long each disk operation takes, when the process is killed or the power fails, what the disk has
+//! kept then, and which faults of disk, network and clock there are (`node/faults.rs`). The code under
+//! test is that of production; only the world below it is simulated ([`engine_rt::sim`]).
 //!
 //! What it is not: a unit test of any part, nor a measurement.
 //!
 //! First file to read: `checker/mod.rs` for what is promised, then `node/mod.rs` for how a seed
-//! is played. To run it: `cargo run --release -p tools-sim -- --seeds 0..500`.
+//! is played. To run it: `cargo run --release -p tools-sim -- --seeds 0..2000`, with faults beside
+//! crashes by `--faults passing` or `all`; a seed that fails is reduced to the faults that matter by
+//! `--shrink SEED`.
 
 #![forbid(unsafe_code)]
 
@@ -18,5 +20,7 @@ pub mod coverage;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 pub mod node;
+pub mod numbers;
 pub mod rng;
 pub mod run;
+pub mod shrink;

@@ -6,7 +6,10 @@ use std::ops::Range;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tools_sim::run::{Report, end_at_panic, run_seeds};
+use engine_rt::sim::FaultMask;
+use tools_sim::node::Severity;
+use tools_sim::run::{Report, Run, end_at_panic, run_seeds};
+use tools_sim::shrink::shrink;
 
 /// Plays seeds of the simulation and checks every promise.
 #[derive(Debug, Parser)]
@@ -16,8 +19,20 @@ struct Args {
     #[arg(long, default_value = "0..500", value_parser = parse_seeds)]
     seeds: Range<u64>,
     /// Threads, each playing a seed of its own; as many as there are CPUs by default.
+    #[arg(long, alias = "jobs")]
+    threads: Option<usize>,
+    /// How bad faults may be: crashes alone, those that pass too, or also damage.
+    #[arg(long, value_enum, default_value_t = Faults::None)]
+    faults: Faults,
+    /// Act on the faults with these numbers alone.
+    #[arg(long, value_delimiter = ',')]
+    only: Option<Vec<u64>>,
+    /// Reduce the faults of a seed that fails to those that matter.
+    #[arg(long, value_name = "SEED")]
+    shrink: Option<u64>,
+    /// Play all seeds, also behind the first that fails.
     #[arg(long)]
-    jobs: Option<usize>,
+    keep_going: bool,
     /// Print what happens, event by event.
     #[arg(long)]
     verbose: bool,
@@ -25,6 +40,24 @@ struct Args {
     #[cfg(feature = "mutants")]
     #[arg(long)]
     mutant: Option<String>,
+}
+
+/// How bad faults may be.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Faults {
+    None,
+    Passing,
+    All,
+}
+
+impl Faults {
+    const fn severity(self) -> Severity {
+        match self {
+            Self::None => Severity::Crashes,
+            Self::Passing => Severity::Passing,
+            Self::All => Severity::Damage,
+        }
+    }
 }
 
 fn parse_seeds(text: &str) -> Result<Range<u64>, String> {
@@ -49,22 +82,42 @@ fn main() -> ExitCode {
             .init();
     }
     let cpus = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let jobs = if args.verbose {
+    let threads = if args.verbose {
         1
     } else {
-        args.jobs.unwrap_or(cpus)
+        args.threads.unwrap_or(cpus)
     };
+    let severity = args.faults.severity();
     #[cfg(feature = "mutants")]
     if let Some(name) = &args.mutant {
-        return ExitCode::from(hunt(name, args.seeds, jobs));
+        return ExitCode::from(hunt(name, args.seeds, threads));
     }
+    tools_sim::numbers::listen();
     end_at_panic(|failure| {
         println!("{failure}\n1 failed");
         1
     });
-    let report = run_seeds(args.seeds.clone(), jobs, args.verbose);
+    if let Some(seed) = args.shrink {
+        let shrunk = shrink(seed, severity);
+        match &shrunk {
+            Some(shrunk) => println!("{shrunk}"),
+            None => println!("seed {seed} passes"),
+        }
+        return ExitCode::from(u8::from(shrunk.is_some()));
+    }
+    let only = args
+        .only
+        .map(|only| FaultMask::Only(only.into_iter().collect()));
+    let run = Run {
+        severity,
+        mask: only.unwrap_or_default(),
+        trace: args.verbose,
+        keep_going: args.keep_going,
+        ..Run::of(args.seeds, threads)
+    };
+    let report = run_seeds(&run);
     println!("{report}");
-    ExitCode::from(u8::from(!passed(&report, &args.seeds)))
+    ExitCode::from(u8::from(!passed(&report, &run.seeds)))
 }
 
 /// Hunts one mutant or all of them; the exit status.

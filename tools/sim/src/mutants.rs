@@ -10,8 +10,8 @@ use std::process::Command;
 
 use engine_rt::mutant::{Mutant, set};
 
-use crate::node::play;
-use crate::run::{end_at_panic, run_with};
+use crate::node::{Severity, play};
+use crate::run::{Run, end_at_panic, run_with};
 
 /// Exit status of a process that found its mutant.
 pub const FOUND: u8 = 10;
@@ -63,9 +63,14 @@ pub fn hunt_one(mutant: Mutant, seeds: Range<u64>, jobs: usize) -> u8 {
         println!("seed {}: {}", failure.seed, failure.what);
         i32::from(FOUND)
     });
-    let report = run_with(seeds, jobs, |seed| {
+    // Without faults: what a mutant does must not be explained by one.
+    let run = Run {
+        severity: Severity::Crashes,
+        ..Run::of(seeds, jobs)
+    };
+    let report = run_with(&run, |setup| {
         set(Some(mutant));
-        play(seed, false)
+        play(setup)
     });
     let Some(failure) = report.failures().first() else {
         return 0;
@@ -81,7 +86,7 @@ pub fn hunt_all(seeds: &Range<u64>, jobs: usize) -> io::Result<Hunt> {
         let output = Command::new(std::env::current_exe()?)
             .args(["--mutant", &format!("{mutant:?}")])
             .args(["--seeds", &format!("{}..{}", seeds.start, seeds.end)])
-            .args(["--jobs", &jobs.to_string()])
+            .args(["--threads", &jobs.to_string()])
             .output()?;
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         let found = output.status.code() == Some(i32::from(FOUND));

@@ -9,14 +9,17 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::coverage::Coverage;
-use crate::node::{Outcome, play};
+use engine_rt::sim::FaultMask;
+
+use crate::coverage::{Coverage, Event};
+use crate::node::{Outcome, Setup, Severity, play};
 
 /// Every so many seeds one is played twice: the same seed must give the same trace.
 const PLAYED_TWICE_EVERY: u64 = 100;
 
 thread_local! {
     static SEED: Cell<u64> = const { Cell::new(0) };
+    static SEVERITY: Cell<Severity> = const { Cell::new(Severity::Damage) };
 }
 
 /// A seed that broke a promise, and which.
@@ -26,16 +29,28 @@ pub struct Failure {
     pub seed: u64,
     /// What was seen.
     pub what: String,
+    /// The faults that struck before, and how bad they were allowed to be.
+    pub faults: Vec<String>,
+    /// How bad they were allowed to be.
+    pub severity: Severity,
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { seed, what } = self;
+        let Self {
+            seed,
+            what,
+            faults,
+            severity,
+        } = self;
         writeln!(f, "seed {seed}: {what}")?;
-        write!(
-            f,
-            "replay: cargo run --release -p tools-sim -- --seeds {seed} --verbose"
-        )
+        for fault in faults {
+            writeln!(f, "    {fault}")?;
+        }
+        let faults = severity.name();
+        let command = format!("cargo run --release -p tools-sim -- --faults {faults}");
+        writeln!(f, "replay: {command} --seeds {seed} --verbose")?;
+        write!(f, "shrink: {command} --shrink {seed}")
     }
 }
 
@@ -64,12 +79,22 @@ impl Report {
         self.coverage.shortfalls()
     }
 
-    fn take(&mut self, seed: u64, outcome: &Outcome) {
+    /// Faults, numbers and codes that were never reached.
+    pub fn never_reached(&self) -> Vec<String> {
+        self.coverage.never_reached()
+    }
+
+    fn take(&mut self, setup: &Setup, outcome: &Outcome) {
         self.coverage.merge(&outcome.coverage);
         self.played += 1;
         if let Some(violation) = &outcome.violation {
-            let what = violation.to_string();
-            self.failures.push(Failure { seed, what });
+            let faults = outcome.strikes.iter();
+            self.failures.push(Failure {
+                seed: setup.seed,
+                what: violation.to_string(),
+                faults: faults.map(ToString::to_string).collect(),
+                severity: setup.severity,
+            });
         }
     }
 
@@ -86,6 +111,10 @@ impl fmt::Display for Report {
         writeln!(f, "{}", self.coverage)?;
         let rate = self.played as f64 / self.elapsed.as_secs_f64().max(0.001);
         writeln!(f, "{} seeds, {rate:.1} a second", self.played)?;
+        let never = self.never_reached();
+        if self.coverage.of(Event::Fault) > 0 && !never.is_empty() {
+            writeln!(f, "never reached: {}", never.join(", "))?;
+        }
         for shortfall in self.shortfalls() {
             writeln!(f, "too little happened: {shortfall}")?;
         }
@@ -97,40 +126,84 @@ impl fmt::Display for Report {
     }
 }
 
-/// Plays `seeds` on `jobs` threads, until one fails.
-pub fn run_seeds(seeds: Range<u64>, jobs: usize, trace: bool) -> Report {
-    run_with(seeds, jobs, |seed| play_checked(seed, trace))
+/// What to play, and how.
+#[derive(Clone, Debug)]
+pub struct Run {
+    /// The seeds.
+    pub seeds: Range<u64>,
+    /// Threads, each playing a seed of its own.
+    pub threads: usize,
+    /// How bad faults may be.
+    pub severity: Severity,
+    /// Which faults are acted on.
+    pub mask: FaultMask,
+    /// Print what happens, event by event.
+    pub trace: bool,
+    /// Play all seeds, also behind the first that fails.
+    pub keep_going: bool,
 }
 
-/// Plays `seeds` by `play` on `jobs` threads, until one fails.
+impl Run {
+    /// Everything that these seeds draw.
+    pub fn of(seeds: Range<u64>, threads: usize) -> Self {
+        Self {
+            seeds,
+            threads,
+            severity: Severity::default(),
+            mask: FaultMask::All,
+            trace: false,
+            keep_going: false,
+        }
+    }
+
+    fn setup(&self, seed: u64) -> Setup {
+        Setup {
+            seed,
+            severity: self.severity,
+            mask: self.mask.clone(),
+            trace: self.trace,
+        }
+    }
+}
+
+/// Plays seeds, until one fails.
+pub fn run_seeds(run: &Run) -> Report {
+    run_with(run, play_checked)
+}
+
+/// Plays seeds by `play`, until one fails.
 #[expect(
     clippy::disallowed_methods,
     reason = "the runner is outside of the simulated worlds: its time is real"
 )]
-pub(crate) fn run_with(
-    seeds: Range<u64>,
-    jobs: usize,
-    play: impl Fn(u64) -> Outcome + Sync,
-) -> Report {
+pub(crate) fn run_with(run: &Run, play: impl Fn(&Setup) -> Outcome + Sync) -> Report {
     let started = std::time::Instant::now();
-    let next = AtomicU64::new(seeds.start);
+    let Range { start, end } = run.seeds;
+    let (next, shown) = (AtomicU64::new(start), AtomicU64::new(0));
     let mut report = Report::default();
     let player = || {
         let mut report = Report::default();
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= seeds.end {
+            if seed >= end {
                 return report;
             }
             SEED.set(seed);
-            report.take(seed, &play(seed));
-            if !report.failures.is_empty() {
-                next.store(seeds.end, Ordering::Relaxed);
+            SEVERITY.set(run.severity);
+            let setup = run.setup(seed);
+            let failures = report.failures.len();
+            report.take(&setup, &play(&setup));
+            report.failures.iter().skip(failures).for_each(show_failure);
+            if !report.failures.is_empty() && !run.keep_going {
+                next.store(end, Ordering::Relaxed);
             }
+            show_progress(&shown, started.elapsed(), seed - start, end - start);
         }
     };
     std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..jobs.max(1)).map(|_| scope.spawn(player)).collect();
+        let threads: Vec<_> = (0..run.threads.max(1))
+            .map(|_| scope.spawn(player))
+            .collect();
         for thread in threads {
             match thread.join() {
                 Ok(found) => report.merge(found),
@@ -155,16 +228,37 @@ pub fn end_at_panic(report: impl Fn(Failure) -> i32 + Send + Sync + 'static) {
             .location()
             .map_or_else(String::new, ToString::to_string);
         let what = format!("panic at {place}: {}", info.payload_as_str().unwrap_or("?"));
-        let seed = SEED.get();
-        std::process::exit(report(Failure { seed, what }));
+        std::process::exit(report(Failure {
+            seed: SEED.get(),
+            what,
+            faults: Vec::new(),
+            severity: SEVERITY.get(),
+        }));
     }));
 }
 
+/// At once: a long run may be ended before its report.
+#[expect(clippy::print_stderr, reason = "who watches wants to know")]
+fn show_failure(failure: &Failure) {
+    eprintln!("{failure}");
+}
+
+/// A line every ten seconds, on a run that takes so long.
+#[expect(clippy::print_stderr, reason = "a long run says how far it is")]
+fn show_progress(shown: &AtomicU64, elapsed: Duration, played: u64, of: u64) {
+    let tens = elapsed.as_secs() / 10;
+    if tens > shown.fetch_max(tens, Ordering::Relaxed) {
+        let rate = played as f64 / elapsed.as_secs_f64();
+        eprintln!("{played} of {of} seeds, {rate:.1} a second");
+    }
+}
+
 /// Plays a seed, some of them twice.
-fn play_checked(seed: u64, trace: bool) -> Outcome {
-    let outcome = play(seed, trace);
-    if seed.is_multiple_of(PLAYED_TWICE_EVERY) && !trace {
-        let again = play(seed, false);
+fn play_checked(setup: &Setup) -> Outcome {
+    let outcome = play(setup);
+    let seed = setup.seed;
+    if seed.is_multiple_of(PLAYED_TWICE_EVERY) && !setup.trace {
+        let again = play(setup);
         assert_eq!(
             outcome.trace_hash, again.trace_hash,
             "seed {seed} went another way when it was played again"
@@ -180,22 +274,23 @@ mod tests {
 
     #[test]
     fn a_few_seeds_keep_every_promise_on_two_threads() {
-        let report = run_seeds(0..6, 2, false);
+        let report = run_seeds(&Run::of(0..6, 2));
         assert_eq!(report.played, 6);
         assert!(report.failures().is_empty(), "{report}");
     }
 
     #[test]
     fn a_run_ends_with_the_first_failure() {
-        let fails = |seed| Outcome {
+        let fails = |setup: &Setup| Outcome {
             coverage: Coverage::default(),
-            violation: (seed == 3).then(|| Violation {
+            violation: (setup.seed == 3).then(|| Violation {
                 promise: Promise::Lost,
                 what: "something".to_owned(),
             }),
+            strikes: Vec::new(),
             trace_hash: 0,
         };
-        let report = run_with(0..100, 1, fails);
+        let report = run_with(&Run::of(0..100, 1), fails);
         assert_eq!((report.played, report.failures()[0].seed), (4, 3));
         assert!(
             report.to_string().ends_with("3 passed, 1 failed"),

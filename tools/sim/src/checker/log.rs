@@ -1,8 +1,8 @@
 //! What clients know of one log.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Checked, Known, Promise, broken};
+use super::{Checked, Known, LogRules, Promise, broken};
 use crate::content::BatchId;
 
 /// A batch at its place.
@@ -12,6 +12,8 @@ pub(super) struct Place {
     pub records: i32,
     /// Leader epoch, once a fetch has shown it.
     pub epoch: Option<i32>,
+    /// When the broker appended it, if it stamps that; once a fetch has shown it.
+    pub stamped: Option<i64>,
 }
 
 #[expect(
@@ -27,27 +29,39 @@ pub(super) struct Log {
     pub log_start: i64,
     /// Up to where somebody asked to delete.
     pub delete_bound: i64,
-    pub expires: bool,
+    pub rules: LogRules,
+    /// How often the newest batches could have gone.
+    pub cuts: u32,
+    /// Batches that may be gone since: from some offset on all of them, or none.
+    doubtful: BTreeMap<i64, Place>,
+    /// End of what no cut takes any more: a recovery has found it.
+    firm_end: i64,
+    /// Batches in doubt that turned out to be gone.
+    pub vanished: u64,
     /// How often the log start was seen to have moved by itself.
     pub expiries: u64,
 }
 
 impl Log {
-    pub(super) const fn new(expires: bool) -> Self {
+    pub(super) const fn new(rules: LogRules) -> Self {
         Self {
             places: BTreeMap::new(),
             by_batch: BTreeMap::new(),
             high_watermark: 0,
             log_start: 0,
             delete_bound: 0,
-            expires,
+            rules,
+            cuts: 0,
+            doubtful: BTreeMap::new(),
+            firm_end: 0,
+            vanished: 0,
             expiries: 0,
         }
     }
 
     /// The highest log start that can be explained.
     pub(super) const fn start_bound(&self) -> i64 {
-        if self.expires {
+        if self.rules.expires {
             i64::MAX
         } else {
             self.delete_bound
@@ -55,6 +69,9 @@ impl Log {
     }
 
     pub(super) fn observe(&mut self, base: i64, place: Place) -> Checked {
+        if !self.places.contains_key(&base) {
+            self.settle(base, &place)?;
+        }
         if let Some(seen) = self.places.get_mut(&base) {
             return seen.see_again(base, place);
         }
@@ -68,6 +85,68 @@ impl Log {
         self.places.insert(base, place);
         self.by_batch.insert(place.id, base);
         Ok(())
+    }
+
+    /// The newest batches may be gone: all that no recovery has found, from some offset on.
+    pub(super) fn doubt(&mut self) {
+        self.cuts += 1;
+        for (base, place) in self.places.split_off(&self.firm_end) {
+            self.by_batch.remove(&place.id);
+            self.doubtful.insert(base, place);
+        }
+        self.high_watermark = self.high_watermark.min(self.firm_end);
+    }
+
+    /// As [`Log::doubt`], where also a log start may be forgotten.
+    pub(super) fn doubt_start(&mut self) {
+        self.doubt();
+        self.log_start = 0;
+    }
+
+    /// A batch was seen: one that was in doubt is not, and what stood before it neither; where
+    /// another one stands, those in doubt are gone, and the epoch has risen.
+    fn settle(&mut self, base: i64, place: &Place) -> Checked {
+        if self.doubtful.get(&base).is_some_and(|d| d.id == place.id) {
+            let later = self.doubtful.split_off(&(base + 1));
+            let found = std::mem::replace(&mut self.doubtful, later);
+            self.firm_end = base + i64::from(place.records);
+            self.by_batch
+                .extend(found.iter().map(|(base, place)| (place.id, *base)));
+            self.places.extend(found);
+            return Ok(());
+        }
+        let end = base + i64::from(place.records);
+        let overlaps = |at: i64, other: &Place| at < end && at + i64::from(other.records) > base;
+        let mut doubtful = self.doubtful.iter();
+        let replaces = doubtful.any(|(at, other)| overlaps(*at, other));
+        let epoch = place.epoch.unwrap_or(i32::MIN);
+        let gone = |at: &i64, other: &mut Place| {
+            let newer = other.epoch.is_some_and(|other| other < epoch);
+            at + i64::from(other.records) > base && (replaces || newer)
+        };
+        let gone: Vec<_> = self.doubtful.extract_if(.., gone).collect();
+        self.vanished += gone.len() as u64;
+        let newest = gone.iter().filter_map(|(_, place)| place.epoch).max();
+        if newest.zip(place.epoch).is_none_or(|(gone, now)| gone < now) {
+            return Ok(());
+        }
+        let what = format!("{:?} at {base} replaces a batch of its own epoch", place.id);
+        broken(Promise::Changed, what)
+    }
+
+    /// The whole log was read: what is still in doubt is not there.
+    pub(super) fn end_doubt(&mut self) {
+        self.vanished += self.doubtful.len() as u64;
+        self.doubtful.clear();
+    }
+
+    /// No cut takes what is known by now.
+    pub(super) fn firm_up(&mut self) {
+        if self.doubtful.is_empty() {
+            let last = self.places.last_key_value();
+            let end = last.map_or(0, |(base, place)| base + i64::from(place.records));
+            self.firm_end = self.firm_end.max(end);
+        }
     }
 
     /// No other batch was seen in the offsets of this one.
@@ -167,11 +246,18 @@ impl Log {
     }
 
     /// Everything that was ever seen and not deleted is among `found`, which is all that there is
-    /// from `start` on.
-    pub(super) fn check_audit(&self, found: &BTreeMap<i64, BatchId>, start: i64) -> Checked {
+    /// from `start` on, but for what was `refused`.
+    pub(super) fn check_audit(
+        &self,
+        found: &BTreeMap<i64, BatchId>,
+        refused: &BTreeSet<i64>,
+        start: i64,
+    ) -> Checked {
         for (base, place) in &self.places {
             let deleted = base + i64::from(place.records) <= start;
-            if !deleted && !found.contains_key(base) {
+            // A log start within a batch is where the audit begins.
+            let is_refused = refused.contains(base.max(&start));
+            if !deleted && !found.contains_key(base) && !is_refused {
                 return broken(Promise::Lost, format!("{:?}, seen at {base}", place.id));
             }
         }
@@ -186,6 +272,16 @@ impl Log {
 }
 
 impl Place {
+    /// A batch of which no fetch has told yet.
+    pub(super) const fn new(id: BatchId, records: i32) -> Self {
+        Self {
+            id,
+            records,
+            epoch: None,
+            stamped: None,
+        }
+    }
+
     /// The same batch, seen again at the same offset; a fetch adds the epoch.
     fn see_again(&mut self, base: i64, place: Self) -> Checked {
         if self.id != place.id {
@@ -199,6 +295,7 @@ impl Place {
             return broken(Promise::Changed, what);
         }
         self.epoch = self.epoch.or(place.epoch);
+        self.stamped = self.stamped.or(place.stamped);
         Ok(())
     }
 }

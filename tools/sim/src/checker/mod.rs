@@ -13,11 +13,18 @@
 //!   to delete or retention may;
 //! - lookups by time find the first such record.
 //!
+//! Two things weaken the first of them. Of a *weak* log (`flush.messages` above 1) a
+//! power cut may take what the life that ended had appended, from some offset on; then the leader
+//! epoch rises, so that clients see it. The same holds of every log where a journal is not what was
+//! written to it: the last frame of a life is certified by none behind it. What was refused to an
+//! [`Audit`], where the caller allows for that, need not be there.
+//!
 //! "Before" is real time: an answer is held against what was known when its request left.
 //!
 //! At the end the logs are read once more from start to end (an [`Audit`]); what any client ever saw
 //! must be there.
 
+mod audit;
 mod log;
 #[cfg(test)]
 mod tests;
@@ -25,9 +32,10 @@ mod tests;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use net_wire::batch::Batches;
+use net_wire::batch::{BatchView, Batches};
 
-use crate::content::{BatchId, Sent, identify};
+use crate::content::{BatchId, Print, Sent};
+pub use audit::Audit;
 use log::{Log, Place};
 
 /// Which promise was broken.
@@ -90,6 +98,19 @@ pub struct Known {
     pub high_watermark: i64,
     /// Highest log start seen.
     pub log_start: i64,
+    /// How often the newest of it could have gone by then: an answer from before tells nothing.
+    pub cuts: u32,
+}
+
+/// What is promised of a log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogRules {
+    /// Its log start may move by itself.
+    pub expires: bool,
+    /// A power cut may take what was not flushed (`flush.messages` above 1).
+    pub weak: bool,
+    /// Batches get the time of the broker (`message.timestamp.type` of `LogAppendTime`).
+    pub stamps_time: bool,
 }
 
 /// The answer to a fetch.
@@ -107,50 +128,71 @@ pub struct Fetched<'a> {
     pub must_progress: bool,
 }
 
-/// A look through a whole log, to be held against everything seen before.
-#[derive(Debug)]
-pub struct Audit {
-    log: u32,
-    found: BTreeMap<i64, BatchId>,
-    next: i64,
-    start: i64,
-}
-
-impl Audit {
-    /// The log.
-    pub const fn log(&self) -> u32 {
-        self.log
-    }
-
-    /// The offset to fetch next.
-    pub const fn next(&self) -> i64 {
-        self.next
-    }
-}
-
 /// Holds observations together. The first broken promise stays.
 #[derive(Debug, Default)]
 pub struct Checker {
     logs: Vec<Log>,
     sent: BTreeMap<BatchId, Sent>,
+    prints: BTreeMap<Print, BatchId>,
+    /// A fetch may begin with batches before its offset: ranges of pages leave as they are.
+    leads: bool,
     violation: Option<Violation>,
 }
 
 impl Checker {
-    /// Adds an empty log. If it `expires`, its log start may move by itself.
-    pub fn add_log(&mut self, expires: bool) -> u32 {
-        self.logs.push(Log::new(expires));
+    /// A checker, also of fetches that may begin with batches before their offset.
+    pub fn new(leads: bool) -> Self {
+        Self {
+            leads,
+            ..Self::default()
+        }
+    }
+
+    /// Adds an empty log.
+    pub fn add_log(&mut self, rules: LogRules) -> u32 {
+        self.logs.push(Log::new(rules));
         self.logs.len() as u32 - 1
     }
 
     /// From now on the log start may move by itself.
     pub fn may_expire(&mut self, log: u32) {
-        self.log_mut(log).expires = true;
+        self.log_mut(log).rules.expires = true;
     }
 
     /// Whether the log start may move by itself.
     pub fn expires(&self, log: u32) -> bool {
-        self.log(log).expires
+        self.log(log).rules.expires
+    }
+
+    /// The power failed: the newest of weak logs may be gone.
+    pub fn power_cut(&mut self) {
+        for log in self.logs.iter_mut().filter(|log| log.rules.weak) {
+            log.doubt();
+        }
+    }
+
+    /// Whether the newest of a log could ever have gone.
+    pub fn was_cut(&self, log: u32) -> bool {
+        self.log(log).cuts > 0
+    }
+
+    /// A journal is not what was written to it: the newest of every log may be gone.
+    pub fn journal_lied(&mut self) {
+        for log in &mut self.logs {
+            log.doubt_start();
+        }
+    }
+
+    /// A life begins: what is known of logs that are not weak is on the disk by now.
+    pub fn life_begins(&mut self) {
+        for log in self.logs.iter_mut().filter(|log| !log.rules.weak) {
+            log.firm_up();
+        }
+    }
+
+    /// Batches that went without a word, where that is all that can be asked for.
+    pub fn vanished(&self) -> u64 {
+        self.logs.iter().map(|log| log.vanished).sum()
     }
 
     /// The first broken promise.
@@ -189,22 +231,28 @@ impl Checker {
             log,
             high_watermark: model.high_watermark,
             log_start: model.log_start,
+            cuts: model.cuts,
         }
+    }
+
+    /// Whether what was asked for then tells something of the log as it is now.
+    fn is_current(&self, known: Known) -> bool {
+        self.log(known.log).cuts == known.cuts
     }
 
     /// A client is about to send a batch.
     pub fn sending(&mut self, sent: Sent) {
+        self.prints.insert(sent.print, sent.id);
         self.sent.insert(sent.id, sent);
     }
 
     /// A batch was acknowledged; `known` was so when it was sent.
     pub fn acknowledged(&mut self, known: Known, id: BatchId, base_offset: i64, log_start: i64) {
+        if !self.is_current(known) {
+            return;
+        }
         let records = self.sent[&id].records;
-        let place = Place {
-            id,
-            records,
-            epoch: None,
-        };
+        let place = Place::new(id, records);
         let checked = self.observe(id.log, base_offset, place);
         self.note(checked);
         let log = self.log_mut(id.log);
@@ -221,6 +269,9 @@ impl Checker {
 
     /// Positions came with an answer to a request that left when `known` was so.
     pub fn positions(&mut self, known: Known, high_watermark: i64, log_start: i64) {
+        if !self.is_current(known) {
+            return;
+        }
         let checked = self
             .log_mut(known.log)
             .positions(known, high_watermark, log_start);
@@ -240,15 +291,21 @@ impl Checker {
         answer: &Fetched<'_>,
         mut audit: Option<&mut Audit>,
     ) -> Checked {
+        if !self.is_current(known) {
+            return Ok(());
+        }
         let mut next = answer.offset;
-        for batch in Batches::new(answer.bytes) {
+        for (at, batch) in Batches::new(answer.bytes).enumerate() {
             let Ok(batch) = batch else {
                 let what = format!("log {}: half a batch at {next}", known.log);
                 return broken(Promise::Answer, what);
             };
             let header = batch.header();
-            let first = next == answer.offset && header.base_offset <= next;
-            if !(header.base_offset == next || first) || header.next_offset() <= next {
+            let first = at == 0 && header.base_offset <= next;
+            let early = header.next_offset() <= answer.offset;
+            let fits = header.base_offset == next || first;
+            let deleted = header.next_offset() <= known.log_start;
+            if !fits || (early && !self.leads) || deleted {
                 let what = format!(
                     "log {}: a fetch from {} brought batch {}..{} where {next} was due",
                     known.log,
@@ -261,9 +318,13 @@ impl Checker {
             let place = self.check_content(known.log, &batch)?;
             self.observe(known.log, header.base_offset, place)?;
             if let Some(audit) = &mut audit {
-                audit.found.insert(header.base_offset, place.id);
+                audit.find(header.base_offset, place.id);
             }
             next = header.next_offset();
+        }
+        if next <= answer.offset && !answer.bytes.is_empty() {
+            let what = format!("log {}: a fetch from {next} goes nowhere", known.log);
+            return broken(Promise::Answer, what);
         }
         if next > answer.high_watermark {
             let what = format!(
@@ -287,11 +348,7 @@ impl Checker {
     }
 
     /// Holds a batch against what was sent.
-    fn check_content(
-        &self,
-        log: u32,
-        batch: &net_wire::batch::BatchView<'_>,
-    ) -> Result<Place, Violation> {
+    fn check_content(&self, log: u32, batch: &BatchView<'_>) -> Result<Place, Violation> {
         let header = batch.header();
         let violation = |promise, what: &str| Violation {
             promise,
@@ -300,21 +357,26 @@ impl Checker {
         if !batch.is_intact() {
             return Err(violation(Promise::Changed, "has a wrong checksum"));
         }
-        let id = identify(batch).ok_or_else(|| violation(Promise::Phantom, "is nobody's"))?;
-        let sent = self.sent.get(&id).filter(|sent| sent.id.log == log);
+        let id = self.prints.get(&Print::of(batch));
+        let sent = id.and_then(|id| self.sent.get(id));
+        let sent = sent.filter(|sent| sent.id.log == log);
         let sent = sent.ok_or_else(|| violation(Promise::Phantom, "was never sent here"))?;
-        if sent.crc != header.crc || sent.bytes != batch.bytes().len() {
+        let stamps_time = self.log(log).rules.stamps_time;
+        if !sent.is_header(header, stamps_time) {
             return Err(violation(Promise::Changed, "is not as it was sent"));
         }
         Ok(Place {
-            id,
-            records: sent.records,
             epoch: Some(header.partition_leader_epoch),
+            stamped: stamps_time.then_some(header.max_timestamp),
+            ..Place::new(sent.id, sent.records)
         })
     }
 
     /// A fetch was answered with `OFFSET_OUT_OF_RANGE`.
     pub fn out_of_range(&mut self, known: Known, offset: i64) {
+        if !self.is_current(known) {
+            return;
+        }
         let bound = self.log(known.log).start_bound();
         if offset >= bound.max(known.log_start) && offset <= known.high_watermark {
             let what = format!(
@@ -333,6 +395,9 @@ impl Checker {
 
     /// The deletion is done, says the server: `log_start` holds from now on.
     pub fn deleted(&mut self, known: Known, target: i64, log_start: i64) {
+        if !self.is_current(known) {
+            return;
+        }
         let checked = self.log_mut(known.log).starts_at(known, log_start);
         self.note(checked);
         if log_start < target {
@@ -342,83 +407,5 @@ impl Checker {
             );
             self.fail(Promise::Position, what);
         }
-    }
-
-    /// Begins to look through a whole log.
-    pub fn begin_audit(&self, log: u32, log_start: i64) -> Audit {
-        Audit {
-            log,
-            found: BTreeMap::new(),
-            next: log_start,
-            start: log_start,
-        }
-    }
-
-    /// Batches came for an audit.
-    pub fn audited(&mut self, known: Known, answer: &Fetched<'_>, audit: &mut Audit) {
-        self.positions(known, answer.high_watermark, answer.log_start);
-        let checked = self.check_fetched(known, answer, Some(audit));
-        self.note(checked);
-    }
-
-    /// Ends a look through a log: everything seen before was found again.
-    pub fn end_audit(&mut self, audit: &Audit) {
-        let log = self.log(audit.log);
-        let checked = log.check_audit(&audit.found, audit.start);
-        let checked = checked.and_then(|()| self.check_gaps(audit));
-        self.note(checked);
-    }
-
-    /// The batches of an idempotent producer stand there with dense numbers, but for those that were
-    /// deleted in front.
-    fn check_gaps(&self, audit: &Audit) -> Checked {
-        let mut last: Option<BatchId> = None;
-        for (id, base) in self.log(audit.log).by_producer(audit.start) {
-            let before = last
-                .replace(id)
-                .filter(|before| before.producer == id.producer);
-            let first = if audit.start == 0 { 0 } else { id.number };
-            let due = before.map_or(first, |before| before.number + 1);
-            if self.sent[&id].idempotence.is_some() && id.number != due {
-                let what = format!("{id:?} at {base}, but its number {due} is missing");
-                return broken(Promise::Gap, what);
-            }
-        }
-        Ok(())
-    }
-
-    /// The first record at or after `timestamp` was asked for in a log that stands still and was
-    /// just audited; `found` is its timestamp and offset.
-    pub fn looked_up(&mut self, log: u32, timestamp: i64, found: Option<(i64, i64)>) {
-        let expected = self.first_at(log, timestamp);
-        if found != expected {
-            let what = format!("log {log}: time {timestamp} is at {expected:?}, not at {found:?}");
-            self.fail(Promise::Lookup, what);
-        }
-    }
-
-    /// Smallest and largest timestamp that was seen in a log.
-    pub fn times(&self, log: u32) -> Option<(i64, i64)> {
-        let places = self.log(log).places.values();
-        let times = places.flat_map(|place| {
-            let sent = &self.sent[&place.id];
-            [sent.timestamp(0), sent.timestamp(sent.records - 1)]
-        });
-        times.fold(None, |range: Option<(i64, i64)>, time| {
-            let (low, high) = range.unwrap_or((time, time));
-            Some((low.min(time), high.max(time)))
-        })
-    }
-
-    fn first_at(&self, log: u32, timestamp: i64) -> Option<(i64, i64)> {
-        let model = self.log(log);
-        let mut places = model.places.iter();
-        places.find_map(|(base, place)| {
-            let sent = &self.sent[&place.id];
-            (0..sent.records).find_map(|delta| {
-                let (at, offset) = (sent.timestamp(delta), base + i64::from(delta));
-                (at >= timestamp && offset >= model.log_start).then_some((at, offset))
-            })
-        })
     }
 }

@@ -1,6 +1,8 @@
 //! Each promise is noticed when it is broken.
 
 use super::*;
+use net_wire::codec::{Codec, Codecs};
+
 use crate::content::{Idempotence, Wanted, make};
 use crate::rng::Rng;
 
@@ -22,8 +24,13 @@ fn send(checker: &mut Checker, number: u32, base: i64, idempotent: bool) -> (Bat
         }),
         first_timestamp: 100 + i64::from(number),
         timestamp_step: 0,
+        codec: Codec::None,
     };
-    let (mut bytes, sent) = make(&wanted, &mut Rng::new(u64::from(number)));
+    let (mut bytes, sent) = make(
+        &wanted,
+        &mut Rng::new(u64::from(number)),
+        &mut Codecs::new(),
+    );
     bytes[..8].copy_from_slice(&base.to_be_bytes());
     checker.sending(sent);
     (id, bytes)
@@ -42,7 +49,7 @@ fn answer(bytes: &[u8], offset: i64, high_watermark: i64) -> Fetched<'_> {
 /// What a checker says after a batch at 0 was acknowledged and `then` happened.
 fn verdict(then: impl FnOnce(&mut Checker, &[u8])) -> Option<Promise> {
     let mut checker = Checker::default();
-    checker.add_log(false);
+    checker.add_log(LogRules::default());
     let (id, bytes) = send(&mut checker, 0, 0, true);
     let known = checker.known(0);
     checker.acknowledged(known, id, 0, 0);
@@ -134,4 +141,56 @@ fn a_producers_batches_stand_once_in_order_and_without_gaps() {
 fn a_wrong_place_by_time_is_noticed() {
     let wrong = verdict(|checker, _| checker.looked_up(0, 100, Some((100, 1))));
     assert_eq!(wrong, Some(Promise::Lookup));
+}
+
+#[test]
+fn the_newest_of_a_weak_log_may_go_with_the_power_but_not_its_epoch() {
+    let weak = |after: &dyn Fn(&mut Checker, &[u8])| {
+        let mut checker = Checker::default();
+        checker.add_log(LogRules {
+            weak: true,
+            ..LogRules::default()
+        });
+        let (id, bytes) = send(&mut checker, 0, 0, false);
+        checker.acknowledged(checker.known(0), id, 0, 0);
+        let bytes = with_epoch(bytes, 1);
+        checker.fetched(checker.known(0), &answer(&bytes, 0, 2));
+        checker.power_cut();
+        assert_eq!(checker.violation(), None);
+        after(&mut checker, &bytes);
+        checker.violation().map(|violation| violation.promise)
+    };
+    let gone = weak(&|checker, _| checker.end_audit(&checker.begin_audit(0, 0)));
+    assert_eq!(gone, None);
+    let replaced = |epoch| {
+        move |checker: &mut Checker, _: &[u8]| {
+            let (_, bytes) = send(checker, 1, 0, false);
+            let bytes = with_epoch(bytes, epoch);
+            checker.fetched(checker.known(0), &answer(&bytes, 0, 2));
+        }
+    };
+    assert_eq!(weak(&replaced(2)), None);
+    assert_eq!(weak(&replaced(1)), Some(Promise::Changed));
+    let found_and_lost = weak(&|checker, bytes| {
+        checker.fetched(checker.known(0), &answer(bytes, 0, 2));
+        checker.power_cut();
+        checker.end_audit(&checker.begin_audit(0, 0));
+    });
+    assert_eq!(found_and_lost, Some(Promise::Lost));
+}
+
+fn with_epoch(mut bytes: Vec<u8>, epoch: i32) -> Vec<u8> {
+    bytes[12..16].copy_from_slice(&epoch.to_be_bytes());
+    bytes
+}
+
+#[test]
+fn what_is_refused_of_a_harmed_log_is_not_lost() {
+    let refused = verdict(|checker, _| {
+        let mut audit = checker.begin_audit(0, 0);
+        checker.skip_refused(&mut audit, 2);
+        assert_eq!((audit.next(), audit.refused()), (2, 1));
+        checker.end_audit(&audit);
+    });
+    assert_eq!(refused, None);
 }

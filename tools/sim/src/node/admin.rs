@@ -81,7 +81,7 @@ impl Admin {
     async fn create_topic(&self) {
         let plan = {
             let mut rng = self.game().rng.borrow_mut();
-            TopicPlan::draw(&mut rng, self.game().plan.bypass_bytes)
+            TopicPlan::draw(&mut rng, &self.game().plan)
         };
         let topic = self.game().add_topic(plan);
         let configs = plan.configs();

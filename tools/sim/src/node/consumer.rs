@@ -189,12 +189,18 @@ impl Consumer {
             )
         });
         if part.error == ErrorCode::OFFSET_OUT_OF_RANGE {
+            self.game().note_code(part.error);
             self.game().checker.borrow_mut().out_of_range(known, offset);
             return self.earliest(session, log).await.unwrap_or(offset);
         }
         if !part.error.is_none() {
             self.link.refused_of(session, log, "a fetch", part.error);
-            return offset;
+            let damaged = self.game().is_harmed(log);
+            return if damaged {
+                known.high_watermark
+            } else {
+                offset
+            };
         }
         let answer = checker::Fetched {
             offset,

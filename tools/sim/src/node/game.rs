@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use engine_rt::Event as Signal;
-use net_wire::Uuid;
+use net_wire::{ErrorCode, Uuid};
 
+use super::harm::Harm;
 use super::plan::{Plan, TopicPlan};
 use crate::checker::{Checker, Promise};
 use crate::content::Sent;
@@ -65,6 +66,12 @@ pub(super) struct Game {
     pub phase: Cell<Phase>,
     /// The last life in which the network failed.
     pub troubled: Cell<u64>,
+    /// The last life in which the disk failed.
+    pub struck: Cell<u64>,
+    /// What faults have done to the only copy of something.
+    pub harm: RefCell<Harm>,
+    /// The node does not start any more, for damage that explains it.
+    pub refused_for_good: Cell<bool>,
     /// Nothing new happens in this life: everything is looked at.
     pub quiet: Cell<bool>,
     /// Producers that have not done their share of this life.
@@ -83,9 +90,10 @@ pub(super) struct Game {
 
 impl Game {
     pub(super) fn new(plan: Plan, rng: &mut Rng) -> Rc<Self> {
+        let leads = plan.read_path == "sendfile";
         Rc::new(Self {
             plan,
-            checker: RefCell::default(),
+            checker: RefCell::new(Checker::new(leads)),
             coverage: RefCell::default(),
             rng: RefCell::new(rng.fork()),
             topics: RefCell::default(),
@@ -93,6 +101,9 @@ impl Game {
             round: Cell::new(0),
             phase: Cell::new(Phase::Down),
             troubled: Cell::new(0),
+            struck: Cell::new(0),
+            harm: RefCell::default(),
+            refused_for_good: Cell::new(false),
             quiet: Cell::new(false),
             producing: Cell::new(0),
             busy: Cell::new(0),
@@ -105,9 +116,9 @@ impl Game {
         })
     }
 
-    /// Whether a promise was broken.
+    /// Whether a promise was broken, or nothing more can be seen.
     pub(super) fn is_over(&self) -> bool {
-        self.checker.borrow().violation().is_some()
+        self.refused_for_good.get() || self.checker.borrow().violation().is_some()
     }
 
     pub(super) fn fail(&self, promise: Promise, what: String) {
@@ -117,6 +128,13 @@ impl Game {
 
     pub(super) fn count(&self, event: Event) {
         self.coverage.borrow_mut().count(event);
+    }
+
+    /// An answer carried an error.
+    pub(super) fn note_code(&self, code: ErrorCode) {
+        self.coverage
+            .borrow_mut()
+            .reach(format!("answered {code:?}"));
     }
 
     pub(super) fn enter(&self, phase: Phase) {
@@ -133,6 +151,18 @@ impl Game {
     /// the connection was made.
     pub(super) fn explains(&self, round: u64) -> bool {
         round < self.round.get() || self.phase.get() != Phase::Serving
+    }
+
+    /// Whether a failure of the disk explains a refusal in this life.
+    pub(super) fn disk_explains(&self, round: u64) -> bool {
+        round <= self.struck.get()
+    }
+
+    /// Whether a fault has changed the only copy of something of a log.
+    pub(super) fn is_harmed(&self, log: u32) -> bool {
+        let place = self.place(log);
+        let harm = self.harm.borrow();
+        harm.has_segment(place.topic.id.get(), place.partition)
     }
 
     /// A name for a client that sends.
@@ -165,8 +195,8 @@ impl Game {
     pub(super) fn created(&self, topic: &Rc<Topic>, partitions: i32) {
         let first = topic.logs.borrow().len() as i32;
         for partition in first..partitions {
-            let expires = topic.plan.get().expires();
-            let log = self.checker.borrow_mut().add_log(expires);
+            let rules = topic.plan.get().rules();
+            let log = self.checker.borrow_mut().add_log(rules);
             topic.logs.borrow_mut().push(log);
             self.places.borrow_mut().push(Place {
                 topic: Rc::clone(topic),

@@ -8,10 +8,11 @@ use std::time::Duration;
 use engine_rt::sim::{NodeId, World, trace};
 use engine_rt::{now, sleep, spawn, timeout};
 use flumen::broker::{
-    AdminHandle, BrokerConfig, KafkaListener, MEMORY_BYTES_MIN, RunningBroker, Settings, start,
+    AdminHandle, BrokerConfig, KafkaListener, RunningBroker, Settings, StartError, start,
 };
 
 use super::game::{Game, Phase};
+use super::harm::number_of;
 use super::link::{ADDR, PATIENCE};
 use super::plan::Plan;
 use crate::checker::Promise;
@@ -101,10 +102,7 @@ impl Life {
         let admin = config.admin.clone();
         let running = match timeout(now() + PATIENCE, start(config)).await {
             Ok(Ok(running)) => running,
-            Ok(Err(error)) => {
-                let what = format!("the node does not start: {error}");
-                return game.fail(Promise::Liveness, what);
-            },
+            Ok(Err(error)) => return self.does_not_start(&error),
             Err(_) => return self.too_slow("start"),
         };
         if self.moves {
@@ -125,12 +123,32 @@ impl Life {
         self.stop(running).await;
     }
 
+    /// A failure of the disk explains it, or damage to the only copy of what a start needs.
+    fn does_not_start(&self, error: &StartError) {
+        let (game, number) = (&self.game, number_of(error));
+        trace(|| format!("does not start, {number}: {error}"));
+        game.coverage
+            .borrow_mut()
+            .reach(format!("start refused: {number}"));
+        if game.disk_explains(game.round.get()) {
+            return;
+        }
+        if game.harm.borrow().explains_start(number) {
+            game.count(Event::RefusedForGood);
+            game.refused_for_good.set(true);
+            return game.changed.notify();
+        }
+        let what = format!("the node does not start, {number}: {error}");
+        game.fail(Promise::Liveness, what);
+    }
+
     async fn stop(&self, running: RunningBroker) {
         self.count(running.admin()).await;
         trace(|| "stops".to_owned());
         self.game.enter(Phase::Stopping);
         match timeout(now() + PATIENCE, running.stop()).await {
             Ok(Ok(())) => self.stopped.set(true),
+            Ok(Err(_)) if self.game.disk_explains(self.game.round.get()) => {},
             Ok(Err(error)) => {
                 let what = format!("the node does not stop in order: {error}");
                 self.game.fail(Promise::Liveness, what);
@@ -196,11 +214,14 @@ impl Life {
 
 fn config(plan: &Plan, shards: usize) -> BrokerConfig {
     let settings = [
-        ("flumen.space.reserve.bytes", "0".to_owned()),
+        (
+            "flumen.space.reserve.bytes",
+            plan.space_reserve_bytes.to_string(),
+        ),
         ("flumen.bypass.bytes", plan.bypass_bytes.to_string()),
         (
             "flumen.journal.file.bytes",
-            super::plan::JOURNAL_FILE_BYTES.to_string(),
+            plan.journal_file_bytes.to_string(),
         ),
         (
             "flumen.journal.files.max",
@@ -227,7 +248,7 @@ fn config(plan: &Plan, shards: usize) -> BrokerConfig {
         }],
         shards,
         cpus: Vec::new(),
-        memory_bytes: MEMORY_BYTES_MIN,
+        memory_bytes: plan.memory_bytes,
         open_files: plan.open_files,
         settings: Settings::from_pairs(settings).expect("known settings"),
         node_id: None,

@@ -19,10 +19,15 @@ pub(super) const ADDR: &str = "10.0.0.1:9092";
 /// Longest time that anything may take on a machine that works, however slow its disk and network.
 pub(super) const PATIENCE: Duration = Duration::from_mins(3);
 
+/// How long a client waits where the network is known to fail.
+const PATIENCE_IN_TROUBLE: Duration = Duration::from_secs(5);
+
 /// A connection and the life of the node that it belongs to.
 pub(super) struct Session {
     pub connection: Connection,
     pub round: u64,
+    /// Something was sent that gets no answer: an error then closes the connection.
+    pub blind: Cell<bool>,
     broken: Cell<bool>,
 }
 
@@ -42,6 +47,8 @@ pub(super) struct Link {
     pub game: Rc<Game>,
     name: String,
     current: RefCell<Option<Rc<Session>>>,
+    /// Something was refused: the next attempt takes its time.
+    waits: Cell<bool>,
 }
 
 impl Link {
@@ -50,6 +57,7 @@ impl Link {
             game: Rc::clone(game),
             name,
             current: RefCell::default(),
+            waits: Cell::new(false),
         }
     }
 
@@ -66,16 +74,23 @@ impl Link {
         // Closes the old one.
         self.current.borrow_mut().take();
         let game = &self.game;
+        if self.waits.take() {
+            let pause = game.rng.borrow_mut().magnitude(1, 40);
+            sleep(Duration::from_millis(pause)).await;
+        }
         let (mut round, mut began) = (game.round.get(), now());
         loop {
             let address: SocketAddr = ADDR.parse().expect("an address");
             // It may be of the life that was there then, and come to an end with it.
             let asked_in = game.round.get();
-            let connected = Connection::connect(address, &self.name).await;
-            if let Ok(connection) = connected {
+            let patience = self.patience(asked_in);
+            let connected = Connection::connect(address, &self.name);
+            let connected = timeout(now() + patience, connected).await;
+            if let Ok(Ok(connection)) = connected {
                 let session = Rc::new(Session {
                     connection,
                     round: asked_in,
+                    blind: Cell::new(false),
                     broken: Cell::new(false),
                 });
                 *self.current.borrow_mut() = Some(Rc::clone(&session));
@@ -84,7 +99,8 @@ impl Link {
             if game.round.get() != round || game.phase.get() != Phase::Serving {
                 (round, began) = (game.round.get(), now());
             }
-            if now().since(began) > PATIENCE {
+            let round_explains = game.disk_explains(game.round.get());
+            if now().since(began) > PATIENCE && !round_explains {
                 let what = format!("{} cannot connect for {PATIENCE:?}", self.name);
                 game.fail(Promise::Liveness, what);
             }
@@ -101,15 +117,21 @@ impl Link {
         what: &str,
         answer: impl Future<Output = Result<T, ClientError>>,
     ) -> Option<Result<T, ErrorCode>> {
-        match timeout(now() + PATIENCE, answer).await {
+        let until = now() + self.patience(session.round);
+        match timeout(until, answer).await {
             Ok(Ok(answer)) => Some(Ok(answer)),
             Ok(Err(ClientError::Refused { code, message })) => {
                 let name = &self.name;
                 trace(|| format!("{name}: {what} is refused: {code:?} {message:?}"));
+                self.game.note_code(code);
                 Some(Err(code))
             },
             Ok(Err(error)) => {
                 self.broke(session, what, &error);
+                None
+            },
+            Err(_) if self.is_troubled(session) => {
+                session.give_up();
                 None
             },
             Err(_) => {
@@ -121,22 +143,49 @@ impl Link {
         }
     }
 
+    /// Whether the network failed in the life of a connection.
+    fn is_troubled(&self, session: &Session) -> bool {
+        session.round <= self.game.troubled.get()
+    }
+
+    /// How long to wait for an answer in a life.
+    fn patience(&self, round: u64) -> Duration {
+        if round <= self.game.troubled.get() {
+            PATIENCE_IN_TROUBLE
+        } else {
+            PATIENCE
+        }
+    }
+
     /// A connection failed: a crash, a stop or the network explain it, nothing else does.
     pub(super) fn broke(&self, session: &Session, what: &str, error: &ClientError) {
         let first = !session.broken.replace(true);
         let name = &self.name;
         trace(|| format!("{name}: {what} broke off: {error}"));
         let passing = matches!(error, ClientError::Io(_) | ClientError::Closed);
-        let troubled = session.round <= self.game.troubled.get();
+        let disk = self.game.disk_explains(session.round);
+        let troubled = self.is_troubled(session) || session.blind.get() || disk;
         if !passing || (first && !troubled && !self.game.explains(session.round)) {
             let what = format!("{name}: {what} broke off without a reason: {error}");
             self.game.fail(Promise::Liveness, what);
         }
     }
 
-    /// The node says no: fine while it stops (retriable codes), a violation otherwise.
+    /// The node says no: fine while it stops or its disk fails (retriable codes), a violation
+    /// otherwise.
     pub(super) fn refused(&self, session: &Session, what: &str, code: ErrorCode) {
         session.give_up();
+        self.waits.set(true);
+        // What follows a refused batch is out of its order, until it is sent again.
+        let disk = [
+            ErrorCode::KAFKA_STORAGE_ERROR,
+            ErrorCode::NOT_CONTROLLER,
+            ErrorCode::COORDINATOR_LOAD_IN_PROGRESS,
+            ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+        ];
+        if disk.contains(&code) && self.game.disk_explains(session.round) {
+            return;
+        }
         let stops = [
             ErrorCode::NOT_LEADER_OR_FOLLOWER,
             ErrorCode::NOT_CONTROLLER,
@@ -150,10 +199,19 @@ impl Link {
 
     /// As [`Link::refused`] for something about a log, whose topic may be gone.
     pub(super) fn refused_of(&self, session: &Session, log: u32, what: &str, code: ErrorCode) {
+        self.game.note_code(code);
         let unknown = [
             ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
             ErrorCode::UNKNOWN_TOPIC_ID,
         ];
+        let damage = [
+            ErrorCode::KAFKA_STORAGE_ERROR,
+            ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER,
+        ];
+        if damage.contains(&code) && self.game.is_harmed(log) {
+            self.waits.set(true);
+            return session.give_up();
+        }
         if !unknown.contains(&code) {
             return self.refused(session, what, code);
         }

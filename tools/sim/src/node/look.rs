@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use engine_rt::{Buf, wall_clock_ms};
+use flumen::client::ToProduce;
 use net_wire::ErrorCode;
+use net_wire::codec::{Codec, Codecs};
 use net_wire::messages::list_offsets::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
 
 use super::consumer::list_offset;
@@ -12,6 +15,7 @@ use super::game::Game;
 use super::link::{Link, Session};
 use super::plan::Reading;
 use crate::checker::{self, Audit, Promise};
+use crate::content::{self, BatchId};
 use crate::coverage::Event;
 
 /// Lookups by time in each log.
@@ -48,12 +52,72 @@ impl Auditor {
     async fn look(&self, session: &Session) -> Option<()> {
         self.look_at_topics(session).await?;
         let logs = self.link.game.live_logs();
-        for log in logs {
-            let whole = self.audit(session, log).await?;
+        for log in &logs {
+            let whole = self.audit(session, *log).await?;
             if whole && !self.link.game.is_over() {
-                self.look_up_times(session, log).await?;
+                self.look_up_times(session, *log).await?;
             }
         }
+        for log in logs {
+            self.append(session, log).await?;
+        }
+        Some(())
+    }
+
+    /// Every log takes another batch, whatever was done to it.
+    async fn append(&self, session: &Session, log: u32) -> Option<()> {
+        let game = &self.link.game;
+        let wanted = content::Wanted {
+            id: BatchId {
+                producer: game.next_producer(),
+                number: 0,
+                log,
+            },
+            records: 2,
+            value_bytes: 100,
+            idempotence: None,
+            first_timestamp: wall_clock_ms(),
+            timestamp_step: 1,
+            codec: Codec::None,
+        };
+        let mut rng = game.rng.borrow_mut().fork();
+        let (bytes, sent) = content::make(&wanted, &mut rng, &mut Codecs::new());
+        let known = {
+            let mut checker = game.checker.borrow_mut();
+            checker.sending(sent);
+            checker.known(log)
+        };
+        let place = game.place(log);
+        let batch = ToProduce {
+            topic: &place.topic.name,
+            partition: place.partition,
+            records: Buf::copy_from_slice(&bytes),
+        };
+        let asked = session.connection.produce(-1, &[batch]);
+        let asked = async { asked?.await };
+        let produced = match self.link.ask(session, "the last append", asked).await? {
+            Ok(mut produced) => produced.pop()?,
+            Err(code) => {
+                self.link.refused(session, "the last append", code);
+                return None;
+            },
+        };
+        if produced.error == ErrorCode::KAFKA_STORAGE_ERROR && game.is_harmed(log) {
+            // Not so far, see `FOUND.md`.
+            game.count(Event::NotWritable);
+            return Some(());
+        }
+        if !produced.error.is_none() {
+            // Nothing explains it any more: no fault is left, and damage takes no room for new ones.
+            self.link
+                .refused(session, "the last append", produced.error);
+            return None;
+        }
+        let (base, start) = (produced.base_offset, produced.log_start_offset);
+        game.checker
+            .borrow_mut()
+            .acknowledged(known, sent.id, base, start);
+        game.count(Event::Writable);
         Some(())
     }
 
@@ -94,16 +158,22 @@ impl Auditor {
         checker.borrow_mut().positions(known, end, log_start);
         let mut audit = checker.borrow().begin_audit(log, log_start);
         while audit.next() < end && !self.link.game.is_over() {
-            if !self.read(session, &mut audit).await? {
+            if !self.read(session, &mut audit, end).await? {
                 return Some(false);
             }
         }
         checker.borrow_mut().end_audit(&audit);
-        Some(true)
+        let refused = audit.refused() as u64;
+        self.link
+            .game
+            .coverage
+            .borrow_mut()
+            .add(Event::RefusedBatch, refused);
+        Some(refused == 0)
     }
 
     /// Reads on; whether that could be done, since retention may take what is being read.
-    async fn read(&self, session: &Session, audit: &mut Audit) -> Option<bool> {
+    async fn read(&self, session: &Session, audit: &mut Audit, end: i64) -> Option<bool> {
         const MAX_BYTES: i32 = 128 << 10;
         let game = &self.link.game;
         let (log, offset) = (audit.log(), audit.next());
@@ -134,6 +204,11 @@ impl Auditor {
         if part.error == ErrorCode::OFFSET_OUT_OF_RANGE {
             game.checker.borrow_mut().out_of_range(known, offset);
             return Some(false);
+        }
+        if part.error == ErrorCode::KAFKA_STORAGE_ERROR && game.is_harmed(log) {
+            game.note_code(part.error);
+            game.checker.borrow().skip_refused(audit, end);
+            return Some(true);
         }
         if !part.error.is_none() {
             self.link.refused_of(session, log, "a fetch", part.error);

@@ -8,30 +8,64 @@
 
 mod admin;
 mod consumer;
+mod faults;
 mod fetch;
 mod game;
+mod harm;
 mod life;
 mod link;
 mod look;
 mod plan;
 mod producer;
+mod watch;
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine_rt::sim::{CrashKind, CrashPoint, NodeId, World};
+use engine_rt::sim::{CrashKind, CrashPoint, FaultMask, NodeId, Strike, World};
 use engine_rt::spawn;
 
 use crate::checker::Violation;
-use crate::coverage::{Coverage, Event};
+use crate::coverage::{Coverage, Event, fault_key};
+use crate::numbers;
 use crate::rng::Rng;
 use admin::Admin;
 use consumer::Consumer;
+use faults::{Cost, Drawn, Machines};
+pub use faults::{Severity, names as fault_names};
 use game::{Game, Phase};
 use life::{Ending, Life};
 use look::Auditor;
 pub use plan::Plan;
 use producer::Producer;
+use watch::Watch;
+
+/// Longest life of a node whose disk has failed: clients may wait for a partition that is fenced
+/// until the restart.
+const PATIENCE_WITH_A_DISK: Duration = Duration::from_millis(1500);
+
+/// A seed and how it is played.
+#[derive(Clone, Debug, Default)]
+pub struct Setup {
+    /// The seed.
+    pub seed: u64,
+    /// How bad its faults may be.
+    pub severity: Severity,
+    /// Which of its faults are acted on.
+    pub mask: FaultMask,
+    /// Print what happens, event by event.
+    pub trace: bool,
+}
+
+impl Setup {
+    /// A seed with everything that it draws.
+    pub fn of(seed: u64) -> Self {
+        Self {
+            seed,
+            ..Self::default()
+        }
+    }
+}
 
 /// How a seed went.
 #[derive(Clone, Debug)]
@@ -40,43 +74,44 @@ pub struct Outcome {
     pub coverage: Coverage,
     /// The first broken promise, if one was broken.
     pub violation: Option<Violation>,
+    /// The faults that struck.
+    pub strikes: Vec<Strike>,
     /// Equal for every play of a seed by the same program.
     pub trace_hash: u64,
 }
 
 /// Plays a seed to its end or to the first broken promise.
-pub fn play(seed: u64, trace: bool) -> Outcome {
-    let mut rng = Rng::new(seed);
+pub fn play(setup: &Setup) -> Outcome {
+    let mut rng = Rng::new(setup.seed);
     let mut options = Plan::world(&mut rng);
-    options.trace = trace;
-    let world = World::new(seed, options);
-    let node = world.node("node");
-    let clients = world.node("clients");
-    let plan = Plan::draw(&mut rng);
+    options.trace = setup.trace;
+    options.fault_mask = setup.mask.clone();
+    let world = World::new(setup.seed, options);
+    let machines = Machines {
+        node: world.node("node"),
+        clients: world.node("clients"),
+    };
+    let mut plan = Plan::draw(&mut rng);
+    let drawn = faults::draw(&mut rng, setup.severity, plan.lives, machines);
+    faults::fit(&mut plan, &drawn);
+    for Drawn { fault, .. } in &drawn {
+        world.inject(fault.clone());
+    }
     let shards = plan.shards;
     let game = Game::new(plan, &mut rng);
-    start_clients(&world, clients, &game, &mut rng);
+    start_clients(&world, machines.clients, &game, &mut rng);
     let mut director = Director {
         world,
-        node,
-        clients,
+        node: machines.node,
+        clients: machines.clients,
         game: Rc::clone(&game),
         rng,
         is_armed: false,
         shards,
+        watch: Watch::new(drawn),
     };
     director.play();
-    let trace_hash = director.world.trace_hash();
-    drop(director);
-    let violation = game.checker.borrow().violation().cloned();
-    let mut coverage = game.coverage.borrow().clone();
-    coverage.add(Event::Retention, game.checker.borrow().expiries());
-    coverage.end_seed();
-    Outcome {
-        coverage,
-        violation,
-        trace_hash,
-    }
+    director.outcome()
 }
 
 fn start_clients(world: &World, machine: NodeId, game: &Rc<Game>, rng: &mut Rng) {
@@ -113,9 +148,53 @@ struct Director {
     is_armed: bool,
     /// Shards of the last life.
     shards: usize,
+    watch: Watch,
 }
 
 impl Director {
+    fn outcome(mut self) -> Outcome {
+        self.note_strikes();
+        let (trace_hash, strikes) = (self.world.trace_hash(), self.world.strikes());
+        let game = Rc::clone(&self.game);
+        let names = self.watch.names(&strikes);
+        drop(self);
+        let violation = game.checker.borrow().violation().cloned();
+        let mut coverage = game.coverage.borrow().clone();
+        coverage.add(Event::Retention, game.checker.borrow().expiries());
+        coverage.add(Event::Vanished, game.checker.borrow().vanished());
+        coverage.reach_all(&numbers::take());
+        for name in names {
+            coverage.count(Event::Fault);
+            coverage.reach(fault_key(name));
+        }
+        coverage.end_seed();
+        Outcome {
+            coverage,
+            violation,
+            strikes,
+            trace_hash,
+        }
+    }
+
+    /// Takes note of faults that have struck since the last look.
+    fn note_strikes(&mut self) {
+        let failed = self.world.stats().disk_faults;
+        let mut struck = failed > self.watch.disk_faults;
+        self.watch.disk_faults = failed;
+        for (drawn, strike) in self.watch.news(&self.world.strikes()) {
+            struck |= drawn.is_of_disk;
+            if drawn.cost == Cost::Place {
+                let lied = self.game.harm.borrow_mut().note(&strike);
+                self.watch.journal_lied |= lied;
+            }
+        }
+        let round = self.game.round.get();
+        if struck && self.game.struck.replace(round) < round {
+            self.game.count(Event::StruckLife);
+            self.watch.since = self.world.time();
+        }
+    }
+
     fn play(&mut self) {
         for _ in 0..self.game.plan.lives {
             let ending = if self.rng.percent(15) {
@@ -128,7 +207,8 @@ impl Director {
                 return;
             }
         }
-        // The crash that is still armed may strike in these too.
+        // The crash that is still armed may strike in these too, but nothing else.
+        self.world.end_faults();
         self.game.quiet.set(true);
         let mut quiet = 0;
         while quiet < 2 && !self.game.is_over() {
@@ -144,8 +224,9 @@ impl Director {
         let (kills, cuts) = self.crashes();
         let life = self.begin(ending);
         life.start(&self.world, self.node);
+        self.settle_doubts();
         self.run(&life);
-        let ended_by_itself = !life.is_idle();
+        let ended_by_itself = !life.is_idle() && !self.is_stuck(&life);
         if life.is_idle() && !self.game.is_over() {
             let linger = Duration::from_micros(self.rng.magnitude(100, 100_000));
             self.let_pass(linger);
@@ -170,7 +251,33 @@ impl Director {
         }
         game.round.set(game.round.get() + 1);
         game.producing.set(game.plan.producers.len());
+        let round = game.round.get();
+        if self.watch.net_fails_in(round) {
+            game.troubled.set(round);
+        }
+        if self.watch.fills_in(round) {
+            game.struck.set(round);
+            self.watch.since = self.world.time();
+        }
         Life::new(game, ending, self.shards, before)
+    }
+
+    /// What a journal that lied may have cost is in doubt; all else is firm.
+    fn settle_doubts(&mut self) {
+        self.note_strikes();
+        let mut checker = self.game.checker.borrow_mut();
+        if std::mem::take(&mut self.watch.journal_lied) {
+            checker.journal_lied();
+        } else {
+            checker.life_begins();
+        }
+    }
+
+    /// Whether the disk has failed and clients have waited for long enough.
+    fn is_stuck(&self, life: &Life) -> bool {
+        let struck = self.game.disk_explains(self.game.round.get());
+        let waited = self.world.time().saturating_sub(self.watch.since);
+        struck && life.ending != Ending::Look && waited > PATIENCE_WITH_A_DISK
     }
 
     /// Lets things happen until the life is over or idle, with troubles of the network.
@@ -178,14 +285,28 @@ impl Director {
         let troubled = self.rng.percent(self.game.plan.troubled_percent);
         loop {
             let pause = Duration::from_micros(self.rng.magnitude(1000, 1_000_000));
-            let (game, world, node) = (&self.game, &self.world, self.node);
-            let until = world.time() + pause;
-            let is_over = || game.is_over() || !world.is_running(node) || life.is_idle();
-            world.run_until(|| is_over() || (troubled && world.time() >= until));
-            if is_over() {
+            let until = self.world.time() + pause;
+            let is_over = |own: &Self| {
+                let ended = own.game.is_over() || !own.world.is_running(own.node);
+                ended || life.is_idle() || own.is_stuck(life)
+            };
+            self.run_until(|own| is_over(own) || (troubled && own.world.time() >= until));
+            if is_over(self) {
                 return;
             }
             self.trouble();
+        }
+    }
+
+    /// Lets things happen, and takes note of every failure of the disk before clients hear of it.
+    fn run_until(&mut self, done: impl Fn(&Self) -> bool) {
+        loop {
+            let struck = || self.world.stats().disk_faults > self.watch.disk_faults;
+            self.world.run_until(|| done(self) || struck());
+            if !struck() {
+                return;
+            }
+            self.note_strikes();
         }
     }
 
@@ -207,10 +328,9 @@ impl Director {
 
     /// Lets time pass, until the life is over at most: clients must not hear of a crash before it
     /// is noted.
-    fn let_pass(&self, time: Duration) {
-        let (world, node) = (&self.world, self.node);
-        let until = world.time() + time;
-        world.run_until(|| world.time() >= until || !world.is_running(node));
+    fn let_pass(&mut self, time: Duration) {
+        let until = self.world.time() + time;
+        self.run_until(|own| own.world.time() >= until || !own.world.is_running(own.node));
     }
 
     /// The node is down: clients hear of it from now on.
@@ -222,6 +342,9 @@ impl Director {
         let mut coverage = self.game.coverage.borrow_mut();
         coverage.add(Event::Kill, kills);
         coverage.add(Event::PowerCut, cuts);
+        if cuts > 0 {
+            self.game.checker.borrow_mut().power_cut();
+        }
         life.count_end(kills + cuts > 0, &mut coverage);
         self.game.phase.set(Phase::Down);
     }
@@ -259,6 +382,7 @@ impl Director {
         if self.rng.percent(10) && !self.world.is_running(self.node) {
             self.world.crash(self.node, CrashKind::PowerCut);
             self.game.count(Event::PowerCut);
+            self.game.checker.borrow_mut().power_cut();
         }
     }
 }

@@ -4,13 +4,17 @@ use std::ops::Range;
 use std::time::Duration;
 
 use engine_rt::sim::{DiskOptions, NetOptions, Options};
+use flumen::broker::MEMORY_BYTES_MIN;
+use net_wire::codec::Codec;
 
+use crate::checker::LogRules;
 use crate::rng::Rng;
 
 /// Smallest journal file that the engine takes.
-pub(super) const JOURNAL_FILE_BYTES: u64 = 256 << 10;
+const JOURNAL_FILE_BYTES: u64 = 256 << 10;
 /// Smallest segment.
 const SEGMENT_BYTES_MIN: u64 = 16 << 10;
+const DAY_MS: i64 = 86_400_000;
 
 /// The layout of a node and the habits of its clients.
 #[derive(Clone, Debug)]
@@ -23,10 +27,14 @@ pub struct Plan {
     pub shards: usize,
     /// Lives of the node before the last look.
     pub lives: u32,
+    /// Bytes of a journal file.
+    pub journal_file_bytes: u64,
     /// Journal files at most.
     pub journal_files_max: u64,
     /// Bytes of batches that a shard holds in memory.
     pub tail_bytes: u64,
+    /// The memory budget.
+    pub memory_bytes: u64,
     /// Descriptors of the process.
     pub open_files: usize,
     /// Appends of this size bypass the journal.
@@ -45,6 +53,23 @@ pub struct Plan {
     pub admin: bool,
     /// Percent of lives in which the network fails now and then.
     pub troubled_percent: u64,
+    /// Free space below which produce is refused.
+    pub space_reserve_bytes: u64,
+    /// Percent of topics whose acknowledgements do not wait for the flush.
+    pub weak_percent: u64,
+    /// Whether the wall clock jumps: then only what retention by time cannot take is kept.
+    pub clock_jumps: bool,
+}
+
+/// What a seed is about, since not everything fits into one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Scale {
+    /// Many small things.
+    Small,
+    /// The journal fills up, turns over and uses its files again.
+    Bulky,
+    /// Sizes as in production: batches that bypass the journal have 256 KiB and more.
+    Large,
 }
 
 /// The habits of a producer.
@@ -52,6 +77,10 @@ pub struct Plan {
 pub struct ProducerPlan {
     /// Whether it numbers its batches and repeats those that got no answer.
     pub idempotent: bool,
+    /// Which acknowledgement it asks for.
+    pub acks: i16,
+    /// How it compresses batches, one of these each.
+    pub codecs: &'static [Codec],
     /// Percent of the partitions that it writes to.
     pub spread_percent: u64,
     /// Batches of a partition under way at most.
@@ -89,22 +118,21 @@ pub(super) struct TopicPlan {
     /// `retention.bytes`.
     pub retention_bytes: i64,
     /// `retention.ms`.
-    pub retention_ms: u64,
+    pub retention_ms: i64,
+    /// `flush.ms` of a weak topic, one with `flush.messages` above 1.
+    pub weak: Option<i64>,
+    /// `message.timestamp.type` of `LogAppendTime`.
+    pub stamps_time: bool,
 }
 
 impl Plan {
     /// Draws a plan.
     pub fn draw(rng: &mut Rng) -> Self {
-        // Some seeds fill the journal so that it turns over and uses its files again.
-        let bulky = rng.percent(15);
-        let bypass_bytes = if bulky {
-            96 << 10
-        } else {
-            *rng.pick(&[12 << 10, 24 << 10, 64 << 10])
-        };
+        let scale = Scale::draw(rng);
+        let bypass_bytes = scale.bypass_bytes(rng);
         let topics = rng.between(1, 3);
         let producers = rng.between(1, 4);
-        let producers = (0..producers).map(|_| ProducerPlan::draw(rng, bypass_bytes, bulky));
+        let producers = (0..producers).map(|_| ProducerPlan::draw(rng, bypass_bytes, scale));
         let producers = producers.collect();
         let consumers = (0..rng.between(1, 3)).map(|_| Reading {
             by_id: rng.percent(50),
@@ -115,17 +143,22 @@ impl Plan {
             topics,
             topics_max: topics + rng.below(3),
             shards: rng.between(1, 3) as usize,
-            lives: rng.between(6, 10) as u32,
+            lives: rng.between(18, 28) as u32,
+            journal_file_bytes: scale.journal_file_bytes(rng),
             journal_files_max: rng.between(2, 4),
             tail_bytes: *rng.pick(&[256 << 10, 1 << 20, 8 << 20]),
+            memory_bytes: MEMORY_BYTES_MIN * *rng.pick(&[1, 1, 2, 4]),
             open_files: 512 + rng.between(0, 100) as usize,
             bypass_bytes,
             meta_generation_bytes: *rng.pick(&[4096, 4096, 32 << 10, 256 << 10]),
             retention_check_ms: rng.magnitude(20, 2000),
-            read_path: *rng.pick(&["auto", "direct"]),
+            read_path: *rng.pick(&["auto", "direct", "sendfile"]),
             producers,
             admin: rng.percent(70),
             troubled_percent: *rng.pick(&[0, 0, 20, 60]),
+            space_reserve_bytes: *rng.pick(&[0, 0, 1 << 20, 8 << 20]),
+            weak_percent: *rng.pick(&[0, 20]),
+            clock_jumps: false,
         }
     }
 
@@ -155,10 +188,45 @@ impl Plan {
     }
 }
 
+impl Scale {
+    const fn draw(rng: &mut Rng) -> Self {
+        match rng.below(100) {
+            0..15 => Self::Bulky,
+            15..20 => Self::Large,
+            _ => Self::Small,
+        }
+    }
+
+    const fn bypass_bytes(self, rng: &mut Rng) -> u64 {
+        match self {
+            Self::Small => *rng.pick(&[12 << 10, 24 << 10, 64 << 10]),
+            Self::Bulky => 96 << 10,
+            Self::Large => 256 << 10,
+        }
+    }
+
+    const fn journal_file_bytes(self, rng: &mut Rng) -> u64 {
+        match self {
+            Self::Large => *rng.pick(&[1 << 20, 4 << 20]),
+            Self::Small | Self::Bulky => JOURNAL_FILE_BYTES,
+        }
+    }
+
+    /// Batches of a producer in one life, at most.
+    const fn batches_max(self) -> u64 {
+        match self {
+            Self::Small => 95,
+            Self::Bulky => 150,
+            Self::Large => 35,
+        }
+    }
+}
+
 impl TopicPlan {
     /// Draws a topic.
-    pub(super) fn draw(rng: &mut Rng, bypass_bytes: u64) -> Self {
-        let segment_bytes = rng.magnitude(SEGMENT_BYTES_MIN, 2 << 20);
+    pub(super) fn draw(rng: &mut Rng, plan: &Plan) -> Self {
+        let bypass_bytes = plan.bypass_bytes;
+        let segment_bytes = rng.magnitude(SEGMENT_BYTES_MIN.max(bypass_bytes / 2), 4 << 20);
         let bounded = rng.percent(30);
         let short = rng.percent(15);
         Self {
@@ -171,23 +239,48 @@ impl TopicPlan {
             } else {
                 -1
             },
-            retention_ms: if short { 500 } else { 86_400_000 },
+            retention_ms: match (short, plan.clock_jumps) {
+                (true, _) => 500,
+                (false, true) => -1,
+                (false, false) => DAY_MS,
+            },
+            weak: draw_weak(rng, plan.weak_percent),
+            stamps_time: rng.percent(15),
+        }
+    }
+
+    /// What is promised of its logs.
+    pub(super) const fn rules(&self) -> LogRules {
+        LogRules {
+            expires: self.expires(),
+            weak: self.weak.is_some(),
+            stamps_time: self.stamps_time,
         }
     }
 
     /// Whether the front of its logs may go by itself.
     pub(super) const fn expires(&self) -> bool {
-        self.retention_bytes >= 0 || self.retention_ms < 86_400_000
+        self.retention_bytes >= 0 || (self.retention_ms >= 0 && self.retention_ms < DAY_MS)
     }
 
     /// Kafka's names and values of it.
-    pub(super) fn configs(&self) -> [(&'static str, String); 4] {
-        [
+    pub(super) fn configs(&self) -> Vec<(&'static str, String)> {
+        let mut configs = vec![
             ("internal.segment.bytes", self.segment_bytes.to_string()),
             ("segment.ms", self.segment_ms.to_string()),
             ("retention.bytes", self.retention_bytes.to_string()),
             ("retention.ms", self.retention_ms.to_string()),
-        ]
+            // Clocks jump.
+            ("message.timestamp.after.max.ms", i64::MAX.to_string()),
+        ];
+        if let Some(flush_ms) = self.weak {
+            configs.push(("flush.messages", i64::MAX.to_string()));
+            configs.push(("flush.ms", flush_ms.to_string()));
+        }
+        if self.stamps_time {
+            configs.push(("message.timestamp.type", "LogAppendTime".to_owned()));
+        }
+        configs
     }
 
     /// Another size and age of segments for a topic that is there.
@@ -212,18 +305,52 @@ const fn draw_segment_ms(rng: &mut Rng) -> u64 {
     if rng.percent(20) { 50 } else { 3_600_000 }
 }
 
+/// Some topics acknowledge what is written, flushed or not; the delay of a flush has a bound or not.
+const fn draw_weak(rng: &mut Rng, percent: u64) -> Option<i64> {
+    if rng.percent(percent) {
+        Some(*rng.pick(&[10, 1000, i64::MAX]))
+    } else {
+        None
+    }
+}
+
+/// Most producers do not compress.
+const CODECS: &[&[Codec]] = &[
+    &[Codec::None],
+    &[Codec::None],
+    &[Codec::None],
+    &[Codec::None],
+    &[Codec::None, Codec::Snappy],
+    &[Codec::Lz4],
+    &[
+        Codec::None,
+        Codec::Gzip,
+        Codec::Snappy,
+        Codec::Lz4,
+        Codec::Zstd,
+    ],
+];
+
 impl ProducerPlan {
-    fn draw(rng: &mut Rng, bypass_bytes: u64, bulky: bool) -> Self {
-        let small = if bulky {
-            bypass_bytes / 4..bypass_bytes - 200
-        } else {
-            100..rng.magnitude(200, bypass_bytes - 200).max(200)
+    fn draw(rng: &mut Rng, bypass_bytes: u64, scale: Scale) -> Self {
+        let small = match scale {
+            Scale::Bulky => bypass_bytes / 4..bypass_bytes - 200,
+            Scale::Small => 100..rng.magnitude(200, bypass_bytes - 200).max(200),
+            Scale::Large => 100..16 << 10,
         };
+        let idempotent = rng.percent(65);
         Self {
-            idempotent: rng.percent(70),
+            idempotent,
+            // Kafka's idempotent producers ask for all.
+            acks: if idempotent {
+                -1
+            } else {
+                *rng.pick(&[-1, -1, 1, 0])
+            },
+            codecs: *rng.pick::<&[Codec]>(CODECS),
             spread_percent: *rng.pick(&[20, 50, 100]),
             in_flight_max: rng.between(1, 5) as usize,
-            batches: 1..rng.between(10, if bulky { 150 } else { 60 }),
+            batches: 1..rng.between(10, scale.batches_max()),
             small,
             large_percent: *rng.pick(&[0, 5, 20, 60]),
             pause_us: *rng.pick(&[0, 100, 2000, 20_000]),

@@ -11,6 +11,7 @@ use engine_rt::sim::trace;
 use engine_rt::{Buf, Event as Signal, now, sleep, spawn, timeout, wall_clock_ms};
 use flumen::client::{Produced, ToProduce};
 use net_wire::ErrorCode;
+use net_wire::codec::Codecs;
 
 use super::game::{Game, Standing};
 use super::link::{Link, PATIENCE, Session};
@@ -43,6 +44,7 @@ pub(super) struct Producer {
     link: Link,
     plan: ProducerPlan,
     rng: RefCell<Rng>,
+    codecs: RefCell<Codecs>,
     /// Its name in batches: a new one for each connection if it is not idempotent, since nothing is
     /// promised of the order over connections then.
     number: Cell<u32>,
@@ -62,6 +64,7 @@ impl Producer {
             number: Cell::new(number),
             plan: plan.clone(),
             rng: RefCell::new(rng),
+            codecs: RefCell::new(Codecs::new()),
             identity: Cell::new(None),
             lanes: RefCell::default(),
             in_flight: Cell::new(0),
@@ -231,6 +234,9 @@ impl Producer {
     /// Whether another batch may be under way: counted from the oldest without an answer, as answers
     /// on one connection come in order.
     fn has_room(&self, log: u32) -> bool {
+        if self.plan.acks == 0 {
+            return true;
+        }
         let mut lanes = self.lanes.borrow_mut();
         let lane = lanes.entry(log).or_default();
         let oldest = lane.unanswered.front().map(|batch| batch.sent.id.number);
@@ -261,10 +267,11 @@ impl Producer {
             }),
             first_timestamp: wall_clock_ms() - rng.below(50) as i64,
             timestamp_step: rng.below(3) as i64 - 1,
+            codec: *rng.pick(self.plan.codecs),
         };
         lane.next_number += 1;
         lane.next_sequence += records;
-        let (bytes, sent) = make(&wanted, &mut rng);
+        let (bytes, sent) = make(&wanted, &mut rng, &mut self.codecs.borrow_mut());
         self.game().checker.borrow_mut().sending(sent);
         let batch = Unanswered {
             sent,
@@ -305,7 +312,15 @@ impl Producer {
             let known = |batch: &Unanswered| (batch.sent, checker.known(batch.sent.id.log));
             batches.iter().map(known).collect()
         };
-        match session.connection.produce(-1, &to_produce) {
+        match session.connection.produce(self.plan.acks, &to_produce) {
+            Ok(_) if self.plan.acks == 0 => {
+                // Nobody will ever know, unless a fetch brings it.
+                session.blind.set(true);
+                game.count(Event::SentBlindly);
+                for (sent, _) in waiting {
+                    self.forget(sent.id);
+                }
+            },
             Ok(answer) => {
                 self.in_flight.set(self.in_flight.get() + 1);
                 let (own, session) = (Rc::clone(self), Rc::clone(session));
@@ -365,11 +380,27 @@ impl Producer {
         }
         let what = format!("an append of {:?}", sent.id);
         trace(|| format!("{what}: {:?} {:?}", produced.error, produced.message));
+        let was_cut = game.checker.borrow().was_cut(sent.id.log);
+        if was_cut && produced.error == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER {
+            // What went before was acknowledged, and is gone.
+            game.note_code(produced.error);
+            self.begin_anew(session);
+            return;
+        }
         self.link
             .refused_of(session, sent.id.log, &what, produced.error);
         if produced.error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION {
             self.forget(sent.id);
         }
+    }
+
+    /// Goes on under another name and producer id.
+    fn begin_anew(&self, session: &Session) {
+        self.game().count(Event::ProducerBeganAnew);
+        session.give_up();
+        self.identity.set(None);
+        self.number.set(self.game().next_producer());
+        self.lanes.borrow_mut().clear();
     }
 
     fn forget(&self, id: BatchId) {
