@@ -14,6 +14,7 @@ from confluent_kafka.admin import AdminClient, NewTopic
 TOPIC = "ledger"
 PARTITIONS = 4
 READY_S = 60
+STARTED = []  # every broker, so that none outlives its row
 
 
 def free_port():
@@ -25,11 +26,12 @@ def free_port():
 class Node:
     """One broker on one data directory, restartable on its ports."""
 
-    def __init__(self, flumen, data, more=(), prefix=()):
+    def __init__(self, flumen, data, more=(), prefix=(), log=None):
         self.flumen, self.data, self.more, self.prefix = flumen, data, list(more), list(prefix)
         self.port, self.admin = free_port(), free_port()
         self.bootstrap = f"127.0.0.1:{self.port}"
-        self.log = f"{data}.log"
+        # Not on the disk that a row breaks.
+        self.log = log or f"{data}.log"
         self.process = None
 
     def start(self, more=()):
@@ -39,6 +41,7 @@ class Node:
         command += ["--admin-addr", f"127.0.0.1:{self.admin}", "--shards", "2", "--memory", "64MiB"]
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen([*command, *self.more, *more], stdout=log, stderr=log)
+        STARTED.append(self.process)
         while not self.is_ready():
             if self.process.poll() is not None:
                 raise RuntimeError(f"it ended with {self.process.returncode}: {self.log_tail()}")
