@@ -280,7 +280,7 @@ async fn recognise(
     if copied {
         superblock.disk_id = random_id();
         superblock.place = place;
-        superblock.sequence += 1;
+        superblock.sequence = superblock.sequence.saturating_add(1);
     }
     if copied || repair {
         superblock.write(dir).await.map_err(io_error(dir))?;

@@ -1,5 +1,5 @@
-//! What the modules that cross threads are made of. `tools/models` puts loom's forms in its place
-//! and runs the same modules under every order of events.
+//! What the modules that cross threads are made of, in one place: a model puts other forms there and
+//! runs the same modules.
 
 pub(crate) use std::sync::Arc;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicUsize, fence};

@@ -1,0 +1,92 @@
+//! The honest client beside them: it produces, reads back and compares, and nothing may fail.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use engine_rt::{Buf, now, sleep, timeout};
+use flumen::client::{Connection, Fetch, FetchFrom, NewTopic, Producer, ToProduce};
+use net_wire::batch::{BatchBuilder, Batches};
+use net_wire::codec::Codecs;
+
+use super::{Game, Played};
+
+const TOPIC: &str = "honest";
+/// For a call, in the simulation's time: its disks take milliseconds.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+pub(super) async fn run(game: Rc<Game>) {
+    let connection = Connection::connect(game.addr, "honest")
+        .await
+        .expect("a connection");
+    let topic = NewTopic {
+        name: TOPIC,
+        partitions: 1,
+        replication_factor: 1,
+        configs: &[],
+    };
+    connection.create_topic(&topic).await.expect("a topic");
+    let producer = Producer::new(&connection).await.expect("an id");
+    let mut offset = 0;
+    while !game.honest_done.get() {
+        let value = format!("record {offset}");
+        let round = round(&connection, &producer, offset, value.as_bytes());
+        let done = timeout(now() + PATIENCE, round).await;
+        assert!(
+            done.is_ok(),
+            "the honest client waits too long; {:#?}",
+            game.log.borrow()
+        );
+        offset += 1;
+        game.count(Played {
+            honest: 2,
+            ..Played::default()
+        });
+        sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// One record there and back.
+async fn round(connection: &Connection, producer: &Producer, offset: i64, value: &[u8]) {
+    let mut batch = producer.stamp(BatchBuilder::new(), TOPIC, 0, 1);
+    batch.append(1_700_000_000_000 + offset, Some(b"key"), Some(value), &[]);
+    let batch = batch.build(&mut Codecs::new()).expect("a small batch");
+    let records = Buf::copy_from_slice(&batch);
+    let sent = connection.produce(
+        -1,
+        &[ToProduce {
+            topic: TOPIC,
+            partition: 0,
+            records,
+        }],
+    );
+    let placed = sent.expect("a request").await.expect("an answer").remove(0);
+    assert!(placed.error.is_none(), "{placed:?}");
+    assert_eq!(placed.base_offset, offset, "nobody else writes there");
+    let from = FetchFrom {
+        topic: TOPIC,
+        partition: 0,
+        offset,
+        max_bytes: 1 << 20,
+    };
+    let fetch = Fetch {
+        max_wait_ms: 1_000,
+        min_bytes: 1,
+        max_bytes: 1 << 20,
+        partitions: vec![from],
+    };
+    let read = connection.fetch(&fetch).await.expect("an answer").remove(0);
+    assert!(read.error.is_none(), "{read:?}");
+    let batch = Batches::new(&read.records)
+        .next()
+        .expect("a batch")
+        .expect("a whole one");
+    let record = batch
+        .records()
+        .next()
+        .expect("a record")
+        .expect("a whole one");
+    assert_eq!(
+        (batch.header().base_offset, record.value),
+        (offset, Some(value))
+    );
+}
