@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use cluster_meta::config::StaticConfig;
-use cluster_meta::{MetaError, Record, State, command, encode_records};
+use cluster_meta::{Contradiction, MetaError, Record, State, command, encode_records};
 use engine_rt::fs;
 use thiserror::Error;
 
@@ -37,6 +37,14 @@ pub enum MetadataError {
     Missing {
         /// Its directory.
         dir: String,
+    },
+    /// The log is readable and says what cannot be.
+    #[error("{dir}: {source}")]
+    Contradiction {
+        /// Its directory.
+        dir: String,
+        /// Where.
+        source: Contradiction,
     },
     /// The log is another cluster's or node's.
     #[error("{dir}: the metadata log is not this directory's")]
@@ -122,10 +130,11 @@ impl Metadata {
         options: MetadataOptions,
         existing: Existing,
     ) -> Result<Self, MetadataError> {
-        let mut state = State::default();
-        for record in &existing.records {
-            state.apply(record);
-        }
+        let contradicts = |source| MetadataError::Contradiction {
+            dir: dir.display().to_string(),
+            source,
+        };
+        let state = State::replay(&existing.records).map_err(contradicts)?;
         let superblock = home.superblock();
         let is_ours = state.cluster().is_some_and(|cluster| {
             cluster.node_id == superblock.node_id

@@ -10,7 +10,8 @@ use cluster_control::{
 };
 use cluster_meta::command::{NewTopic, create_topic};
 use cluster_meta::config::StaticConfig;
-use cluster_meta::{ErrorCode, NodeId, TopicId};
+use cluster_meta::log::{Tail, encode_frame};
+use cluster_meta::{ErrorCode, NodeId, Record, TopicId};
 use engine_rt::sim::{CrashKind, CrashPoint, Options, World, run};
 use engine_rt::{BLOCK_BYTES, Buf, MailReceiver, mailbox, spawn};
 
@@ -172,12 +173,16 @@ fn a_copied_directory_gets_another_identity_only_when_asked() {
 }
 
 async fn overwrite(name: &str, at: u64) {
+    write(name, at, &[0x5a; BLOCK_BYTES]).await;
+}
+
+async fn write(name: &str, at: u64, bytes: &[u8]) {
     use engine_rt::fs::{Durability, File, OpenOptions};
     let path = Path::new(DIR).join(name);
-    let garbage = Buf::copy_from_slice(&[0x5a; BLOCK_BYTES]);
     let file = File::open(&path, OpenOptions::default()).await;
     let file = file.expect("the file is there");
-    let written = file.write_at(at, garbage, Durability::Durable).await;
+    let bytes = Buf::copy_from_slice(bytes);
+    let written = file.write_at(at, bytes, Durability::Durable).await;
     written.expect("a calm disk");
 }
 
@@ -211,6 +216,27 @@ fn damage_in_one_copy_is_repaired_and_in_both_refused() {
         let is_damage =
             |error: &MetadataError| matches!(error, MetadataError::Home(HomeError::Damaged { .. }));
         assert!(refused.as_ref().is_err_and(is_damage), "{refused:?}");
+    });
+}
+
+/// Checksums hold, and a topic is deleted that never was: nothing is started on a guess.
+#[test]
+fn a_log_that_contradicts_itself_is_refused() {
+    run(7, || async {
+        let (home, metadata) = open(false).await.unwrap();
+        let mut records = metadata.state().snapshot();
+        let topic_id = TopicId::from_bytes([7; 16]);
+        records.push(Record::TopicDeleted { topic_id });
+        drop((home, metadata));
+        let (frame, _) = encode_frame(Tail::START, &records);
+        assert_eq!(frame.len(), BLOCK_BYTES, "it takes the place of the first");
+        for copy in ["meta/a.log", "meta/b.log"] {
+            write(copy, 0, &frame).await;
+        }
+        let refused = open(false).await.map(drop);
+        let told = refused.expect_err("no state").to_string();
+        let expected = "/data/meta: record 2 breaks the rule that a deleted topic was there";
+        assert_eq!(told, expected);
     });
 }
 

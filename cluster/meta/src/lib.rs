@@ -37,10 +37,7 @@
 //!
 //! // After a restart, with one copy lost.
 //! let chosen = reconcile(&log, &[]).unwrap().unwrap();
-//! let mut restarted = State::default();
-//! for record in &chosen.records {
-//!     restarted.apply(record);
-//! }
+//! let restarted = State::replay(&chosen.records).unwrap();
 //! assert_eq!(restarted, state);
 //! assert_eq!(chosen.tail, tail);
 //! let topic = restarted.topic_by_name("orders").unwrap();
@@ -57,6 +54,7 @@ mod ids;
 pub mod log;
 pub mod name;
 mod record;
+mod rules;
 mod snapshot;
 mod state;
 #[cfg(test)]
@@ -69,4 +67,5 @@ pub use net_wire::ErrorCode;
 pub use record::{
     ConfigResource, OwnerOverride, Partition, PartitionRun, Record, decode_records, encode_records,
 };
+pub use rules::Contradiction;
 pub use state::{Cluster, Ownership, State, TOPIC_PARTITIONS_MAX, Tombstone, Topic};

@@ -2,8 +2,9 @@
 //! apply the same records in the same order.
 //!
 //! [`State::apply`] costs what the change is large, never what the state is large. A record that
-//! contradicts the state is a bug, not an operating error: commands check, `apply` asserts, and a
-//! node with a wrong state stops rather than serve from it.
+//! contradicts the state is a bug where a command has just judged it: `apply` asserts, and a node
+//! with a wrong state stops rather than serve from it. In a log it is damage: [`State::replay`]
+//! gives it as an error.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +12,27 @@ use crate::config::{ConfigMap, Layers, StaticConfig, TopicConfig};
 use crate::ids::{NodeId, ShardIndex, TopicId, TopicNumber};
 use crate::name;
 use crate::record::{ConfigResource, Partition, PartitionRun, Record};
+use crate::rules;
 
 /// Most partitions that a topic can have, so that no request can ask for memory without bound.
 pub const TOPIC_PARTITIONS_MAX: usize = 100_000;
+
+/// Most shards that a node can have.
+const SHARDS_MAX: u32 = 1 << 16;
+/// What counts one by one is never higher: no node lives that long.
+const COUNTER_MAX: u32 = 1 << 30;
+/// The same for producer ids, which count by blocks.
+const PRODUCER_ID_MAX: i64 = 1 << 62;
+
+/// The rule that a record breaks.
+pub(crate) type Broken = &'static str;
+
+const PARTITIONS_ARE_BOUNDED: Broken = "a topic's partitions are bounded";
+const VALUES_ARE_CHECKED: Broken = "configurations hold values that were checked";
+
+fn ensure(holds: bool, rule: Broken) -> Result<(), Broken> {
+    if holds { Ok(()) } else { Err(rule) }
+}
 
 /// The cluster this log belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,12 +116,18 @@ impl PartialEq for Changes {
 impl Eq for Changes {}
 
 impl State {
-    /// Applies one record.
+    /// Applies one record that was judged by this state.
     ///
     /// # Panics
     ///
     /// When the record contradicts the state.
     pub fn apply(&mut self, record: &Record) {
+        self.try_apply(record)
+            .expect("a record keeps to the state that it was judged by");
+    }
+
+    /// Applies one record, or names the rule that it breaks; the state is of no use then.
+    pub(crate) fn try_apply(&mut self, record: &Record) -> Result<(), Broken> {
         self.changes.0 += 1;
         match record {
             Record::ClusterCreated { .. } => self.apply_cluster_created(record),
@@ -111,41 +136,38 @@ impl State {
                 topic_id,
                 first,
                 partitions,
-            } => {
-                self.apply_partitions_added(*topic_id, *first, partitions);
-            },
+            } => self.apply_partitions_added(*topic_id, *first, partitions),
             Record::TopicDeleted { topic_id } => self.apply_topic_deleted(*topic_id),
             Record::TopicPurged { topic_id } => {
                 let tombstone = self.tombstones.remove(topic_id);
-                assert!(tombstone.is_some(), "a purged topic has a tombstone");
+                ensure(tombstone.is_some(), "a purged topic has a tombstone")
             },
             Record::ConfigsChanged {
                 resource,
                 set,
                 removed,
-            } => {
-                self.apply_configs_changed(resource, set, removed);
-            },
+            } => self.apply_configs_changed(resource, set, removed),
             Record::ProducerIdBlock { next } => {
-                assert!(*next > self.next_producer_id, "producer ids grow");
+                let grows = *next > self.next_producer_id && *next <= PRODUCER_ID_MAX;
                 self.next_producer_id = *next;
+                ensure(grows, "producer ids grow, and more can follow")
             },
             Record::Ownership { .. } => self.apply_ownership(record),
             Record::UncleanStart { total } => {
-                assert!(*total > self.unclean_starts, "unclean starts grow");
+                let grows = *total > self.unclean_starts && *total <= COUNTER_MAX;
                 self.unclean_starts = *total;
+                ensure(grows, "unclean starts grow, and more can follow")
             },
             Record::Tombstone { .. } => self.apply_tombstone(record),
             Record::Counters {
                 next_topic_number,
                 broker_config_version,
             } => {
-                assert!(
-                    *next_topic_number >= self.next_topic_number,
-                    "topic numbers grow"
-                );
-                self.next_topic_number = *next_topic_number;
+                let (next, before) = (*next_topic_number, self.next_topic_number);
+                self.next_topic_number = next;
                 self.broker_config_version = *broker_config_version;
+                let grows = next >= before && next.0 <= COUNTER_MAX;
+                ensure(grows, "topic numbers grow, and more can follow")
             },
         }
     }
@@ -156,7 +178,7 @@ impl State {
         self.changes.0
     }
 
-    fn apply_cluster_created(&mut self, record: &Record) {
+    fn apply_cluster_created(&mut self, record: &Record) -> Result<(), Broken> {
         let Record::ClusterCreated {
             cluster_id,
             node_id,
@@ -164,14 +186,15 @@ impl State {
         else {
             unreachable!("called with this record only");
         };
-        assert!(self.cluster.is_none(), "a log belongs to one cluster");
+        ensure(self.cluster.is_none(), "a log belongs to one cluster")?;
         self.cluster = Some(Cluster {
             cluster_id: cluster_id.clone(),
             node_id: *node_id,
         });
+        Ok(())
     }
 
-    fn apply_tombstone(&mut self, record: &Record) {
+    fn apply_tombstone(&mut self, record: &Record) -> Result<(), Broken> {
         let Record::Tombstone {
             topic_id,
             name,
@@ -186,11 +209,15 @@ impl State {
             number: *number,
             partitions: *partitions,
         };
+        let bounded = (0..=TOPIC_PARTITIONS_MAX as i32).contains(partitions);
+        ensure(bounded, PARTITIONS_ARE_BOUNDED)?;
+        let gone = !self.topics.contains_key(topic_id);
+        ensure(gone, "a topic with a tombstone is gone")?;
         let known = self.tombstones.insert(*topic_id, tombstone);
-        assert!(known.is_none(), "a topic has one tombstone");
+        ensure(known.is_none(), "a topic has one tombstone")
     }
 
-    fn apply_topic_created(&mut self, record: &Record) {
+    fn apply_topic_created(&mut self, record: &Record) -> Result<(), Broken> {
         let Record::TopicCreated {
             topic_id,
             name,
@@ -202,11 +229,12 @@ impl State {
         else {
             unreachable!("called with this record only");
         };
-        assert!(*number >= self.next_topic_number, "topic numbers grow");
-        assert!(
-            !self.tombstones.contains_key(topic_id),
-            "an id is not used twice"
-        );
+        let grows = *number >= self.next_topic_number && number.0 < COUNTER_MAX;
+        ensure(grows, "topic numbers grow, and more can follow")?;
+        let unused = !self.tombstones.contains_key(topic_id);
+        ensure(unused, "an id is not used twice")?;
+        ensure(name::validate(name).is_ok(), "a topic's name is one")?;
+        ensure(rules::are_topic_configs(configs), VALUES_ARE_CHECKED)?;
         let mut topic = Topic {
             topic_id: *topic_id,
             name: name.clone(),
@@ -215,35 +243,42 @@ impl State {
             configs: configs.clone(),
             partitions: Vec::new(),
         };
-        expand(&mut topic.partitions, partitions);
+        self.expand(&mut topic.partitions, partitions)?;
         self.partition_count += topic.partitions.len();
         self.next_topic_number = TopicNumber(number.0 + 1);
         if let Some(folded) = name::folded(name) {
             let colliding = self.collisions.insert(folded, *topic_id);
-            assert!(colliding.is_none(), "names do not collide");
+            ensure(colliding.is_none(), "names do not collide")?;
         }
         let same_name = self.names.insert(name.clone(), *topic_id);
-        assert!(same_name.is_none(), "a name belongs to one topic");
+        ensure(same_name.is_none(), "a name belongs to one topic")?;
         let same_id = self.topics.insert(*topic_id, topic);
-        assert!(same_id.is_none(), "an id belongs to one topic");
+        ensure(same_id.is_none(), "an id belongs to one topic")
     }
 
-    fn apply_partitions_added(&mut self, id: TopicId, first: i32, partitions: &[PartitionRun]) {
-        let topic = self
-            .topics
-            .get_mut(&id)
-            .expect("partitions are added to a topic that is there");
+    fn apply_partitions_added(
+        &mut self,
+        id: TopicId,
+        first: i32,
+        added: &[PartitionRun],
+    ) -> Result<(), Broken> {
+        let topic = self.topics.get_mut(&id);
+        let topic = topic.ok_or("partitions are added to a topic that is there")?;
         let before = topic.partitions.len();
-        assert_eq!(before as i32, first, "partitions are added behind the last");
-        expand(&mut topic.partitions, partitions);
-        self.partition_count += topic.partitions.len() - before;
+        let follows = before as i32 == first;
+        ensure(follows, "partitions are added behind the last")?;
+        let mut partitions = std::mem::take(&mut topic.partitions);
+        let expanded = self.expand(&mut partitions, added);
+        self.partition_count += partitions.len() - before;
+        if let Some(topic) = self.topics.get_mut(&id) {
+            topic.partitions = partitions;
+        }
+        expanded
     }
 
-    fn apply_topic_deleted(&mut self, topic_id: TopicId) {
-        let topic = self
-            .topics
-            .remove(&topic_id)
-            .expect("a deleted topic was there");
+    fn apply_topic_deleted(&mut self, topic_id: TopicId) -> Result<(), Broken> {
+        let topic = self.topics.remove(&topic_id);
+        let topic = topic.ok_or("a deleted topic was there")?;
         self.names.remove(&topic.name);
         if let Some(folded) = name::folded(&topic.name) {
             self.collisions.remove(&folded);
@@ -256,6 +291,7 @@ impl State {
             partitions,
         };
         self.tombstones.insert(topic_id, tombstone);
+        Ok(())
     }
 
     fn apply_configs_changed(
@@ -263,13 +299,18 @@ impl State {
         resource: &ConfigResource,
         set: &ConfigMap,
         removed: &[String],
-    ) {
+    ) -> Result<(), Broken> {
+        let checked = match resource {
+            ConfigResource::Topic(_) => rules::are_topic_configs(set),
+            ConfigResource::Broker(_) | ConfigResource::ClusterDefault => {
+                rules::are_broker_configs(set)
+            },
+        };
+        ensure(checked, VALUES_ARE_CHECKED)?;
         let (configs, version) = match resource {
             ConfigResource::Topic(id) => {
-                let topic = self
-                    .topics
-                    .get_mut(id)
-                    .expect("a configured topic is there");
+                let topic = self.topics.get_mut(id);
+                let topic = topic.ok_or("a configured topic is there")?;
                 (&mut topic.configs, &mut topic.config_version)
             },
             ConfigResource::Broker(node) => (
@@ -280,7 +321,8 @@ impl State {
                 (&mut self.cluster_configs, &mut self.broker_config_version)
             },
         };
-        *version += 1;
+        // Whoever compares two looks whether they differ.
+        *version = version.wrapping_add(1);
         configs.extend(
             set.iter()
                 .map(|(name, value)| (name.clone(), value.clone())),
@@ -289,9 +331,10 @@ impl State {
             configs.remove(name);
         }
         self.broker_configs.retain(|_, configs| !configs.is_empty());
+        Ok(())
     }
 
-    fn apply_ownership(&mut self, record: &Record) {
+    fn apply_ownership(&mut self, record: &Record) -> Result<(), Broken> {
         let Record::Ownership {
             generation,
             shards,
@@ -300,42 +343,44 @@ impl State {
         else {
             unreachable!("called with this record only");
         };
-        assert!(
-            *generation > self.ownership.generation,
-            "ownership generations grow"
-        );
-        assert!(*shards > 0, "a node has a shard");
+        let grows = *generation > self.ownership.generation && *generation <= COUNTER_MAX;
+        ensure(grows, "ownership generations grow, and more can follow")?;
+        let some = (1..=SHARDS_MAX).contains(shards);
+        ensure(some, "a node has a shard, and a bounded number of them")?;
         let placed = overrides
             .iter()
             .map(|one| ((one.topic, one.partition), one.shard));
         let overrides: BTreeMap<_, _> = placed.collect();
-        assert!(
-            overrides.values().all(|shard| shard.0 < *shards),
-            "overrides name shards there are"
-        );
+        let there = overrides.values().all(|shard| shard.0 < *shards);
+        ensure(there, "overrides name shards there are")?;
         self.ownership = Ownership {
             generation: *generation,
             shards: *shards,
             overrides,
         };
+        Ok(())
     }
-}
 
-fn expand(partitions: &mut Vec<Partition>, runs: &[PartitionRun]) {
-    let added: usize = runs.iter().map(|run| run.count as usize).sum();
-    assert!(
-        partitions.len() + added <= TOPIC_PARTITIONS_MAX,
-        "a topic's partitions are bounded"
-    );
-    for run in runs {
-        assert!(
-            !run.partition.replicas.is_empty(),
-            "a partition has a replica"
-        );
-        partitions.extend(std::iter::repeat_n(
-            run.partition.clone(),
-            run.count as usize,
-        ));
+    fn expand(&self, partitions: &mut Vec<Partition>, runs: &[PartitionRun]) -> Result<(), Broken> {
+        let added: usize = runs.iter().map(|run| run.count as usize).sum();
+        let bounded = partitions.len() + added <= TOPIC_PARTITIONS_MAX;
+        ensure(bounded, PARTITIONS_ARE_BOUNDED)?;
+        for PartitionRun { count, partition } in runs {
+            self.check_replicas(&partition.replicas)?;
+            partitions.extend(std::iter::repeat_n(partition.clone(), *count as usize));
+        }
+        Ok(())
+    }
+
+    fn check_replicas(&self, replicas: &[NodeId]) -> Result<(), Broken> {
+        ensure(!replicas.is_empty(), "a partition has a replica")?;
+        let known = |node: &NodeId| self.brokers().any(|broker| broker == *node);
+        let once = |(at, node)| !replicas.iter().take(at).any(|earlier| earlier == node);
+        // In this order: the second costs the square of what the first bounds.
+        let whole = replicas.len() <= self.brokers().count()
+            && replicas.iter().all(known)
+            && replicas.iter().enumerate().all(once);
+        ensure(whole, "replicas are brokers of the cluster, each once")
     }
 }
 

@@ -145,11 +145,7 @@ fn grant(wishes: &[Wish]) -> (State, Vec<Record>) {
 }
 
 fn replay(records: &[Record]) -> State {
-    let mut state = State::default();
-    for record in records {
-        state.apply(record);
-    }
-    state
+    State::replay(records).expect("what was granted fits together")
 }
 
 const HEADER_BYTES: usize = 36;

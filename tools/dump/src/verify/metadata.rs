@@ -42,8 +42,13 @@ pub(crate) async fn check(dir: &Path, sink: Sink<'_>) -> Result<Option<State>, D
                 .faulty(format!("{name} lacks frames that the other copy has")),
         );
     }
-    let mut state = State::default();
-    chosen.records.iter().for_each(|record| state.apply(record));
+    let state = match State::replay(&chosen.records) {
+        Ok(state) => state,
+        Err(error) => {
+            sink(log.faulty(error.to_string()));
+            return Ok(None);
+        },
+    };
     let (topics, partitions) = (state.topics().len(), state.partition_count());
     sink(log.with("topics", topics).with("partitions", partitions));
     Ok(Some(state))

@@ -57,6 +57,7 @@ fn of_metadata(error: &MetadataError) -> Failure {
             let code = if newer { "FL1007" } else { "FL1010" };
             Failure::new(code, format!("metadata log in {dir}")).because(error)
         },
+        MetadataError::Contradiction { dir, source } => damaged(dir).because(source),
         MetadataError::Missing { dir } => damaged(dir).because("both copies are missing"),
         MetadataError::Foreign { dir } => damaged(dir).because("it is not this directory's"),
     }

@@ -1,5 +1,7 @@
 //! The metadata log: two copies, each a file of frames, in any state of damage.
 
+use cluster_meta::command::{allocate_producer_ids, renew_ownership, unclean_start};
+use cluster_meta::config::StaticConfig;
 use cluster_meta::log::{BLOCK_BYTES, LogError, Tail, Verdict, encode_frame, reconcile, scan};
 use cluster_meta::{Record, State, encode_records};
 use net_wire::batch::crc32c;
@@ -7,6 +9,7 @@ use net_wire::batch::crc32c;
 use crate::input::Input;
 
 const HEADER_BYTES: usize = 36;
+const PARTITIONS_MAX: usize = 1_000_000;
 
 /// Flags, then blocks of copy A, then of copy B.
 pub(super) fn run(bytes: &[u8]) {
@@ -34,11 +37,7 @@ pub(super) fn run(bytes: &[u8]) {
             );
         }
     }
-    // Records are applied as they come: that each fits the state is a promise of whoever wrote the
-    // log, which checksums made right here do not give.
-    if let Ok(Some(chosen)) = reconcile(&a, &b)
-        && flags & 1 != 0
-    {
+    if let Ok(Some(chosen)) = reconcile(&a, &b) {
         replay(&chosen.records, chosen.tail);
     }
     let swapped = reconcile(&b, &a);
@@ -53,17 +52,32 @@ pub(super) fn run(bytes: &[u8]) {
     }
 }
 
-/// Records of a log whose checksums hold are applied; their state's snapshot gives it again.
+/// Records of a log whose checksums hold are refused, or add up to a state: it can be asked
+/// everything, and its snapshot gives it again.
 fn replay(records: &[Record], tail: Tail) {
-    let mut state = State::default();
-    for record in records {
-        state.apply(record);
+    if partitions(records) > PARTITIONS_MAX {
+        return;
+    }
+    let Ok(state) = State::replay(records) else {
+        return;
+    };
+    let fixed = StaticConfig::default();
+    for topic in state.topics() {
+        let _any = state.effective(topic, &fixed);
+        for partition in &topic.partitions {
+            assert!(state.leader_epoch(partition) >= 0);
+        }
+    }
+    let (_first, block) = allocate_producer_ids(&state);
+    for next in [block, unclean_start(&state), renew_ownership(&state)] {
+        let mut state = state.clone();
+        // A node without a shard has no ownership to renew.
+        if state.ownership().shards > 0 || !matches!(next, Record::Ownership { .. }) {
+            state.apply(&next);
+        }
     }
     let snapshot = state.snapshot();
-    let mut again = State::default();
-    for record in &snapshot {
-        again.apply(record);
-    }
+    let again = State::replay(&snapshot).expect("a snapshot contradicts nothing");
     assert_eq!(again.snapshot(), snapshot, "a snapshot of the snapshot");
     assert_eq!(tail.offset % BLOCK_BYTES as u64, 0);
     let (file, next) = encode_frame(tail.next_generation(), &snapshot);
@@ -73,6 +87,17 @@ fn replay(records: &[Record], tail: Tail) {
         encode_records(&read.frames[0].records),
         encode_records(&snapshot)
     );
+}
+
+/// Partitions that records ask for; memory for all that a few bytes can name is not what this is about.
+fn partitions(records: &[Record]) -> usize {
+    let runs = records.iter().flat_map(|record| match record {
+        Record::TopicCreated { partitions, .. } | Record::PartitionsAdded { partitions, .. } => {
+            partitions.as_slice()
+        },
+        _ => &[],
+    });
+    runs.map(|run| run.count as usize).sum()
 }
 
 fn blocks(input: &mut Input<'_>) -> Vec<u8> {

@@ -107,6 +107,7 @@ pub(super) const fn number_of(error: &StartError) -> &'static str {
         | StartError::Io { .. } => "FL1015",
         StartError::Metadata(
             MetadataError::Log { .. }
+            | MetadataError::Contradiction { .. }
             | MetadataError::Missing { .. }
             | MetadataError::Foreign { .. },
         ) => "FL1010",
