@@ -31,7 +31,7 @@ const CARRY_PAUSE: Duration = Duration::from_micros(500);
 /// Partitions whose states are written down in one turn.
 const CAPTURED_AT_ONCE: usize = 16;
 /// Bytes of a partition that stay in memory and in the checkpoint rather than be carried.
-const TAKEN_ALONG_BYTES: u64 = 16 << 10;
+const TAKEN_ALONG_BYTES: u64 = 8 << 10;
 /// So few partitions are carried without a pause.
 const CARRIED_STRAIGHT: usize = 256;
 /// How long to wait before looking again for memory to free.
