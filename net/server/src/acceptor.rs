@@ -14,6 +14,8 @@ const ARRIVALS_MAX: usize = 1024;
 /// Pause after a failed accept; doubles up to the longest one.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
+/// How often a node that has all the connections it takes looks again.
+const PAUSE_FULL: Duration = Duration::from_millis(20);
 /// So long after the last failure, the next one is news again.
 const QUIET: Duration = Duration::from_secs(10);
 
@@ -74,13 +76,23 @@ impl Door {
 
 /// Accepts connections of the listener with this index in
 /// [`BrokerConfig::listeners`](crate::BrokerConfig::listeners), for ever: the caller cancels the
-/// task to stop. `doors` has the door of every shard.
+/// task to stop. `doors` has the door of every shard. With `connections_max` of all listeners open,
+/// others wait in the system's queue: descriptors are left for journals and segments.
 ///
 /// # Panics
 /// Without any door.
-pub async fn accept(listener: Listener, index: usize, doors: Vec<Door>) {
+pub async fn accept(listener: Listener, index: usize, doors: Vec<Door>, connections_max: usize) {
     let mut trouble = Trouble::default();
     loop {
+        while open_connections(&doors) >= connections_max {
+            if trouble.is_news(now()) {
+                warn!(
+                    listener = index,
+                    connections_max, "accepting pauses; connections in service go on"
+                );
+            }
+            sleep(PAUSE_FULL).await;
+        }
         match listener.accept().await {
             Ok(socket) => {
                 trouble.failures = 0;
@@ -130,6 +142,13 @@ async fn hand_over(socket: Socket, listener: usize, doors: &[Door]) {
     if door.mail.send(arrival).await.is_err() {
         debug!("connection refused, its shard has stopped");
     }
+}
+
+fn open_connections(doors: &[Door]) -> usize {
+    let counts = doors.iter();
+    counts
+        .map(|door| door.connections.load(Ordering::Relaxed))
+        .sum()
 }
 
 fn emptiest(doors: &[Door]) -> &Door {

@@ -149,7 +149,7 @@ impl Node {
         spawn(control(state, fixed, incoming, Rc::clone(&orders))).detach();
         let listener = Listener::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let addr = listener.local_addr();
-        let accepting = spawn(accept(listener, 0, doors));
+        let accepting = spawn(accept(listener, 0, doors, usize::MAX));
         Self {
             addr,
             orders,

@@ -36,8 +36,8 @@ const ADDRESS_PATIENCE: Duration = Duration::from_secs(3);
 const ADDRESS_INTERVAL: Duration = Duration::from_millis(10);
 /// Records and calls that may wait for a shard: the control executor sends one at a time.
 const CALLS_LEN: usize = 64;
-/// Descriptors kept for sockets, journals and the metadata log.
-const OPEN_FILES_RESERVE: usize = 512;
+/// Descriptors kept for journals, the metadata log and listeners. Connections have half of all.
+const OPEN_FILES_RESERVE: usize = 128;
 /// Fewest segment files that a shard keeps open.
 const OPEN_FILES_MIN: usize = 16;
 /// Appends from this size on go to their segments directly: one large write there costs less than
@@ -208,7 +208,7 @@ impl<'a> Layout<'a> {
         let (config, shares) = (self.config, &self.shares);
         let own = |name, default| config.settings.own(name).unwrap_or(default);
         let positive = |name| config.settings.integer(name).max(1);
-        let files = config.open_files.saturating_sub(OPEN_FILES_RESERVE) / config.shards;
+        let files = (config.open_files / 2).saturating_sub(OPEN_FILES_RESERVE) / config.shards;
         ShardOptions {
             index,
             data_dir: config.data_dir.clone(),
@@ -326,10 +326,12 @@ impl<'a> Layout<'a> {
             .admin
             .attach(shards.iter().map(|shard| shard.calls.clone()).collect());
         let addrs = bound.iter().map(|one| one.listener.local_addr()).collect();
+        // The other half is for journals, segments and the metadata log.
+        let connections_max = (self.config.open_files / 2).max(1);
         let accepting = bound
             .into_iter()
             .enumerate()
-            .map(|(index, one)| spawn(accept(one.listener, index, doors.clone())));
+            .map(|(index, one)| spawn(accept(one.listener, index, doors.clone(), connections_max)));
         Ok(RunningBroker {
             home,
             control: control_task,

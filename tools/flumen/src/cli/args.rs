@@ -358,6 +358,9 @@ pub(crate) struct RepairArgs {
     /// offsets stay as they are
     #[arg(long, value_name = "TOPIC/PARTITION")]
     pub(crate) accept_loss: Vec<String>,
+    /// Mend what can be mended without a loss, whatever else is damaged
+    #[arg(long)]
+    pub(crate) mend: bool,
     /// Only show it, whatever is accepted
     #[arg(long)]
     pub(crate) dry_run: bool,

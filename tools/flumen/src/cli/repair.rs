@@ -18,7 +18,7 @@ pub(crate) fn run(args: RepairArgs) -> Result<(), Failure> {
     let accepted: BTreeSet<Name> = accepted.collect::<Result<_, _>>()?;
     on_ring(move || async move {
         let mut printer = Printer::new(args.json);
-        let changes = !accepted.is_empty() && !args.dry_run;
+        let changes = (args.mend || !accepted.is_empty()) && !args.dry_run;
         // Everything is looked at before anything is changed.
         let mut quiet = |_: Item| {};
         let seen = if changes {

@@ -48,6 +48,10 @@ fn accepting_pauses_without_descriptors_and_goes_on() {
     let used = cpu_ticks(node.child.id()) - before;
     assert!(used < 60, "{used} hundredths of a second of two seconds");
     assert!(is_answered(&mut served), "who is in stays in service");
+    // Journals and segments have descriptors left.
+    let open = std::fs::read_dir(format!("/proc/{}/fd", node.child.id())).unwrap();
+    let open = open.count();
+    assert!(open < 95, "{open} descriptors of 100");
     drop(flood);
     let mut late = TcpStream::connect(&node.kafka).unwrap();
     assert!(is_answered(&mut late), "there is room again");

@@ -148,7 +148,7 @@ impl Plan {
             journal_files_max: rng.between(2, 4),
             tail_bytes: *rng.pick(&[256 << 10, 1 << 20, 8 << 20]),
             memory_bytes: MEMORY_BYTES_MIN * *rng.pick(&[1, 1, 2, 4]),
-            open_files: 512 + rng.between(0, 100) as usize,
+            open_files: 256 + 2 * rng.between(0, 100) as usize,
             bypass_bytes,
             meta_generation_bytes: *rng.pick(&[4096, 4096, 32 << 10, 256 << 10]),
             retention_check_ms: rng.magnitude(20, 2000),
