@@ -42,18 +42,21 @@ pub struct Played {
     pub closed: u64,
     /// Calls of the honest client, each without an error.
     pub honest: u64,
+    /// The longest that it waited for two of them.
+    pub honest_waited_max: Duration,
 }
 
 impl Played {
     /// The sum of two.
     #[must_use]
-    pub const fn and(self, other: Self) -> Self {
+    pub fn and(self, other: Self) -> Self {
         Self {
             connections: self.connections + other.connections,
             requests: self.requests + other.requests,
             answers: self.answers + other.answers,
             closed: self.closed + other.closed,
             honest: self.honest + other.honest,
+            honest_waited_max: self.honest_waited_max.max(other.honest_waited_max),
         }
     }
 }
@@ -107,7 +110,7 @@ pub fn play(seed: u64, attackers: usize) -> Played {
     world.run_until(|| game.serving.get());
     let machine = world.node("honest");
     let (honest, seen) = (Rc::clone(&game), Rc::clone(&game));
-    world.start(machine, move || honest::run(honest));
+    world.start(machine, move || honest::run(honest, attackers));
     let machine = world.node("hostile");
     for _ in 0..attackers {
         let (game, rng) = (Rc::clone(&game), rng.fork());
