@@ -25,6 +25,11 @@ impl<T> Shared<T> {
             sender.wake();
         }
     }
+
+    /// Drops what is never received, so that its senders' oneshots hear of it.
+    fn drop_mails(&self) {
+        while self.queue.pop().is_some() {}
+    }
 }
 
 /// The other side of the mailbox is gone.
@@ -109,13 +114,20 @@ impl<T: Send> MailSender<T> {
         .await
     }
 
-    /// Sends `mail` if there is room, else gives it back.
+    /// Sends `mail` if there is room, else gives it back. What a receiver that is going does not
+    /// take any more is dropped.
     pub fn try_send(&self, mail: T) -> Result<(), T> {
         if self.shared.receiver_gone.load(Ordering::Acquire) {
             return Err(mail);
         }
         self.shared.queue.push(mail)?;
         self.shared.receiver.wake();
+        // The receiver may have gone since the first look, and have found the queue empty before
+        // this mail was in it. Push, look and its counterpart in `MailReceiver::drop` are in one
+        // order: one of the two sees the other.
+        if self.shared.receiver_gone.load(Ordering::SeqCst) {
+            self.shared.drop_mails();
+        }
         Ok(())
     }
 }
@@ -169,9 +181,8 @@ impl<T: Send> MailReceiver<T> {
 
 impl<T> Drop for MailReceiver<T> {
     fn drop(&mut self) {
-        self.shared.receiver_gone.store(true, Ordering::Release);
+        self.shared.receiver_gone.store(true, Ordering::SeqCst);
         self.shared.wake_blocked();
-        // What was never received is dropped now, so that its senders' oneshots hear of it.
-        while self.shared.queue.pop().is_some() {}
+        self.shared.drop_mails();
     }
 }

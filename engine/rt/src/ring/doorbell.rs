@@ -51,9 +51,12 @@ impl<K> Doorbell<K> {
         self.take_sleep()
     }
 
-    /// Ends the sleep, for one of those who see it.
+    /// Ends the sleep, for one of those who see it. Whoever comes too late writes nothing: "awake" is
+    /// written by the sleeper, and by whoever rings for it.
     fn take_sleep(&self) -> bool {
-        self.sleeping.load(Ordering::Relaxed) && self.sleeping.swap(false, Ordering::AcqRel)
+        let (taken, late) = (Ordering::AcqRel, Ordering::Relaxed);
+        let sleeping = &self.sleeping;
+        sleeping.load(late) && sleeping.compare_exchange(true, false, taken, late).is_ok()
     }
 }
 
