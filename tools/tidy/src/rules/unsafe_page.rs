@@ -85,7 +85,7 @@ fn places(file: &File) -> Vec<String> {
     let (mut places, mut function) = (Vec::new(), String::new());
     for (_, code) in code_lines(&file.text) {
         if let Some(name) = name_behind(&code, "fn") {
-            function = name.to_owned();
+            name.clone_into(&mut function);
         }
         if !has_word(&code, "unsafe") {
             continue;
