@@ -7,9 +7,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use cluster_meta::log::{Copy, LogError, Tail, encode_frame, reconcile};
+use cluster_meta::log::{Chosen, Copy, LogError, Tail, encode_frame, reconcile};
 use cluster_meta::{Record, State};
-use engine_rt::fs::{self, Durability, File, OpenOptions};
+use engine_rt::fs::{self, Durability, File, OpenOptions, READS_BEFORE_LOSS};
 use engine_rt::{BLOCK_BYTES, Buf, spawn};
 use thiserror::Error;
 
@@ -75,8 +75,7 @@ impl Log {
     /// Opens the log in `dir`; none if neither copy was ever written.
     pub(crate) async fn open(dir: &Path) -> Result<Option<Existing>, LogOpenError> {
         let [path_a, path_b] = paths(dir);
-        let (a, b) = (read_all(&path_a).await?, read_all(&path_b).await?);
-        let Some(chosen) = reconcile(&a, &b)? else {
+        let Some((chosen, first)) = choose(&path_a, &path_b).await? else {
             return Ok(None);
         };
         let mut repaired = Repaired {
@@ -90,7 +89,7 @@ impl Log {
         }
         fs::sync_dir(dir).await?;
         let snapshot_end = first_frame_bytes(if chosen.image.is_empty() {
-            &a
+            &first
         } else {
             &chosen.image
         });
@@ -206,10 +205,59 @@ fn first_frame_bytes(log: &[u8]) -> u64 {
     second.unwrap_or(found.tail.offset)
 }
 
+/// One of the copies as it was read.
+#[derive(Default)]
+struct CopyRead {
+    /// Zeros where it cannot be read.
+    bytes: Vec<u8>,
+    /// The last block that cannot be read, and why.
+    unreadable: Option<(u64, io::Error)>,
+}
+
+/// What the two copies say together, and the bytes of the first; none if neither was ever written.
+/// What is behind the end is cut and a copy that lacks something is written again: unless the copies
+/// are the same and end with their files, that is not decided on one read.
+async fn choose(a: &Path, b: &Path) -> Result<Option<(Chosen, Vec<u8>)>, LogOpenError> {
+    let mut best: Result<Option<(Chosen, Vec<u8>)>, LogOpenError> = Ok(None);
+    for read in 0..READS_BEFORE_LOSS {
+        let (a, b) = (read_all(a).await?, read_all(b).await?);
+        let ends = [a.bytes.len() as u64, b.bytes.len() as u64];
+        let found = judge(a, b);
+        let end_of = |found: &Result<Option<(Chosen, _)>, _>| match found {
+            Ok(Some((chosen, _))) => Some((chosen.tail.generation, chosen.tail.sequence)),
+            _ => None,
+        };
+        let settled = match &found {
+            Ok(Some((chosen, _))) => {
+                chosen.repair.is_empty() && ends.iter().all(|end| *end == chosen.tail.offset)
+            },
+            Ok(None) => ends == [0, 0],
+            Err(_) => false,
+        };
+        if read == 0 || end_of(&best) < end_of(&found) {
+            best = found;
+        }
+        if settled {
+            break;
+        }
+    }
+    best
+}
+
+/// A frame that only one copy has counts. One that neither can read may have been acknowledged.
+fn judge(a: CopyRead, b: CopyRead) -> Result<Option<(Chosen, Vec<u8>)>, LogOpenError> {
+    let chosen = reconcile(&a.bytes, &b.bytes)?;
+    let end = chosen.as_ref().map_or(0, |chosen| chosen.tail.offset);
+    match (a.unreadable, b.unreadable) {
+        (Some((at, error)), Some((other, _))) if end <= at && end <= other => Err(error.into()),
+        _ => Ok(chosen.map(|chosen| (chosen, a.bytes))),
+    }
+}
+
 /// A whole file; nothing if there is none.
-async fn read_all(path: &Path) -> io::Result<Vec<u8>> {
+async fn read_all(path: &Path) -> io::Result<CopyRead> {
     if !fs::exists(path).await? {
-        return Ok(Vec::new());
+        return Ok(CopyRead::default());
     }
     let options = OpenOptions {
         read_only: true,
@@ -217,17 +265,43 @@ async fn read_all(path: &Path) -> io::Result<Vec<u8>> {
     };
     let file = File::open(path, options).await?;
     let len = file.len().await? as usize;
-    let mut bytes = Vec::with_capacity(len);
-    while bytes.len() < len {
+    let mut read = CopyRead {
+        bytes: Vec::with_capacity(len),
+        unreadable: None,
+    };
+    while read.bytes.len() < len {
+        let pos = read.bytes.len() as u64;
         // Reads begin at whole blocks: each but the last one ends at one.
-        let want = (len - bytes.len()).next_multiple_of(BLOCK_BYTES);
-        let piece = file
-            .read_at(bytes.len() as u64, want.min(READ_BYTES))
-            .await?;
+        let want = (len - read.bytes.len()).next_multiple_of(BLOCK_BYTES);
+        let piece = match file.read_at(pos, want.min(READ_BYTES)).await {
+            Ok(piece) => piece.to_vec(),
+            Err(_) => read_blocks(&file, pos, want.min(READ_BYTES), &mut read.unreadable).await,
+        };
         if piece.is_empty() {
             break;
         }
-        bytes.extend_from_slice(&piece);
+        read.bytes.extend_from_slice(&piece);
     }
-    Ok(bytes)
+    read.bytes.truncate(len);
+    Ok(read)
+}
+
+/// Reads block by block, with zeros for those that cannot be read.
+async fn read_blocks(
+    file: &File,
+    pos: u64,
+    len: usize,
+    unreadable: &mut Option<(u64, io::Error)>,
+) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(len);
+    for at in (pos..pos + len as u64).step_by(BLOCK_BYTES) {
+        match file.read_at(at, BLOCK_BYTES).await {
+            Ok(block) => bytes.extend_from_slice(&block),
+            Err(error) => {
+                bytes.resize(bytes.len() + BLOCK_BYTES, 0);
+                *unreadable = Some((at, error));
+            },
+        }
+    }
+    bytes
 }

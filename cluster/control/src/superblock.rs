@@ -17,7 +17,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use cluster_meta::NodeId;
-use engine_rt::fs::{self, Place};
+use engine_rt::fs::{self, Place, READS_BEFORE_LOSS};
 use net_wire::Uuid;
 
 use crate::block;
@@ -99,14 +99,28 @@ impl Superblock {
         Ok(())
     }
 
-    /// Reads both copies.
+    /// Reads both copies; some more times if they are not the same, before one is written again.
     pub(crate) async fn read(dir: &Path) -> io::Result<Found> {
-        let mut copies = Vec::new();
-        for path in paths(dir) {
-            let block = block::read(&path).await?;
-            copies.push(block.as_deref().map_or(Found::Nothing, judge));
+        let (mut found, mut refused) = (Found::Nothing, None);
+        for _ in 0..READS_BEFORE_LOSS {
+            let mut copies = Vec::new();
+            for path in paths(dir) {
+                // A copy that cannot be read is as good as a damaged one, if there is another.
+                let block = block::read(&path).await.unwrap_or_else(|error| {
+                    refused = Some(error);
+                    None
+                });
+                copies.push(block.as_deref().map_or(Found::Nothing, judge));
+            }
+            found = choose(&copies);
+            if copies[0] == copies[1] && refused.is_none() {
+                break;
+            }
         }
-        Ok(choose(&copies))
+        match refused {
+            Some(error) if found == Found::Nothing => Err(error),
+            _ => Ok(found),
+        }
     }
 }
 

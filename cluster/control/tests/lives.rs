@@ -12,7 +12,10 @@ use cluster_meta::command::{NewTopic, create_topic};
 use cluster_meta::config::StaticConfig;
 use cluster_meta::log::{Tail, encode_frame};
 use cluster_meta::{ErrorCode, NodeId, Record, TopicId};
-use engine_rt::sim::{CrashKind, CrashPoint, Options, World, run};
+use engine_rt::sim::{
+    CrashKind, CrashPoint, DiskOp, Effect, Fault, Files, NodeId as NodeOfWorld, Operations,
+    Options, Span, World, run,
+};
 use engine_rt::{BLOCK_BYTES, Buf, MailReceiver, mailbox, spawn};
 
 const DIR: &str = "/data";
@@ -240,8 +243,66 @@ fn a_log_that_contradicts_itself_is_refused() {
     });
 }
 
+/// A directory with one topic, acknowledged as the last thing.
+fn one_topic(world: &World, node: NodeOfWorld) {
+    world.block_on(node, || async {
+        let (_home, metadata) = open(false).await.expect("a new directory");
+        let (_task, handle) = control(metadata);
+        handle
+            .propose(topic("a".to_owned()))
+            .await
+            .expect("a calm disk");
+    });
+}
+
+/// A block that answers with an error is a damaged one: the other copy has it.
+#[test]
+fn a_copy_that_cannot_be_read_is_repaired_and_two_are_refused() {
+    for name in ["a", "b"] {
+        for block in 0..2 {
+            let world = World::new(7, Options::default());
+            let node = world.node("node");
+            one_topic(&world, node);
+            let spoil = |name| {
+                let (path, at) = (format!("{DIR}/meta/{name}.log"), block * BLOCK_BYTES as u64);
+                world.disk(node).spoil(&path, at).unwrap();
+            };
+            spoil(name);
+            let (found, repaired) = world.block_on(node, || async {
+                let (_home, metadata) = open(false).await.unwrap();
+                (names(&metadata), metadata.repaired().copies.len())
+            });
+            assert_eq!(
+                (found, repaired),
+                (vec!["a".to_owned()], 1),
+                "{name} {block}"
+            );
+            spoil("a");
+            spoil("b");
+            let refused = world.block_on(node, || async { open(false).await.map(drop) });
+            assert!(refused.is_err(), "{name} {block}");
+        }
+    }
+}
+
+/// The last frame of both copies is read wrong, some times one after the other: it is not cut.
+#[test]
+fn wrong_reads_of_both_copies_cut_nothing() {
+    for effect in [Effect::FlipBit, Effect::Stale] {
+        for seed in 0..20 {
+            let world = World::new(seed, Options::default());
+            let node = world.node("node");
+            one_topic(&world, node);
+            let on = Operations::of(DiskOp::Read, Files::Metadata);
+            world.inject(Fault::of_disk(node, on, 1, effect, Span::Times(4)));
+            let found = world.block_on(node, || async { names(&open(false).await.unwrap().1) });
+            assert_eq!(found, ["a"], "seed {seed}, {effect:?}");
+        }
+    }
+}
+
 /// Creates topics until the power fails; gives the names that were acknowledged.
-fn life(world: &World, node: engine_rt::sim::NodeId, life: u64) -> Vec<String> {
+fn life(world: &World, node: NodeOfWorld, life: u64) -> Vec<String> {
     use std::cell::RefCell;
     use std::rc::Rc;
     let acknowledged = Rc::new(RefCell::new(Vec::new()));

@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 
+use engine_rt::fs::{File, READS_BEFORE_LOSS};
 use engine_rt::mutant::{self, Mutant};
 use engine_rt::{Buf, BufMut};
 
@@ -198,15 +199,26 @@ async fn is_on_disk(
     if end.is_none_or(|end| end > len) {
         return Ok(false);
     }
-    let read = file.read_at(extent.file_pos, extent.file_bytes as usize);
-    if let Ok(bytes) = read.await
-        && (bytes.len() as u64 != extent.file_bytes || crc32c(&bytes) != extent.crc)
-    {
+    if !is_kept(&file, extent).await {
         return Ok(false);
     }
     file.sync().await?;
     files.make_name_durable(id).await?;
     Ok(true)
+}
+
+/// Whether a file has the bytes of an extent, or does not say. What is not there is cut: that is not
+/// decided on one read.
+async fn is_kept(file: &File, extent: Extent) -> bool {
+    for _ in 0..READS_BEFORE_LOSS {
+        let read = file.read_at(extent.file_pos, extent.file_bytes as usize);
+        match read.await {
+            Ok(bytes)
+                if bytes.len() as u64 != extent.file_bytes || crc32c(&bytes) != extent.crc => {},
+            _ => return true,
+        }
+    }
+    false
 }
 
 impl PartitionLog {

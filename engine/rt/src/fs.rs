@@ -30,6 +30,10 @@ pub struct OpenOptions {
     pub read_only: bool,
 }
 
+/// How often a recovery reads what makes no sense before it acts on that. One read may be wrong, by
+/// a bit or because it gives what was there before, and the next one right.
+pub const READS_BEFORE_LOSS: usize = 5;
+
 /// Most buffers of one write.
 pub const BUFS_MAX: usize = 64;
 

@@ -30,7 +30,7 @@ mod task;
 mod time;
 mod world;
 
-pub use buf::{BLOCK_BYTES, Buf, BufMut, keep_idle, memory_used};
+pub use buf::{BLOCK_BYTES, Buf, BufMut, keep_idle, memory_used, memory_used_here};
 pub use executor::{Executor, ExecutorSpec, blocking, spawn_executor};
 pub use mailbox::{MailClosed, MailReceiver, MailSender, mailbox};
 pub use net::{Listener, Piece, Socket, Stream};

@@ -28,6 +28,11 @@ pub(crate) fn current() -> World {
         .expect("called outside an executor")
 }
 
+/// Whether the running task, if there is one, is of the simulation.
+pub(crate) fn is_simulated() -> bool {
+    CURRENT.with(|current| matches!(*current.borrow(), Some(World::Sim(_))))
+}
+
 /// Makes `world` the current one while `run` runs, and restores what was there before.
 pub(crate) fn enter<R>(world: World, run: impl FnOnce() -> R) -> R {
     let before = CURRENT.with(|current| current.borrow_mut().replace(world));

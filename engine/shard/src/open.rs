@@ -257,9 +257,11 @@ impl Shard {
         self.slots.borrow_mut().insert(spec.id, slot);
     }
 
-    /// Lives that ended before their first checkpoint each hold a file of the journal. When there is
-    /// none left for a new life, the checkpoint is taken now.
+    /// Before journal files are used again, the copies of the checkpoint are made the same. Lives that
+    /// ended before their first checkpoint each hold a file of the journal. When there is none left
+    /// for a new life, the checkpoint is taken now.
     pub(crate) async fn make_room(&self, journal: &mut Recovered) -> Result<(), OpenError> {
+        self.checkpoint().mend().await;
         if !journal.is_exhausted(self.options.journal_files_max) {
             return Ok(());
         }

@@ -11,7 +11,7 @@ use std::io;
 use std::ops::Bound;
 use std::path::Path;
 
-use engine_rt::fs::{self, File, OpenOptions};
+use engine_rt::fs::{self, File, OpenOptions, READS_BEFORE_LOSS};
 use engine_rt::mutant::{self, Mutant};
 use engine_rt::{BLOCK_BYTES, Buf};
 use thiserror::Error;
@@ -238,6 +238,11 @@ fn io_error(path: &Path) -> impl FnOnce(io::Error) -> JournalError {
     move |source| JournalError::Io { path, source }
 }
 
+/// How operators are told of a file.
+fn path_of(file: &JournalFile, options: &JournalOptions) -> String {
+    options.dir.join(&file.name).display().to_string()
+}
+
 /// Opens every file and reads its first frame.
 async fn read_heads(options: &JournalOptions) -> Result<Vec<Head>, JournalError> {
     let mut heads = Vec::new();
@@ -254,10 +259,10 @@ async fn read_heads(options: &JournalOptions) -> Result<Vec<Head>, JournalError>
             .map_err(io_error(&path))?;
         let len = file.len().await.map_err(io_error(&path))?;
         let file = JournalFile { name, file, len };
-        let first = match read_frame(&file, 0, options).await? {
+        let first = match first_frame(&file, options).await? {
             Err(cause @ FrameError::Version(_)) => {
                 return Err(JournalError::Newer {
-                    file: file.name,
+                    file: path_of(&file, options),
                     cause,
                 });
             },
@@ -314,14 +319,26 @@ fn chain_of(
     })
 }
 
-/// Reads the frame at `pos`: an outer error if the system refuses, an inner one if it is no frame.
-async fn read_frame(
+/// Reads the first frame: an outer error if the system refuses, an inner one if it is no frame. A read
+/// may give what was there before the file was used again: of several, the newest counts.
+async fn first_frame(
     file: &JournalFile,
-    pos: u64,
     options: &JournalOptions,
 ) -> Result<Result<Frame, FrameError>, JournalError> {
     let mut window = Window::new(file);
-    window.frame_at(pos, options).await
+    window.reads_again = true;
+    let mut newest: Result<Frame, _> = Err(FrameError::Missing);
+    for _ in 0..READS_BEFORE_LOSS {
+        let frame = window.frame_at(0, options).await?;
+        let is_newer = match (&newest, &frame) {
+            (Ok(newest), Ok(frame)) => newest.generation < frame.generation,
+            (newest, _) => newest.is_err(),
+        };
+        if is_newer {
+            newest = frame;
+        }
+    }
+    Ok(newest)
 }
 
 /// Reads a file in large steps.
@@ -329,6 +346,8 @@ struct Window<'a> {
     file: &'a JournalFile,
     start: u64,
     bytes: Buf,
+    /// Take nothing from memory, and read no more than is asked for.
+    reads_again: bool,
 }
 
 impl<'a> Window<'a> {
@@ -337,29 +356,36 @@ impl<'a> Window<'a> {
             file,
             start: 0,
             bytes: Buf::new(),
+            reads_again: false,
         }
     }
 
     /// `len` bytes at `pos`, or fewer at the end of the file.
-    async fn bytes_at(&mut self, pos: u64, len: usize) -> Result<Buf, JournalError> {
+    async fn bytes_at(
+        &mut self,
+        pos: u64,
+        len: usize,
+        options: &JournalOptions,
+    ) -> Result<Buf, JournalError> {
         let covered = pos >= self.start && pos + len as u64 <= self.start + self.bytes.len() as u64;
-        if !covered {
-            let want = if len > BLOCK_BYTES {
-                FRAME_BYTES_MAX
-            } else {
-                FRAME_BYTES_MAX / 4
+        if !covered || self.reads_again {
+            let want = match len {
+                _ if self.reads_again => len,
+                0..=BLOCK_BYTES => FRAME_BYTES_MAX / 4,
+                _ => FRAME_BYTES_MAX,
             };
             let left = self.file.len.saturating_sub(pos) as usize;
             let take = want.min(left).next_multiple_of(BLOCK_BYTES);
-            self.bytes = match take {
-                0 => Buf::new(),
-                _ => self
-                    .file
-                    .file
-                    .read_at(pos, take)
-                    .await
-                    .map_err(io_error(Path::new(&self.file.name)))?,
-            };
+            self.bytes =
+                match take {
+                    0 => Buf::new(),
+                    _ => self.file.file.read_at(pos, take).await.map_err(|source| {
+                        JournalError::Io {
+                            path: format!("{}, byte {pos}", path_of(self.file, options)),
+                            source,
+                        }
+                    })?,
+                };
             self.start = pos;
         }
         let from = (pos - self.start) as usize;
@@ -372,12 +398,12 @@ impl<'a> Window<'a> {
         pos: u64,
         options: &JournalOptions,
     ) -> Result<Result<Frame, FrameError>, JournalError> {
-        let first = self.bytes_at(pos, BLOCK_BYTES).await?;
+        let first = self.bytes_at(pos, BLOCK_BYTES, options).await?;
         let header = match FrameHeader::decode(&first, options.disk_id, options.journal_id) {
             Ok(header) => header,
             Err(error) => return Ok(Err(error)),
         };
-        let bytes = self.bytes_at(pos, header.frame_bytes()).await?;
+        let bytes = self.bytes_at(pos, header.frame_bytes(), options).await?;
         Ok(Frame::decode(&header, &bytes))
     }
 }
@@ -418,13 +444,12 @@ impl<'a> Walk<'a> {
             if !ignore_chain && next.is_some_and(|next| self.reaches(generation, next)) {
                 return Ok(true);
             }
-            let frame = match window.frame_at(self.end.pos, self.options).await? {
-                Ok(frame) if self.follows(&frame, generation) => frame,
-                _ if ignore_chain && self.end.pos < file.len => {
+            let frame = match self.next_frame(&mut window, generation).await? {
+                Ok(frame) => frame,
+                Err(_) if ignore_chain && self.end.pos < file.len => {
                     self.end.pos += BLOCK_BYTES as u64;
                     continue;
                 },
-                Ok(_) => return Ok(self.stop_at(FrameError::Missing, next)),
                 Err(cause) => return Ok(self.stop_at(cause, next)),
             };
             self.flushed_mark = self.flushed_mark.max(frame.flushed_mark);
@@ -437,6 +462,27 @@ impl<'a> Walk<'a> {
                 prev_crc: frame.crc,
             };
         }
+    }
+
+    /// The next frame of the chain. Where there is none the log ends, and what lies behind is void:
+    /// that is not decided on one read.
+    async fn next_frame(
+        &self,
+        window: &mut Window<'_>,
+        generation: u64,
+    ) -> Result<Result<Frame, FrameError>, JournalError> {
+        let mut cause = FrameError::Missing;
+        for read in 0..READS_BEFORE_LOSS {
+            window.reads_again = read > 0;
+            let frame = window.frame_at(self.end.pos, self.options).await?;
+            window.reads_again = false;
+            match frame {
+                Ok(frame) if self.follows(&frame, generation) => return Ok(Ok(frame)),
+                Ok(_) => cause = FrameError::Missing,
+                Err(error) => cause = error,
+            }
+        }
+        Ok(Err(cause))
     }
 
     fn stop_at(&mut self, cause: FrameError, next: Option<&Frame>) -> bool {
@@ -545,7 +591,7 @@ impl<'a> Walk<'a> {
 
     fn lost(&self, file: &JournalFile, flushed: u64) -> JournalError {
         JournalError::Lost {
-            file: file.name.clone(),
+            file: path_of(file, self.options),
             flushed,
             reached: self.end.sequence - 1,
         }
@@ -553,7 +599,7 @@ impl<'a> Walk<'a> {
 
     fn corrupt(&self, file: &JournalFile) -> JournalError {
         JournalError::Corrupt {
-            file: file.name.clone(),
+            file: path_of(file, self.options),
             pos: self.end.pos,
             sequence: self.end.sequence,
             cause: self.cause,

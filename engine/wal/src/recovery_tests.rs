@@ -142,6 +142,20 @@ fn frames_behind_a_damaged_first_frame_are_not_given_up() {
     assert_eq!(end, places[2]);
 }
 
+/// The newest file leads back to the checkpoint's, but that one is not known any more by its own
+/// beginning.
+#[test]
+fn a_checkpoints_file_that_is_damaged_at_its_beginning_is_missing() {
+    let (mut images, places) = journal(&[vec![10, 10], vec![10, 10]], 1);
+    assert!(read_back(images.clone(), places[1]).is_ok());
+    images[0][100 - HEADER_BYTES] ^= 1;
+    let read = read_back(images, places[1]);
+    assert!(
+        matches!(read, Err(JournalError::Missing { generation: 1, .. })),
+        "{read:?}"
+    );
+}
+
 proptest! {
     #[test]
     fn a_journal_reads_back_from_every_frame_on(files in layout(), from: Index) {

@@ -18,7 +18,7 @@ mod pool;
 
 pub(crate) use pool::Arena;
 use pool::Block;
-pub use pool::{keep_idle, memory_used};
+pub use pool::{keep_idle, memory_used, memory_used_here};
 
 /// Alignment and granule of direct I/O, in bytes.
 pub const BLOCK_BYTES: usize = 4096;

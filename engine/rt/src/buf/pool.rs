@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::BLOCK_BYTES;
+use crate::world;
 
 /// Larger blocks are not pooled.
 const POOLED_BYTES_MAX: usize = 8 << 20;
@@ -24,6 +25,9 @@ const STEPS: usize = 8;
 const CLASSES: usize = ((POOLED_BYTES_MAX / BLOCK_BYTES).ilog2() as usize - 2) * STEPS;
 /// What one thread keeps for later, unless it says otherwise.
 const IDLE_BYTES_DEFAULT: usize = 32 << 20;
+/// What a thread keeps at least that plays simulated worlds: all shards and clients of one seed after
+/// the other.
+const IDLE_BYTES_SIMULATED: usize = 256 << 20;
 /// Blocks of this size and more are mappings of their own; the system's allocator has the others.
 const MAPPED_BYTES_MIN: usize = 64 << 10;
 
@@ -35,8 +39,19 @@ pub fn memory_used() -> usize {
     USED_BYTES.load(Ordering::Relaxed)
 }
 
+/// Bytes in blocks that the calling thread has taken and not given back: all that there are in the
+/// simulated world that it plays.
+pub fn memory_used_here() -> usize {
+    POOL.with(|pool| usize::try_from(pool.borrow().used_bytes).unwrap_or(0))
+}
+
 /// Sets how many bytes of idle blocks the calling thread keeps: as much as it will soon want again.
 pub fn keep_idle(bytes: usize) {
+    let bytes = if world::is_simulated() {
+        bytes.max(IDLE_BYTES_SIMULATED)
+    } else {
+        bytes
+    };
     POOL.with(|pool| pool.borrow_mut().idle_bytes_max = bytes);
 }
 
@@ -75,7 +90,7 @@ impl Arena {
                     arena: Some(Arc::clone(&arena)),
                 };
                 // What finds no room in the pool is not used.
-                let _kept = POOL.with(|pool| pool.borrow_mut().keep(memory));
+                let _kept = POOL.with(|pool| pool.borrow_mut().add(memory));
                 pos += capacity;
             }
         }
@@ -166,6 +181,8 @@ struct Pool {
     free: [Vec<Memory>; CLASSES],
     idle_bytes: usize,
     idle_bytes_max: usize,
+    /// Blocks taken by this thread, less those that it gave back; below zero where others took them.
+    used_bytes: isize,
 }
 
 thread_local! {
@@ -174,20 +191,28 @@ thread_local! {
             free: [const { Vec::new() }; CLASSES],
             idle_bytes: 0,
             idle_bytes_max: IDLE_BYTES_DEFAULT,
+            used_bytes: 0,
         })
     };
 }
 
 impl Pool {
     fn take(&mut self, capacity: usize) -> Option<Memory> {
+        self.used_bytes += capacity as isize;
         let memory = self.free.get_mut(class_of(capacity)?)?.pop()?;
         self.idle_bytes -= capacity;
         Some(memory)
     }
 
+    /// Takes back a block of somebody.
+    fn keep(&mut self, memory: Memory) -> Result<(), Memory> {
+        self.used_bytes -= memory.capacity as isize;
+        self.add(memory)
+    }
+
     /// Keeps a block for later, or gives it back to be freed. Sizes that nobody takes make room for
     /// those that are dropped now.
-    fn keep(&mut self, memory: Memory) -> Result<(), Memory> {
+    fn add(&mut self, memory: Memory) -> Result<(), Memory> {
         let Some(class) = class_of(memory.capacity) else {
             return Err(memory);
         };

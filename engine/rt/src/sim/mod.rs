@@ -75,3 +75,24 @@ pub fn trace(message: impl FnOnce() -> String) {
             .trace(|| format!("{}: {}", context.name(), message()));
     }
 }
+
+/// What a process holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Tasks that have not ended.
+    pub tasks: usize,
+    /// Descriptors of files.
+    pub open_files: usize,
+}
+
+/// What the process of the running task holds; `None` in other worlds.
+pub fn held() -> Option<Held> {
+    let crate::world::World::Sim(context) = crate::world::current() else {
+        return None;
+    };
+    let scheduler = context.kernel.scheduler.borrow();
+    Some(Held {
+        tasks: scheduler.live_tasks(|other| std::rc::Rc::ptr_eq(&other.life, &context.life)),
+        open_files: context.life.open_files.get(),
+    })
+}

@@ -41,6 +41,8 @@ pub(super) struct Life {
     pub(super) number: u64,
     over: Cell<bool>,
     pub(super) executors: Cell<usize>,
+    /// Descriptors of files.
+    pub(super) open_files: Cell<usize>,
 }
 
 impl Life {

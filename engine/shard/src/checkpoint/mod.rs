@@ -1,6 +1,7 @@
 //! The shard's checkpoint: what its files cannot tell (rule 9), and from where the journal must be
-//! read. Two files by turns; each begins with a full record, to which records of what changed are
-//! appended until they outgrow it.
+//! read. Each of two files begins with a full record, to which records of what changed are appended
+//! until they outgrow it. A record goes to one file, and when it is flushed, to the other: journal
+//! files that it covers are used again after that, so that either copy is enough for a start.
 //!
 //! ```text
 //!  0      4    6    8            24      28      32       40           68        76    80   84
@@ -22,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use engine_log::TopicPartition;
 use engine_rt::BLOCK_BYTES;
-use engine_rt::fs::{self, File, OpenOptions};
+use engine_rt::fs::{self, File, OpenOptions, READS_BEFORE_LOSS};
 use engine_wal::Position;
 
 mod record;
@@ -78,7 +79,7 @@ pub(crate) struct Checkpoint {
     dir: PathBuf,
     owner: CheckpointOwner,
     place: RefCell<Option<Place>>,
-    /// A record was begun and is not finished.
+    /// A record was begun and is not finished, or one copy lacks what the other has.
     incomplete: Cell<bool>,
 }
 
@@ -196,33 +197,47 @@ fn read_id(bytes: &[u8]) -> Option<TopicPartition> {
 }
 
 impl Checkpoint {
-    /// Reads the newest checkpoint in `dir`; contents are empty if there never was one. `Err` with
-    /// `InvalidData` is never returned for torn records: they were not promised anything.
+    /// Reads the newest checkpoint in `dir`; contents are empty if there never was one. Torn records
+    /// were not promised anything. While the copies differ they are read again: older than the
+    /// newest record, a start would miss journal files that were used again.
     pub(crate) async fn load(
         dir: &Path,
         owner: CheckpointOwner,
     ) -> io::Result<(Self, CheckpointContents)> {
         let mut best: Option<(Place, CheckpointContents)> = None;
-        for (copy, name) in NAMES.iter().enumerate() {
-            let found = load_copy(&dir.join(name), copy, owner).await?;
-            if let Some((place, _)) = &found
-                && best
-                    .as_ref()
-                    .is_none_or(|(best, _)| best.sequence < place.sequence)
-            {
-                best = found;
+        let (mut differ, mut refused) = (true, None);
+        for _ in 0..READS_BEFORE_LOSS {
+            let mut ends = Vec::new();
+            for (copy, name) in NAMES.iter().enumerate() {
+                let found = match load_copy(&dir.join(name), copy, owner).await {
+                    Ok(found) => found,
+                    // A copy that cannot be read is as good as a damaged one, if there is another.
+                    Err(error) => {
+                        refused = Some(error);
+                        None
+                    },
+                };
+                ends.push(sequence_of(found.as_ref()));
+                if sequence_of(best.as_ref()) < sequence_of(found.as_ref()) {
+                    best = found;
+                }
+            }
+            differ = ends.iter().any(|end| *end != sequence_of(best.as_ref()));
+            if !differ && refused.is_none() {
+                break;
             }
         }
-        let (place, contents) = best.map_or_else(
-            || (None, CheckpointContents::default()),
-            |(place, contents)| (Some(place), contents),
-        );
+        let (place, contents) = match (best, refused) {
+            (Some((place, contents)), _) => (Some(place), contents),
+            (None, Some(error)) => return Err(error),
+            (None, None) => (None, CheckpointContents::default()),
+        };
         Ok((
             Self {
                 dir: dir.to_path_buf(),
                 owner,
                 place: RefCell::new(place),
-                incomplete: Cell::new(false),
+                incomplete: Cell::new(differ),
             },
             contents,
         ))
@@ -237,6 +252,22 @@ impl Checkpoint {
         file.sync().await
     }
 
+    /// Makes a copy that was lost or damaged, or that a crash left behind, the same as the other one.
+    /// If that cannot be done now, the next record is a full one.
+    pub(crate) async fn mend(&self) {
+        let place = *self.place.borrow();
+        let Some(place) = place.filter(|_| self.incomplete.get()) else {
+            return;
+        };
+        match self.mirror(place.copy, 0, place.end).await {
+            Ok(()) => self.incomplete.set(false),
+            Err(error) => {
+                let copy = NAMES[1 - place.copy];
+                tracing::warn!(shard = self.owner.shard, copy, %error, "FL2004: a copy of the checkpoint cannot be written; the next checkpoint tries again");
+            },
+        }
+    }
+
     /// Whether the next record should be a full one: changes outgrew it, or a record that was begun
     /// is not there, and with it what it would have said.
     pub(crate) fn wants_full(&self) -> bool {
@@ -246,6 +277,11 @@ impl Checkpoint {
                 changes > place.full_bytes.max(CHANGES_MIN_BYTES)
             })
     }
+}
+
+/// The last record that was found; below all others, if none was.
+fn sequence_of(found: Option<&(Place, CheckpointContents)>) -> Option<u64> {
+    found.map(|(place, _)| place.sequence)
 }
 
 /// Reads one copy: its full record and the changes that link to it.

@@ -2,11 +2,12 @@
 //! shard would want in memory, or encode in one turn.
 
 use std::io;
+use std::path::Path;
 
 use crc_fast::{CrcAlgorithm, Digest};
 use engine_log::TopicPartition;
 use engine_rt::fs::{self, Durability, File, OpenOptions};
-use engine_rt::{BLOCK_BYTES, BufMut};
+use engine_rt::{BLOCK_BYTES, Buf, BufMut};
 use engine_wal::Position;
 
 use super::{CHANGED, CHUNK_BYTES, Checkpoint, HEADER_BYTES, NAMES, Place, REMOVED, Record};
@@ -18,9 +19,7 @@ pub(crate) struct RecordWriter<'a> {
     full: bool,
     copy: usize,
     at: u64,
-    file: File,
-    is_new_file: bool,
-    file_bytes: u64,
+    file: CopyFile,
     /// The first chunk, once it is full: it begins with the header.
     first: Option<BufMut>,
     /// The chunk that is being filled, how far, and where it goes.
@@ -31,7 +30,67 @@ pub(crate) struct RecordWriter<'a> {
     body_crc: Digest,
 }
 
+/// A copy that is being written.
+struct CopyFile {
+    file: File,
+    is_new: bool,
+    bytes: u64,
+}
+
+impl CopyFile {
+    async fn open(dir: &Path, copy: usize) -> io::Result<Self> {
+        let path = dir.join(NAMES[copy]);
+        let options = OpenOptions {
+            create: true,
+            ..OpenOptions::default()
+        };
+        let is_new = !fs::exists(&path).await?;
+        let file = File::open(&path, options).await?;
+        let bytes = file.len().await?;
+        Ok(Self {
+            file,
+            is_new,
+            bytes,
+        })
+    }
+
+    async fn write(&mut self, pos: u64, bytes: Buf) -> io::Result<()> {
+        let end = pos + bytes.len() as u64;
+        if self.bytes < end {
+            self.bytes = end.next_power_of_two();
+            self.file.allocate(0, self.bytes).await?;
+        }
+        self.file.write_at(pos, bytes, Durability::Volatile).await
+    }
+
+    async fn flush(&self, dir: &Path) -> io::Result<()> {
+        self.file.sync().await?;
+        if self.is_new {
+            fs::sync_dir(dir).await?;
+        }
+        Ok(())
+    }
+}
+
 impl Checkpoint {
+    /// Copies what one copy has between two places to the other one, flushed.
+    pub(super) async fn mirror(&self, copy: usize, from: u64, end: u64) -> io::Result<()> {
+        let path = self.dir.join(NAMES[copy]);
+        let source = File::open(&path, OpenOptions::default()).await?;
+        let mut other = CopyFile::open(&self.dir, 1 - copy).await?;
+        let mut pos = from;
+        while pos < end {
+            let bytes = CHUNK_BYTES.min((end - pos) as usize);
+            let chunk = source.read_at(pos, bytes).await?;
+            if chunk.len() < bytes {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            other.write(pos, chunk).await?;
+            pos += bytes as u64;
+        }
+        other.flush(&self.dir).await
+    }
+
     /// Begins a record; a full one goes to the other file.
     pub(crate) async fn begin(&self, full: bool) -> io::Result<RecordWriter<'_>> {
         let before = self.place.borrow().unwrap_or_default();
@@ -42,21 +101,12 @@ impl Checkpoint {
         } else {
             (before.copy, before.end)
         };
-        let path = self.dir.join(NAMES[copy]);
-        let options = OpenOptions {
-            create: true,
-            ..OpenOptions::default()
-        };
-        let is_new_file = !fs::exists(&path).await?;
-        let file = File::open(&path, options).await?;
         Ok(RecordWriter {
             checkpoint: self,
             full,
             copy,
             at,
-            file_bytes: file.len().await?,
-            file,
-            is_new_file,
+            file: CopyFile::open(&self.dir, copy).await?,
             first: None,
             chunk: BufMut::with_capacity(CHUNK_BYTES),
             filled: HEADER_BYTES,
@@ -109,21 +159,10 @@ impl RecordWriter<'_> {
             self.first = Some(full);
             return Ok(());
         }
-        self.write(pos, full).await
+        self.file.write(pos, full.freeze()).await
     }
 
-    async fn write(&mut self, pos: u64, bytes: BufMut) -> io::Result<()> {
-        let end = pos + bytes.len() as u64;
-        if self.file_bytes < end {
-            self.file_bytes = end.next_power_of_two();
-            self.file.allocate(0, self.file_bytes).await?;
-        }
-        self.file
-            .write_at(pos, bytes.freeze(), Durability::Volatile)
-            .await
-    }
-
-    /// Completes the record and flushes it.
+    /// Completes the record and flushes it, in one copy and then in the other.
     pub(crate) async fn finish(mut self, position: Position) -> io::Result<()> {
         let end = self.put_last_chunk().await?;
         let before = self.checkpoint.place.borrow().unwrap_or_default();
@@ -139,11 +178,8 @@ impl RecordWriter<'_> {
         let (header, crc) = record.encode(self.checkpoint.owner);
         let mut first = self.first.take().expect("every record has a first chunk");
         first[..HEADER_BYTES].copy_from_slice(&header);
-        self.write(self.at, first).await?;
-        self.file.sync().await?;
-        if self.is_new_file {
-            fs::sync_dir(&self.checkpoint.dir).await?;
-        }
+        self.file.write(self.at, first.freeze()).await?;
+        self.file.flush(&self.checkpoint.dir).await?;
         *self.checkpoint.place.borrow_mut() = Some(Place {
             copy: self.copy,
             end,
@@ -151,6 +187,7 @@ impl RecordWriter<'_> {
             crc,
             full_bytes: if self.full { end } else { before.full_bytes },
         });
+        self.checkpoint.mirror(self.copy, self.at, end).await?;
         self.checkpoint.incomplete.set(false);
         Ok(())
     }

@@ -139,8 +139,12 @@ async fn written(records: &[(Position, Vec<Wanted>)]) -> (Vec<u8>, Vec<(Position
     (bytes[..len].to_vec(), after)
 }
 
-/// What is read once the file has these bytes.
+/// What is read once the file has these bytes and there is no other copy.
 async fn read_back(bytes: &[u8]) -> Option<(Position, States)> {
+    let other = PathBuf::from("shard").join(NAMES[0]);
+    if fs::exists(&other).await.expect("the disk works") {
+        fs::remove_file(&other).await.expect("the disk works");
+    }
     let file = File::open(&copy_path(), OpenOptions::default())
         .await
         .expect("it was written");
@@ -279,6 +283,41 @@ fn records_of_an_older_turn_are_kept_out() {
         Some(9)
     );
     assert!(contents.states.is_empty());
+}
+
+/// Either copy is enough, also after the other one was lost and the node has lived on.
+#[test]
+fn each_copy_has_every_record() {
+    for lost in 0..2 {
+        let positions = sim::run(1, move || async move {
+            let generation = |generation| Position {
+                generation,
+                ..Position::START
+            };
+            let records = [(generation(1), vec![]), (generation(2), vec![])];
+            written(&records).await;
+            let dir = Path::new("shard");
+            let mut positions = Vec::new();
+            for next in [3, 4] {
+                let path = dir.join(NAMES[lost]);
+                fs::remove_file(&path).await.expect("the disk works");
+                let (checkpoint, found) =
+                    Checkpoint::load(dir, OWNER).await.expect("the disk works");
+                positions.extend(found.position.map(|position| position.generation));
+                checkpoint.mend().await;
+                assert!(!checkpoint.wants_full());
+                write(&checkpoint, generation(next), &[], false).await;
+            }
+            fs::remove_file(&dir.join(NAMES[1 - lost]))
+                .await
+                .expect("the disk works");
+            let (checkpoint, found) = Checkpoint::load(dir, OWNER).await.expect("the disk works");
+            assert!(checkpoint.wants_full());
+            positions.extend(found.position.map(|position| position.generation));
+            positions
+        });
+        assert_eq!(positions, [2, 3, 4], "without {}", NAMES[lost]);
+    }
 }
 
 proptest! {

@@ -106,6 +106,8 @@ impl OpenFile {
         node: Rc<FileNode>,
     ) -> Rc<Self> {
         node.acquire();
+        let open_files = &context.life.open_files;
+        open_files.set(open_files.get() + 1);
         Rc::new(Self {
             context: Rc::clone(context),
             path: path.to_owned(),
@@ -179,6 +181,8 @@ impl OpenFile {
 impl Drop for OpenFile {
     fn drop(&mut self) {
         self.node.release();
+        let open_files = &self.context.life.open_files;
+        open_files.set(open_files.get() - 1);
     }
 }
 
