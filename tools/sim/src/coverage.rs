@@ -153,6 +153,8 @@ pub struct Coverage {
     counts: BTreeMap<Event, u64>,
     /// Faults, numbers and codes, by their names.
     reached: BTreeMap<String, u64>,
+    /// The most that was held of something, and the bound that it came nearest to, in percent.
+    most: BTreeMap<&'static str, (u64, u64)>,
     seeds: u64,
 }
 
@@ -170,6 +172,13 @@ impl Coverage {
     /// Counts something that has a name.
     pub fn reach(&mut self, name: String) {
         *self.reached.entry(name).or_default() += 1;
+    }
+
+    /// So much of something was held, of at most so much.
+    pub fn note_most(&mut self, what: &'static str, held: u64, bound: u64) {
+        let (most, percent) = self.most.entry(what).or_default();
+        *most = held.max(*most);
+        *percent = (held * 100 / bound.max(1)).max(*percent);
     }
 
     /// Counts what has names.
@@ -204,6 +213,11 @@ impl Coverage {
             self.add(*event, *count);
         }
         self.reach_all(&other.reached);
+        for (what, (held, percentage)) in &other.most {
+            let (most, percent) = self.most.entry(what).or_default();
+            *most = (*held).max(*most);
+            *percent = (*percentage).max(*percent);
+        }
         self.seeds += other.seeds;
     }
 
@@ -235,6 +249,9 @@ impl fmt::Display for Coverage {
         }
         for (name, count) in &self.reached {
             writeln!(f, "{count:>10}  {name}")?;
+        }
+        for (what, (most, percent)) in &self.most {
+            writeln!(f, "{most:>10}  {percent:>5} percent   {what} at most")?;
         }
         Ok(())
     }

@@ -63,6 +63,8 @@ pub enum Promise {
     Liveness,
     /// An error that a node without a fault does not answer with.
     Refused,
+    /// More memory, files or tasks than there may be.
+    Bounded,
 }
 
 /// A broken promise.

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use engine_rt::Event as Signal;
+use engine_rt::{Event as Signal, memory_used_here};
 use net_wire::{ErrorCode, Uuid};
 
 use super::harm::Harm;
@@ -59,6 +59,8 @@ pub(super) struct Game {
     pub checker: RefCell<Checker>,
     pub coverage: RefCell<Coverage>,
     pub rng: RefCell<Rng>,
+    /// Bytes of memory that this thread held before.
+    pub memory_before: usize,
     pub topics: RefCell<Vec<Rc<Topic>>>,
     places: RefCell<Vec<Place>>,
     /// The life of the node, counted from 1.
@@ -96,6 +98,7 @@ impl Game {
             checker: RefCell::new(Checker::new(leads)),
             coverage: RefCell::default(),
             rng: RefCell::new(rng.fork()),
+            memory_before: memory_used_here(),
             topics: RefCell::default(),
             places: RefCell::default(),
             round: Cell::new(0),

@@ -57,6 +57,11 @@ impl Harm {
         self.anything || self.segments.contains(&(topic, format!("{partition:06}")))
     }
 
+    /// Whether a partition may take no appends.
+    pub(super) fn has_segments(&self) -> bool {
+        self.anything || !self.segments.is_empty()
+    }
+
     /// Whether a start may be refused so: nothing that there are two copies of explains it while one
     /// of them is whole.
     pub(super) fn explains_start(&self, number: &str) -> bool {
@@ -70,10 +75,9 @@ impl Harm {
                 twin != *path && copies.contains(&twin)
             })
         };
-        // Not so far, see `FOUND.md`: one copy of the checkpoint is not enough, and a copy of the
-        // metadata that answers with an error is not taken for damaged.
-        let journal = !self.journals.is_empty() || !self.checkpoints.is_empty();
-        let unreadable = !self.metadata.is_empty() || both(&self.superblocks);
+        // A journal has one copy, and one frame of it below its mark is enough, see `FOUND.md`.
+        let journal = !self.journals.is_empty() || both(&self.checkpoints);
+        let unreadable = both(&self.metadata) || both(&self.superblocks);
         self.anything
             || match number {
                 "FL1006" => both(&self.superblocks),

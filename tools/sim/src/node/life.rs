@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine_rt::sim::{NodeId, World, trace};
-use engine_rt::{now, sleep, spawn, timeout};
+use engine_rt::sim::{self, NodeId, World, trace};
+use engine_rt::{memory_used_here, now, sleep, spawn, timeout};
 use flumen::broker::{
     AdminHandle, BrokerConfig, KafkaListener, RunningBroker, Settings, StartError, start,
 };
@@ -22,6 +22,15 @@ use crate::coverage::{Coverage, Event};
 const DATA_DIR: &str = "/data";
 /// How often counters are read, for the report.
 const COUNT_INTERVAL: Duration = Duration::from_millis(20);
+
+/// Tasks of a shard that are not of connections: its own, and what is under way for partitions.
+const TASKS_OF_A_SHARD: u64 = 60;
+/// Connections that a client has at most, those that broke and are not given up yet included.
+const CONNECTIONS_OF_A_CLIENT: u64 = 12;
+/// One reads, one writes, and each request that waits may have one.
+const TASKS_OF_A_CONNECTION: u64 = 8;
+/// What a client has in hand, and what is on its way.
+const BYTES_OF_A_CLIENT: u64 = 8 << 20;
 
 /// How a life shall end, if no crash comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -165,7 +174,37 @@ impl Life {
     async fn keep_counting(self: Rc<Self>, admin: AdminHandle) {
         loop {
             self.count(&admin).await;
+            self.check_what_is_held();
             sleep(COUNT_INTERVAL).await;
+        }
+    }
+
+    /// Memory, open files and tasks have bounds, whatever happens.
+    fn check_what_is_held(&self) {
+        let plan = &self.game.plan;
+        let held = sim::held().expect("a simulated world");
+        let clients = (plan.producers.len() + plan.consumers.len() + 2) as u64;
+        let connections = clients * CONNECTIONS_OF_A_CLIENT;
+        let tasks = self.shards as u64 * TASKS_OF_A_SHARD + connections * TASKS_OF_A_CONNECTION;
+        let bounds = [
+            (
+                "bytes of memory",
+                memory_used_here().saturating_sub(self.game.memory_before) as u64,
+                plan.memory_bytes + clients * BYTES_OF_A_CLIENT,
+            ),
+            (
+                "open files",
+                held.open_files as u64,
+                plan.open_files as u64 - connections,
+            ),
+            ("tasks", held.tasks as u64, tasks),
+        ];
+        for (what, held, bound) in bounds {
+            self.game.coverage.borrow_mut().note_most(what, held, bound);
+            if held > bound {
+                let what = format!("{held} {what}, {bound} at most");
+                self.game.fail(Promise::Bounded, what);
+            }
         }
     }
 

@@ -43,6 +43,8 @@ use watch::Watch;
 /// Longest life of a node whose disk has failed: clients may wait for a partition that is fenced
 /// until the restart.
 const PATIENCE_WITH_A_DISK: Duration = Duration::from_millis(1500);
+/// Longest life with a damaged segment: clients may wait for a partition that takes no appends.
+const PATIENCE_WITH_DAMAGE: Duration = Duration::from_secs(20);
 
 /// A seed and how it is played.
 #[derive(Clone, Debug, Default)]
@@ -104,7 +106,7 @@ pub fn play(setup: &Setup) -> Outcome {
         world,
         node: machines.node,
         clients: machines.clients,
-        game: Rc::clone(&game),
+        game,
         rng,
         is_armed: false,
         shards,
@@ -252,6 +254,7 @@ impl Director {
         game.round.set(game.round.get() + 1);
         game.producing.set(game.plan.producers.len());
         let round = game.round.get();
+        self.watch.life_since = self.world.time();
         if self.watch.net_fails_in(round) {
             game.troubled.set(round);
         }
@@ -273,11 +276,15 @@ impl Director {
         }
     }
 
-    /// Whether the disk has failed and clients have waited for long enough.
+    /// Whether the disk has failed, now or before, and clients have waited for long enough.
     fn is_stuck(&self, life: &Life) -> bool {
         let struck = self.game.disk_explains(self.game.round.get());
-        let waited = self.world.time().saturating_sub(self.watch.since);
-        struck && life.ending != Ending::Look && waited > PATIENCE_WITH_A_DISK
+        let time = self.world.time();
+        let has_passed = |since, patience| time.saturating_sub(since) > patience;
+        let stuck = struck && has_passed(self.watch.since, PATIENCE_WITH_A_DISK);
+        let damaged = self.game.harm.borrow().has_segments();
+        let stuck = stuck || (damaged && has_passed(self.watch.life_since, PATIENCE_WITH_DAMAGE));
+        stuck && life.ending != Ending::Look
     }
 
     /// Lets things happen until the life is over or idle, with troubles of the network.

@@ -389,7 +389,11 @@ impl Producer {
         }
         self.link
             .refused_of(session, sent.id.log, &what, produced.error);
-        if produced.error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION {
+        let log = sent.id.log;
+        let damaged = produced.error == ErrorCode::KAFKA_STORAGE_ERROR && game.is_harmed(log);
+        // In the end, who waits for a partition that takes no appends any more gives up.
+        if produced.error == ErrorCode::UNKNOWN_TOPIC_OR_PARTITION || (damaged && game.quiet.get())
+        {
             self.forget(sent.id);
         }
     }

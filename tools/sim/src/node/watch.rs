@@ -16,6 +16,8 @@ pub(super) struct Watch {
     pub disk_faults: u64,
     /// When the disk first failed in this life.
     pub since: Duration,
+    /// When this life began.
+    pub life_since: Duration,
     /// A journal is not what was written to it.
     pub journal_lied: bool,
 }
@@ -27,6 +29,7 @@ impl Watch {
             noted: 0,
             disk_faults: 0,
             since: Duration::ZERO,
+            life_since: Duration::ZERO,
             journal_lied: false,
         }
     }
