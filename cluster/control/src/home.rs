@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use cluster_meta::NodeId;
 use engine_rt::fs::{self, Lock, Place};
+use engine_rt::mutant::{self, Mutant};
 use engine_rt::{now, random_u64, sleep};
 use net_wire::Uuid;
 use thiserror::Error;
@@ -219,7 +220,10 @@ async fn make_names_durable(dir: &Path, place: Place) -> Result<(), HomeError> {
 }
 
 async fn take_lock(dir: &Path) -> Result<Lock, HomeError> {
-    let path = dir.join("lock");
+    let mut path = dir.join("lock");
+    if mutant::is_active(Mutant::LockIgnored) {
+        path = dir.join(format!("lock.{}", engine_rt::wall_clock_ms()));
+    }
     let deadline = now() + LOCK_PATIENCE;
     loop {
         match fs::lock(&path).await {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use cluster_meta::log::{Chosen, Copy, LogError, Tail, encode_frame, reconcile};
 use cluster_meta::{Record, State};
 use engine_rt::fs::{self, Durability, File, OpenOptions, READS_BEFORE_LOSS};
+use engine_rt::mutant::{self, Mutant};
 use engine_rt::{BLOCK_BYTES, Buf, spawn};
 use thiserror::Error;
 
@@ -154,6 +155,9 @@ impl Log {
     async fn write_both(&self, bytes: Buf) -> io::Result<()> {
         let pos = self.tail.offset;
         let [a, b] = self.files.clone();
+        if mutant::is_active(Mutant::MetadataOnce) {
+            return a.write_at(pos, bytes, Durability::Durable).await;
+        }
         let copy = bytes.clone();
         let second = spawn(async move { b.write_at(pos, copy, Durability::Durable).await });
         let first = a.write_at(pos, bytes, Durability::Durable).await;

@@ -6,6 +6,7 @@ use std::path::Path;
 use cluster_meta::config::StaticConfig;
 use cluster_meta::{Contradiction, MetaError, Record, State, command, encode_records};
 use engine_rt::fs;
+use engine_rt::mutant::{self, Mutant};
 use thiserror::Error;
 
 use crate::control::Change;
@@ -88,7 +89,7 @@ impl Metadata {
         let mut metadata = Self::replay(home, &dir, options, existing)?;
         metadata.unclean = !home.was_stopped(metadata.log.sequence()).await?;
         home.begin_life().await?;
-        if metadata.unclean {
+        if metadata.unclean && !mutant::is_active(Mutant::EpochKept) {
             let record = command::unclean_start(&metadata.state);
             let committed = metadata.commit(vec![record]).await;
             committed.map_err(|error| failed(error.into()))?;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use engine_rt::fs::{self, File, OpenOptions};
+use engine_rt::mutant::{self, Mutant};
 
 use net_wire::Uuid;
 
@@ -125,7 +126,9 @@ impl SegmentFiles {
             ..OpenOptions::default()
         };
         let file = self.open_with(id, base, options).await?;
-        self.make_name_durable(id).await?;
+        if !mutant::is_active(Mutant::SegmentNameVolatile) {
+            self.make_name_durable(id).await?;
+        }
         Ok(file)
     }
 

@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use engine_rt::mutant::{self, Mutant};
 use engine_rt::{Buf, fs::File};
 use thiserror::Error;
 
@@ -341,7 +342,10 @@ impl<'a> SegmentReader<'a> {
     }
 
     async fn whole_chunk(&self, chunk: u64) -> Result<Rc<Chunk>, ReadError> {
-        let key = (self.id, self.plan.segment_base, chunk);
+        let mut key = (self.id, self.plan.segment_base, chunk);
+        if mutant::is_active(Mutant::ChunkOfAnotherPartition) {
+            key.0.partition = 0;
+        }
         let chunk = self.files.chunks.get(key, &self.file).await;
         chunk.map_err(|error| ReadError::Io(error.to_string()))
     }
@@ -439,7 +443,7 @@ impl<'a> SegmentReader<'a> {
             }
             let mut digest = place_digest(self.id, self.plan.segment_base, range.pos);
             cursor.take(range.bytes as usize, |bytes| digest.update(bytes));
-            if digest.finalize() as u32 != range.crc {
+            if digest.finalize() as u32 != range.crc && !mutant::is_active(Mutant::RangeUnchecked) {
                 return Err(self.corrupt("a range of batches", file_pos(range.pos)));
             }
             if let Some(chunk) = last {

@@ -93,7 +93,9 @@ impl Recovering {
 
     /// Adds the next entry of the journal, from frame `frame`.
     pub fn add(&mut self, frame: u64, entry: Entry) {
-        if let Entry::Truncate(end) = entry {
+        if let Entry::Truncate(end) = entry
+            && !mutant::is_active(Mutant::TruncateForgotten)
+        {
             self.entries
                 .retain(|(_, entry)| first_offset(entry).is_none_or(|first| first < end));
         } else {
@@ -149,7 +151,8 @@ impl Recovering {
             };
             let known = StoredHeader::decode(header)
                 .is_some_and(|header| header.last_offset < self.log.next_offset.max(log_start));
-            if known || *frame <= flushed_mark || is_on_disk(files, id, *place, *extent).await? {
+            let trusted = *frame <= flushed_mark || mutant::is_active(Mutant::ExtentUnverified);
+            if known || trusted || is_on_disk(files, id, *place, *extent).await? {
                 continue;
             }
             cut = Some((
@@ -202,8 +205,10 @@ async fn is_on_disk(
     if !is_kept(&file, extent).await {
         return Ok(false);
     }
-    file.sync().await?;
-    files.make_name_durable(id).await?;
+    if !mutant::is_active(Mutant::RecoveredExtentVolatile) {
+        file.sync().await?;
+        files.make_name_durable(id).await?;
+    }
     Ok(true)
 }
 
@@ -269,6 +274,7 @@ impl PartitionLog {
         now_ms: i64,
     ) -> Result<(), FoldError> {
         let len = bytes.len() as u64;
+        let at = self.place_of(at, len);
         let Some(header) = self.replay_header(&bytes, at, len, max_timestamp_delta, now_ms)? else {
             return Ok(());
         };
@@ -282,6 +288,22 @@ impl PartitionLog {
             parts: [bytes, Buf::new()],
         });
         Ok(())
+    }
+
+    /// Where a batch stands: as its entry says, whatever the configuration is by now (rule 16).
+    fn place_of(&self, journaled: SegmentPos, bytes: u64) -> SegmentPos {
+        match self.segments.back() {
+            Some(last)
+                if mutant::is_active(Mutant::RollsRecomputed)
+                    && last.len + bytes <= self.config.segment_bytes =>
+            {
+                SegmentPos {
+                    segment_base: last.base_offset,
+                    pos: last.len,
+                }
+            },
+            _ => journaled,
+        }
     }
 
     /// An extent's whole blocks are in the file, and all before them: only the remainder is memory.

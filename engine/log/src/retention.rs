@@ -1,5 +1,7 @@
 //! Which segments may go (`retention.ms`, `retention.bytes`): a decision without I/O.
 
+use engine_rt::mutant::{self, Mutant};
+
 use crate::partition::PartitionLog;
 
 impl PartitionLog {
@@ -27,7 +29,8 @@ impl PartitionLog {
             let active = segment.next_offset == self.next_offset;
             let oversized = self.config.retention_bytes >= 0
                 && !active
-                && size - segment.len >= self.config.retention_bytes as u64;
+                && (size - segment.len >= self.config.retention_bytes as u64
+                    || mutant::is_active(Mutant::RetentionOneTooMany));
             if !expired && !oversized {
                 break;
             }

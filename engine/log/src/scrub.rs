@@ -10,6 +10,7 @@ use std::rc::Rc;
 use crc_fast::Digest;
 use engine_rt::Buf;
 use engine_rt::fs::File;
+use engine_rt::mutant::{self, Mutant};
 
 use crate::files::SegmentFiles;
 use crate::ids::TopicPartition;
@@ -253,6 +254,11 @@ impl Look<'_> {
                 },
                 // It began before damage, or where nobody looked.
                 None => continue,
+            };
+            let range = if mutant::is_active(Mutant::ScrubWrongRange) {
+                &ranges[at.saturating_sub(1)]
+            } else {
+                range
             };
             let (from, to) = (range.pos.max(start) - start, range.end().max(start) - start);
             let bytes = data.get(from as usize..to as usize);

@@ -242,6 +242,9 @@ impl Filler<'_> {
             self.index_batches(index, until);
             if until == chunk_end {
                 index.finish_chunk(chunk, self.block());
+                if mutant::is_active(Mutant::IndexBlockMissing) {
+                    self.into[self.at - BLOCK as usize..self.at].fill(0);
+                }
             }
             pos = until;
         }

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use engine_rt::mutant::{self, Mutant};
 use net_wire::batch::{BatchHeader, BatchView, Batches, RecordIter, TimestampType};
 use net_wire::codec::Codecs;
 
@@ -32,7 +33,10 @@ const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
 pub fn max_timestamp(log: &PartitionLog) -> Option<TimestampOffset> {
     let mut best: Option<(i64, i64)> = None;
     for segment in log.segments().filter(|segment| segment.max_timestamp >= 0) {
-        if best.is_none_or(|(timestamp, _)| segment.max_timestamp > timestamp) {
+        let newer = |(timestamp, _)| {
+            segment.max_timestamp > timestamp || mutant::is_active(Mutant::MaxTimestampOfLast)
+        };
+        if best.is_none_or(newer) {
             best = Some((segment.max_timestamp, segment.max_timestamp_offset));
         }
     }
@@ -151,7 +155,8 @@ fn in_batch(
             .find_map(|record| {
                 let at = header.base_timestamp.wrapping_add(record.timestamp_delta);
                 let offset = header.base_offset + i64::from(record.offset_delta);
-                (at >= timestamp && offset >= from).then(|| found(&header, at, offset))
+                let late = at == timestamp && mutant::is_active(Mutant::LookupAfterTime);
+                (at >= timestamp && offset >= from && !late).then(|| found(&header, at, offset))
             })
     };
     codecs

@@ -149,6 +149,11 @@ impl Shard {
                 self.stats.borrow_mut().duplicates += 1;
                 let early = mutant::is_active(Mutant::DuplicateBeforeDurable);
                 let durable_at = if early { 0 } else { last_offset + 1 };
+                let base_offset = if mutant::is_active(Mutant::DuplicateAtEnd) {
+                    slot.log.borrow().high_watermark()
+                } else {
+                    base_offset
+                };
                 Ok(Begun {
                     slot,
                     base_offset,

@@ -9,6 +9,7 @@ use engine_log::{
     ReadAt, ReadError, ResidentRange, Stored, TopicPartition, find_timestamp, max_timestamp, read,
 };
 use engine_rt::fs::File;
+use engine_rt::mutant::{self, Mutant};
 use engine_rt::{Event, Instant, Piece, timeout};
 
 use crate::api::{FetchPart, Fetched, OffsetQuery, ShardError, TimestampOffset};
@@ -61,7 +62,11 @@ impl Shard {
             offset: part.offset,
             bytes_max: part.max_bytes.min(left),
             min_one: part.min_one,
-            bound: high_watermark,
+            bound: if mutant::is_active(Mutant::ReadsBeyondHighWatermark) {
+                slot.log.borrow().next_offset()
+            } else {
+                high_watermark
+            },
         };
         let stored = read(&slot.log, &self.files, at).await;
         match stored.map_err(|error| self.read_error(&slot, &part, &error))? {

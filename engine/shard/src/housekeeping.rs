@@ -47,7 +47,7 @@ impl Shard {
         let clocks = Clocks::read();
         let interval = Duration::from_millis(self.options.retention_check_ms);
         while !self.wait_or_stop(interval).await {
-            if clocks.jump_ms() > CLOCK_JUMP_MS {
+            if clocks.jump_ms() > CLOCK_JUMP_MS && !mutant::is_active(Mutant::ClockJumpIgnored) {
                 tracing::error!(
                     shard = self.index(),
                     "FL2005: the wall clock jumped by more than an hour; retention by time is paused until restart"
@@ -123,7 +123,11 @@ impl Shard {
             let placed = journal.append(EntryKind(entry.kind), fields.len(), true, |into| {
                 into.copy_from_slice(fields);
             });
-            let flushed = journal.wait_durable(placed.frame).await;
+            let flushed = if mutant::is_active(Mutant::DeletedBeforeFlush) {
+                Ok(())
+            } else {
+                journal.wait_durable(placed.frame).await
+            };
             slot.changing.set(slot.changing.get() - 1);
             flushed.map_err(|error| ShardError::Storage(error.to_string()))?;
         }
@@ -143,7 +147,7 @@ impl Shard {
 
     /// Removes a segment's file once nobody reads or writes it (rule 12).
     pub(crate) async fn remove_segment(&self, id: TopicPartition, segment: Segment) {
-        while segment.is_pinned() {
+        while segment.is_pinned() && !mutant::is_active(Mutant::UnlinkWhileRead) {
             sleep(PIN_INTERVAL).await;
         }
         self.stats.borrow_mut().segments_deleted += 1;

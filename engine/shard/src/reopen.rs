@@ -9,6 +9,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use engine_log::{PartitionLog, TopicPartition};
+use engine_rt::mutant::{self, Mutant};
 use engine_rt::sleep;
 
 use crate::open::{Found, find, truncated};
@@ -120,7 +121,9 @@ impl Shard {
         self.tail_order.borrow_mut().clear();
         self.tail_bytes.set(0);
         self.unfreeable.set(0);
-        self.files.forget_reads();
+        if !mutant::is_active(Mutant::CacheSurvivesTruncation) {
+            self.files.forget_reads();
+        }
         *self.checkpoint.borrow_mut() = Rc::new(checkpoint);
         partitions.retain(|id, _| specs.contains_key(id));
         let truncated = truncated(&partitions);

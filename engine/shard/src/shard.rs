@@ -13,6 +13,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use engine_log::{LogConfig, PartitionLog, SegmentFiles, TopicPartition, shared};
+use engine_rt::mutant::{self, Mutant};
 use engine_rt::{Event, MailReceiver, Semaphore, now, timeout};
 use engine_wal::{Journal, JournalObserver};
 use net_wire::codec::Codecs;
@@ -128,6 +129,11 @@ impl Shard {
     /// Runs what other shards send until all of them are gone.
     pub async fn serve_mail(self: Rc<Self>, mut mailbox: MailReceiver<Mail>) {
         while let Some(mail) = mailbox.receive().await {
+            if mutant::is_active(Mutant::MailOutOfOrder)
+                && let Some(next) = mailbox.try_receive()
+            {
+                self.run(next(Rc::clone(&self)));
+            }
             self.run(mail(Rc::clone(&self)));
         }
     }

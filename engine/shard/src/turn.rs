@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use engine_log::segment::layout::CHUNK_BYTES;
 use engine_log::{SegmentWrite, load, write};
+use engine_rt::mutant::{self, Mutant};
 use engine_rt::{Task, now, spawn, timeout};
 use engine_wal::Journal;
 
@@ -179,6 +180,9 @@ impl Shard {
                     || !slot.log.borrow().has_pending_before(position.sequence)
             };
             slot.changed.wait_until(settled).await;
+        }
+        if mutant::is_active(Mutant::ReuseBeforeCheckpoint) {
+            journal.files().release_before(position.generation);
         }
         let full = checkpoint.wants_full();
         let mut record = checkpoint.begin(full).await?;

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::rc::Rc;
 
 use engine_rt::fs::{self, Durability, File, OpenOptions};
+use engine_rt::mutant::{self, Mutant};
 use engine_rt::{BLOCK_BYTES, BufMut, Event};
 
 use crate::frame::{DiskId, FRAME_BYTES_MAX};
@@ -208,7 +209,9 @@ impl JournalFiles {
                 .await?;
         }
         file.sync().await?;
-        fs::sync_dir(&self.options.dir).await?;
+        if !mutant::is_active(Mutant::JournalNameVolatile) {
+            fs::sync_dir(&self.options.dir).await?;
+        }
         Ok(JournalFile { name, file, len })
     }
 }

@@ -218,7 +218,8 @@ impl Journal {
     pub async fn flush_before(&self, position: Position) -> io::Result<()> {
         let last = position.sequence - 1;
         self.wait_durable(last).await?;
-        if self.state.borrow().flushed >= last {
+        if self.state.borrow().flushed >= last || mutant::is_active(Mutant::WeakCheckpointUnflushed)
+        {
             return Ok(());
         }
         // Files before this one were flushed when it was begun.
@@ -332,7 +333,7 @@ impl Journal {
             state.next_generation += 1;
             (
                 generation,
-                if state.unsynced {
+                if state.unsynced && !mutant::is_active(Mutant::RollWithoutSync) {
                     state.current.take()
                 } else {
                     None
@@ -359,7 +360,9 @@ impl Journal {
 
     async fn write(self: Rc<Self>, frame: SealedFrame) {
         let started = now();
-        if mutant::is_active(Mutant::AckBeforeFlush) {
+        let early = mutant::is_active(Mutant::AckBeforeFlush)
+            || (mutant::is_active(Mutant::WeakBeforeWrite) && frame.flush == Flush::None);
+        if early {
             self.completed(&frame, 0);
         }
         let SealedFrame {
@@ -392,12 +395,13 @@ impl Journal {
             },
         };
         self.state.borrow_mut().in_flight -= 1;
-        if mutant::is_active(Mutant::AckBeforeFlush) {
+        if early {
             // It was completed before it was counted out.
             self.work.notify();
             self.progress.notify();
         }
         match result {
+            Err(_) if mutant::is_active(Mutant::JournalErrorIgnored) => self.completed(&frame, 0),
             Ok(()) => self.completed(&frame, now().since(started).as_nanos() as u64),
             Err(error) => self.fail(&error),
         }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::time::Duration;
 
+use engine_rt::mutant::{self, Mutant};
 use engine_rt::{BLOCK_BYTES, Buf, BufMut};
 
 use crate::files::JournalFile;
@@ -274,6 +275,7 @@ impl State {
                 self.unsynced = true;
                 Flush::None
             },
+            (true, true) if mutant::is_active(Mutant::StrongBehindWeak) => Flush::Own,
             (true, true) => Flush::All,
             (true, false) => Flush::Own,
         }
@@ -281,6 +283,9 @@ impl State {
 
     /// Every frame up to this one is flushed with its extents.
     pub(crate) fn flushed_mark(&self) -> u64 {
+        if mutant::is_active(Mutant::MarkPassesExtent) {
+            return self.flushed;
+        }
         let held = self
             .extents
             .keys()
@@ -292,7 +297,7 @@ impl State {
     /// Whether frames were flushed that no frame on disk certifies yet. Marks need no mark.
     pub(crate) fn wants_mark(&self) -> bool {
         let flushed = self.flushed_mark().min(self.last_entries);
-        self.in_flight == 0 && flushed > self.mark_written
+        self.in_flight == 0 && flushed > self.mark_written && !mutant::is_active(Mutant::NoMark)
     }
 
     /// Takes note of a written frame; the new durable end if it moved.
@@ -304,6 +309,9 @@ impl State {
             self.unsynced = false;
         }
         let before = self.durable;
+        if mutant::is_active(Mutant::AckOutOfOrder) {
+            self.durable = self.durable.max(frame.sequence);
+        }
         while self.completed.remove(&(self.durable + 1)) {
             self.durable += 1;
         }

@@ -11,6 +11,7 @@ use std::process::Command;
 use engine_rt::mutant::{Mutant, set};
 
 use crate::node::{Severity, play};
+use crate::numbers;
 use crate::run::{Run, end_at_panic, run_with};
 
 /// Exit status of a process that found its mutant.
@@ -52,20 +53,37 @@ impl fmt::Display for Hunt {
 
 /// The mutant of that name.
 pub fn by_name(name: &str) -> Option<Mutant> {
-    let mut all = Mutant::ALL.into_iter();
+    let mut all = Mutant::ALL.iter().copied();
     all.find(|mutant| format!("{mutant:?}") == name)
+}
+
+/// How bad faults must be allowed to be for a mutant to matter. No worse: what it does must not be
+/// explained by one.
+const fn severity_for(mutant: Mutant) -> Severity {
+    match mutant {
+        Mutant::JournalErrorIgnored
+        | Mutant::ExtentErrorIgnored
+        | Mutant::FailedCheckpointKept
+        | Mutant::CacheSurvivesTruncation
+        | Mutant::SpaceIgnored
+        | Mutant::ClockJumpIgnored => Severity::Passing,
+        Mutant::NoMark | Mutant::RangeUnchecked | Mutant::RangeUnseeded | Mutant::MetadataOnce => {
+            Severity::Damage
+        },
+        _ => Severity::Crashes,
+    }
 }
 
 /// Breaks a rule and plays seeds until one finds it; prints seed and finding, gives the exit status.
 #[expect(clippy::print_stdout, reason = "the hunting process reads it")]
 pub fn hunt_one(mutant: Mutant, seeds: Range<u64>, jobs: usize) -> u8 {
+    numbers::listen();
     end_at_panic(|failure| {
         println!("seed {}: {}", failure.seed, failure.what);
         i32::from(FOUND)
     });
-    // Without faults: what a mutant does must not be explained by one.
     let run = Run {
-        severity: Severity::Crashes,
+        severity: severity_for(mutant),
         ..Run::of(seeds, jobs)
     };
     let report = run_with(&run, |setup| {
@@ -82,7 +100,7 @@ pub fn hunt_one(mutant: Mutant, seeds: Range<u64>, jobs: usize) -> u8 {
 /// Hunts all mutants, each in a process of its own.
 pub fn hunt_all(seeds: &Range<u64>, jobs: usize) -> io::Result<Hunt> {
     let mut rows = Vec::new();
-    for mutant in Mutant::ALL {
+    for mutant in Mutant::ALL.iter().copied() {
         let output = Command::new(std::env::current_exe()?)
             .args(["--mutant", &format!("{mutant:?}")])
             .args(["--seeds", &format!("{}..{}", seeds.start, seeds.end)])

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use engine_rt::mutant::{self, Mutant};
 use thiserror::Error;
 
 use crate::bytes::{Fields, Take};
@@ -199,7 +200,12 @@ impl ProducerStates {
     /// Writes what is known of batches below `end`; the rest is not durable yet.
     pub(crate) fn encode(&self, end: i64, into: &mut Fields) {
         let mut durable = self.clone();
-        durable.truncate(end);
+        if !mutant::is_active(Mutant::ProducersBeyondHighWatermark) {
+            durable.truncate(end);
+        }
+        if mutant::is_active(Mutant::ProducersForgotten) {
+            durable.producers.clear();
+        }
         into.u32(durable.producers.len() as u32);
         for (producer_id, state) in &durable.producers {
             into.i64(*producer_id)
@@ -253,6 +259,9 @@ impl ProducerState {
         let original = self.batches.iter().find(|batch| {
             batch.base_sequence == base_sequence && batch.last_sequence == last_sequence
         })?;
+        if mutant::is_active(Mutant::LastBatchOnly) && self.batches.back() != Some(original) {
+            return None;
+        }
         let (base_offset, last_offset) = (original.base_offset, original.last_offset);
         Some(SequenceCheck::Duplicate {
             base_offset,

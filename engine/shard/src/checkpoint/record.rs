@@ -7,6 +7,7 @@ use std::path::Path;
 use crc_fast::{CrcAlgorithm, Digest};
 use engine_log::TopicPartition;
 use engine_rt::fs::{self, Durability, File, OpenOptions};
+use engine_rt::mutant::{self, Mutant};
 use engine_rt::{BLOCK_BYTES, Buf, BufMut};
 use engine_wal::Position;
 
@@ -96,7 +97,9 @@ impl Checkpoint {
         let before = self.place.borrow().unwrap_or_default();
         assert!(full || before.end > 0, "changes follow a full record");
         self.incomplete.set(true);
-        let (copy, at) = if full {
+        let (copy, at) = if full && mutant::is_active(Mutant::CheckpointOverwritten) {
+            (before.copy, 0)
+        } else if full {
             (1 - before.copy, 0)
         } else {
             (before.copy, before.end)
@@ -179,7 +182,9 @@ impl RecordWriter<'_> {
         let mut first = self.first.take().expect("every record has a first chunk");
         first[..HEADER_BYTES].copy_from_slice(&header);
         self.file.write(self.at, first.freeze()).await?;
-        self.file.flush(&self.checkpoint.dir).await?;
+        if !mutant::is_active(Mutant::CheckpointUnflushed) {
+            self.file.flush(&self.checkpoint.dir).await?;
+        }
         *self.checkpoint.place.borrow_mut() = Some(Place {
             copy: self.copy,
             end,

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::cell::RefCell;
 
 use cluster_meta::config::{CompressionType, TimestampType as TopicTimestampType, TopicConfig};
+use engine_rt::mutant::{self, Mutant};
 use engine_rt::{Buf, BufMut};
 use engine_shard::{ProduceBatch, ProducerStamp, TopicPartition};
 use net_wire::ErrorCode;
@@ -233,13 +234,14 @@ fn stored_bytes(
         Some((codec, level)) => Some(recode(records, codec, level, rules, codecs)?),
         None => None,
     };
-    if recoded.is_none() && !checked.needs_timestamp_stamp {
+    let stamps = checked.needs_timestamp_stamp && !mutant::is_active(Mutant::AppendTimeNotStamped);
+    if recoded.is_none() && !stamps {
         return Ok(records.clone());
     }
     let source: &[u8] = recoded.as_deref().unwrap_or(records);
     let mut bytes = BufMut::with_capacity(source.len());
     bytes.copy_from_slice(source);
-    if checked.needs_timestamp_stamp {
+    if stamps {
         BatchMut::new(&mut bytes)?
             .stamp_timestamp(rules.limits.timestamp_type, checked.max_timestamp);
     }

@@ -73,7 +73,25 @@ impl Checker {
         let log = self.log(audit.log);
         let checked = log.check_audit(&audit.found, &audit.refused, audit.start);
         let checked = checked.and_then(|()| self.check_gaps(audit));
+        let checked = checked.and_then(|()| self.check_kept(audit));
         self.note(checked);
+    }
+
+    /// Retention by size left what it keeps.
+    fn check_kept(&self, audit: &Audit) -> Checked {
+        let log = self.log(audit.log);
+        let keeps = log.rules.keeps_bytes;
+        if audit.start <= log.delete_bound || log.cuts > 0 {
+            return Ok(());
+        }
+        let kept = log.places.range(audit.start..).map(|(_, place)| place.id);
+        let kept: u64 = kept.map(|id| self.sent[&id].bytes as u64).sum();
+        if kept >= keeps {
+            return Ok(());
+        }
+        let log = audit.log;
+        let what = format!("log {log}: retention left {kept} bytes, {keeps} at least are kept");
+        broken(Promise::Lost, what)
     }
 
     /// The batches of an idempotent producer stand there with dense numbers, but for those that were
@@ -105,6 +123,26 @@ impl Checker {
             let what = format!("log {log}: time {timestamp} is at {expected:?}, not at {found:?}");
             self.fail(Promise::Lookup, what);
         }
+    }
+
+    /// The record with the largest timestamp was asked for in a log that stands still and was just
+    /// audited from its first record on; `found` is its timestamp and offset.
+    pub fn looked_up_largest(&mut self, log: u32, found: Option<(i64, i64)>) {
+        let expected = self.largest(log);
+        if self.log(log).log_start == 0 && found != expected {
+            let what = format!("log {log}: the largest time is at {expected:?}, not at {found:?}");
+            self.fail(Promise::Lookup, what);
+        }
+    }
+
+    /// The first of the records with the largest timestamp.
+    fn largest(&self, log: u32) -> Option<(i64, i64)> {
+        let places = self.log(log).places.iter();
+        let records = places.flat_map(|(base, place)| {
+            let sent = &self.sent[&place.id];
+            (0..sent.records).map(move |delta| (time(sent, place, delta), base + i64::from(delta)))
+        });
+        records.max_by_key(|(at, offset)| (*at, -offset))
     }
 
     /// Smallest and largest timestamp that was seen in a log.

@@ -14,6 +14,8 @@ pub(super) struct Place {
     pub epoch: Option<i32>,
     /// When the broker appended it, if it stamps that; once a fetch has shown it.
     pub stamped: Option<i64>,
+    /// The newest epoch of those whose place it took: its own is newer.
+    pub after: Option<i32>,
 }
 
 #[expect(
@@ -68,9 +70,9 @@ impl Log {
         }
     }
 
-    pub(super) fn observe(&mut self, base: i64, place: Place) -> Checked {
+    pub(super) fn observe(&mut self, base: i64, mut place: Place) -> Checked {
         if !self.places.contains_key(&base) {
-            self.settle(base, &place)?;
+            self.settle(base, &mut place)?;
         }
         if let Some(seen) = self.places.get_mut(&base) {
             return seen.see_again(base, place);
@@ -105,7 +107,7 @@ impl Log {
 
     /// A batch was seen: one that was in doubt is not, and what stood before it neither; where
     /// another one stands, those in doubt are gone, and the epoch has risen.
-    fn settle(&mut self, base: i64, place: &Place) -> Checked {
+    fn settle(&mut self, base: i64, place: &mut Place) -> Checked {
         if self.doubtful.get(&base).is_some_and(|d| d.id == place.id) {
             let later = self.doubtful.split_off(&(base + 1));
             let found = std::mem::replace(&mut self.doubtful, later);
@@ -127,11 +129,8 @@ impl Log {
         let gone: Vec<_> = self.doubtful.extract_if(.., gone).collect();
         self.vanished += gone.len() as u64;
         let newest = gone.iter().filter_map(|(_, place)| place.epoch).max();
-        if newest.zip(place.epoch).is_none_or(|(gone, now)| gone < now) {
-            return Ok(());
-        }
-        let what = format!("{:?} at {base} replaces a batch of its own epoch", place.id);
-        broken(Promise::Changed, what)
+        place.after = newest.filter(|_| self.rules.weak || place.epoch.is_some());
+        place.check_epoch(base)
     }
 
     /// The whole log was read: what is still in doubt is not there.
@@ -279,7 +278,21 @@ impl Place {
             records,
             epoch: None,
             stamped: None,
+            after: None,
         }
+    }
+
+    /// What took the place of a batch that a cut took is of a newer epoch.
+    fn check_epoch(&self, base: i64) -> Checked {
+        if self
+            .after
+            .zip(self.epoch)
+            .is_none_or(|(gone, now)| gone < now)
+        {
+            return Ok(());
+        }
+        let what = format!("{:?} at {base} replaces a batch of its own epoch", self.id);
+        broken(Promise::Changed, what)
     }
 
     /// The same batch, seen again at the same offset; a fetch adds the epoch.
@@ -295,6 +308,7 @@ impl Place {
             return broken(Promise::Changed, what);
         }
         self.epoch = self.epoch.or(place.epoch);
+        self.check_epoch(base)?;
         self.stamped = self.stamped.or(place.stamped);
         Ok(())
     }

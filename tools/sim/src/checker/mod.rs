@@ -109,6 +109,8 @@ pub struct Known {
 pub struct LogRules {
     /// Its log start may move by itself.
     pub expires: bool,
+    /// If it does, so many bytes remain: what retention by size keeps.
+    pub keeps_bytes: u64,
     /// A power cut may take what was not flushed (`flush.messages` above 1).
     pub weak: bool,
     /// Batches get the time of the broker (`message.timestamp.type` of `LogAppendTime`).
@@ -156,9 +158,16 @@ impl Checker {
         self.logs.len() as u32 - 1
     }
 
-    /// From now on the log start may move by itself.
-    pub fn may_expire(&mut self, log: u32) {
-        self.log_mut(log).rules.expires = true;
+    /// From now on the log start may move by itself, as these rules have it too.
+    pub fn may_expire(&mut self, log: u32, rules: LogRules) {
+        let log = self.log_mut(log);
+        let before = log.rules;
+        log.rules.keeps_bytes = if before.expires {
+            before.keeps_bytes.min(rules.keeps_bytes)
+        } else {
+            rules.keeps_bytes
+        };
+        log.rules.expires = true;
     }
 
     /// Whether the log start may move by itself.

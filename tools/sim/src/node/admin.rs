@@ -187,8 +187,9 @@ impl Admin {
         let plan = topic.plan.get().change(&mut game.rng.borrow_mut());
         topic.plan.set(plan);
         if plan.expires() {
+            let rules = game.rules_of(topic);
             for log in topic.logs.borrow().iter() {
-                game.checker.borrow_mut().may_expire(*log);
+                game.checker.borrow_mut().may_expire(*log, rules);
             }
         }
         let configs = plan.configs();

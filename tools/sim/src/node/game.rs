@@ -9,7 +9,7 @@ use net_wire::{ErrorCode, Uuid};
 
 use super::harm::Harm;
 use super::plan::{Plan, TopicPlan};
-use crate::checker::{Checker, Promise};
+use crate::checker::{Checker, LogRules, Promise};
 use crate::content::Sent;
 use crate::coverage::{Coverage, Event};
 use crate::rng::Rng;
@@ -197,8 +197,8 @@ impl Game {
     /// The creation of a topic or of more partitions was answered: there are `partitions` now.
     pub(super) fn created(&self, topic: &Rc<Topic>, partitions: i32) {
         let first = topic.logs.borrow().len() as i32;
+        let rules = self.rules_of(topic);
         for partition in first..partitions {
-            let rules = topic.plan.get().rules();
             let log = self.checker.borrow_mut().add_log(rules);
             topic.logs.borrow_mut().push(log);
             self.places.borrow_mut().push(Place {
@@ -208,6 +208,24 @@ impl Game {
         }
         topic.standing.set(Standing::Live);
         self.changed.notify();
+    }
+
+    /// What is promised of a topic's logs. What was in flight counts for retention, though a crash
+    /// may take it.
+    pub(super) fn rules_of(&self, topic: &Topic) -> LogRules {
+        let plan = topic.plan.get();
+        let in_flight: usize = self
+            .plan
+            .producers
+            .iter()
+            .map(|p| 2 * p.in_flight_max)
+            .sum();
+        let rules = plan.rules();
+        let in_flight = in_flight as u64 * plan.batch_bytes_max;
+        LogRules {
+            keeps_bytes: rules.keeps_bytes.saturating_sub(in_flight),
+            ..rules
+        }
     }
 
     pub(super) fn place(&self, log: u32) -> Place {

@@ -268,6 +268,10 @@ fn config(plan: &Plan, shards: usize) -> BrokerConfig {
         ),
         ("flumen.tail.bytes", plan.tail_bytes.to_string()),
         (
+            "flumen.scrub.interval.ms",
+            plan.scrub_interval_ms.to_string(),
+        ),
+        (
             "flumen.meta.generation.bytes",
             plan.meta_generation_bytes.to_string(),
         ),

@@ -7,7 +7,7 @@ use engine_rt::{Buf, wall_clock_ms};
 use flumen::client::ToProduce;
 use net_wire::ErrorCode;
 use net_wire::codec::{Codec, Codecs};
-use net_wire::messages::list_offsets::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP};
+use net_wire::messages::list_offsets::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, MAX_TIMESTAMP};
 
 use super::consumer::list_offset;
 use super::fetch::{Fetcher, Terms, Wanted};
@@ -234,6 +234,9 @@ impl Auditor {
         let Some((first, last)) = game.checker.borrow().times(log) else {
             return Some(());
         };
+        let (offset, time) = list_offset(&self.link, session, log, MAX_TIMESTAMP).await?;
+        let found = (offset >= 0).then_some((time, offset));
+        game.checker.borrow_mut().looked_up_largest(log, found);
         for _ in 0..LOOKUPS {
             let span = (last - first + 3) as u64;
             let timestamp = first - 1 + game.rng.borrow_mut().below(span) as i64;

@@ -19,13 +19,14 @@ mod plan;
 mod producer;
 mod watch;
 
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
 
 use engine_rt::sim::{CrashKind, CrashPoint, FaultMask, NodeId, Strike, World};
 use engine_rt::spawn;
 
-use crate::checker::Violation;
+use crate::checker::{Promise, Violation};
 use crate::coverage::{Coverage, Event, fault_key};
 use crate::numbers;
 use crate::rng::Rng;
@@ -88,12 +89,14 @@ pub fn play(setup: &Setup) -> Outcome {
     let mut options = Plan::world(&mut rng);
     options.trace = setup.trace;
     options.fault_mask = setup.mask.clone();
+    let evicts = options.disk.evict > 0.0;
     let world = World::new(setup.seed, options);
     let machines = Machines {
         node: world.node("node"),
         clients: world.node("clients"),
     };
     let mut plan = Plan::draw(&mut rng);
+    plan.evicts = evicts;
     let drawn = faults::draw(&mut rng, setup.severity, plan.lives, machines);
     faults::fit(&mut plan, &drawn);
     for Drawn { fault, .. } in &drawn {
@@ -156,6 +159,8 @@ struct Director {
 impl Director {
     fn outcome(mut self) -> Outcome {
         self.note_strikes();
+        let told = numbers::take();
+        self.check_untouched(&told);
         let (trace_hash, strikes) = (self.world.trace_hash(), self.world.strikes());
         let game = Rc::clone(&self.game);
         let names = self.watch.names(&strikes);
@@ -164,7 +169,7 @@ impl Director {
         let mut coverage = game.coverage.borrow().clone();
         coverage.add(Event::Retention, game.checker.borrow().expiries());
         coverage.add(Event::Vanished, game.checker.borrow().vanished());
-        coverage.reach_all(&numbers::take());
+        coverage.reach_all(&told);
         for name in names {
             coverage.count(Event::Fault);
             coverage.reach(fault_key(name));
@@ -175,6 +180,23 @@ impl Director {
             violation,
             strikes,
             trace_hash,
+        }
+    }
+
+    /// A disk without faults: its scrubber has nothing to tell, and pages that were there when their
+    /// range was chosen are there when it is sent.
+    fn check_untouched(&self, told: &BTreeMap<String, u64>) {
+        if !self.world.strikes().is_empty() {
+            return;
+        }
+        if told.contains_key("FL2008") {
+            let what = "the scrubber tells of damage where there is none (FL2008)";
+            self.game.fail(Promise::Refused, what.to_owned());
+        }
+        let cold = self.world.stats().cold_sends;
+        if cold > 0 && !self.game.plan.evicts {
+            let what = format!("{cold} ranges were sent from pages that were not there");
+            self.game.fail(Promise::Answer, what);
         }
     }
 

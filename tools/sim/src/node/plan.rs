@@ -57,6 +57,10 @@ pub struct Plan {
     pub space_reserve_bytes: u64,
     /// Percent of topics whose acknowledgements do not wait for the flush.
     pub weak_percent: u64,
+    /// How often the scrubber begins again.
+    pub scrub_interval_ms: u64,
+    /// Whether the kernel lets go of pages.
+    pub evicts: bool,
     /// Whether the wall clock jumps: then only what retention by time cannot take is kept.
     pub clock_jumps: bool,
 }
@@ -158,6 +162,8 @@ impl Plan {
             troubled_percent: *rng.pick(&[0, 0, 20, 60]),
             space_reserve_bytes: *rng.pick(&[0, 0, 1 << 20, 8 << 20]),
             weak_percent: *rng.pick(&[0, 20]),
+            scrub_interval_ms: *rng.pick(&[50, 3_600_000]),
+            evicts: true,
             clock_jumps: false,
         }
     }
@@ -253,9 +259,19 @@ impl TopicPlan {
     pub(super) const fn rules(&self) -> LogRules {
         LogRules {
             expires: self.expires(),
+            keeps_bytes: self.keeps_bytes(),
             weak: self.weak.is_some(),
             stamps_time: self.stamps_time,
         }
+    }
+
+    /// What retention leaves of a log.
+    const fn keeps_bytes(&self) -> u64 {
+        let by_time = self.retention_ms >= 0 && self.retention_ms < DAY_MS;
+        if by_time || self.retention_bytes < 0 {
+            return 0;
+        }
+        self.retention_bytes as u64
     }
 
     /// Whether the front of its logs may go by itself.
