@@ -34,7 +34,7 @@
 //!
 //! // On one executor, for each listener; the index is that in `BrokerConfig::listeners`.
 //! let listener = engine_rt::Listener::bind(addr)?;
-//! let accepting = engine_rt::spawn(accept(listener, 0, doors));
+//! let accepting = engine_rt::spawn(accept(listener, 0, doors, 1000));
 //! # accepting.detach(); drop(arrivals); Ok(())
 //! # }
 //! # fn on_shard(config: BrokerConfig, shards: Shards, state: Rc<RefCell<State>>, propose: Propose, arrivals: Arrivals) {

@@ -38,6 +38,7 @@ use game::{Game, Phase};
 use life::{Ending, Life};
 use look::Auditor;
 pub use plan::Plan;
+pub(crate) use plan::WEAK_PERCENT;
 use producer::Producer;
 use watch::Watch;
 
