@@ -376,21 +376,22 @@ impl PartitionLog {
     /// nothing more may go. Returns the bytes freed.
     pub fn evict(&mut self, bytes: u64) -> u64 {
         let mut freed = 0;
-        while freed < bytes {
-            let Some(batch) = self.tail.front() else {
-                break;
-            };
-            let readable = self
-                .segment(batch.at.segment_base)
-                .is_none_or(|segment| batch.end_pos() <= segment.evictable_end());
-            if !readable || batch.last_offset >= self.high_watermark {
-                break;
-            }
+        while freed < bytes && self.has_evictable() {
             let batch = self.tail.pop_front();
             freed += batch.map_or(0, |batch| batch.bytes() + StoredBatch::OVERHEAD);
         }
         self.tail.shrink();
         freed
+    }
+
+    /// Whether the oldest batch in memory can be read from flushed blocks instead.
+    pub fn has_evictable(&self) -> bool {
+        self.tail.front().is_some_and(|batch| {
+            let readable = self
+                .segment(batch.at.segment_base)
+                .is_none_or(|segment| batch.end_pos() <= segment.evictable_end());
+            readable && batch.last_offset < self.high_watermark
+        })
     }
 
     /// The log start will move to `log_start` when the journal has it.

@@ -132,7 +132,8 @@ impl Shard {
             let log = slot.log.borrow();
             held += log.tail_bytes();
             written += u64::from(log.segments().len() > 0);
-            if !log.has_pending() {
+            let gives_more = log.has_pending() || log.has_evictable() || slot.has_to_carry();
+            if !gives_more {
                 unfreeable += log.tail_bytes();
             }
         }

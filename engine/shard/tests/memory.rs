@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use engine_log::LogConfig;
 use engine_rt::sim::{DiskOptions, Options, World};
-use engine_rt::{fs, spawn};
+use engine_rt::{fs, sleep, spawn};
 use engine_shard::{ProduceBatch, Shard, ShardOptions};
 
 use self::support::spec;
@@ -65,4 +65,31 @@ fn the_tail_stays_within_its_budget_while_records_stream_in() {
     });
     assert!(peak > TAIL_BYTES / 2, "{peak}");
     assert!(peak <= TAIL_BYTES + BATCH_BYTES as u64, "{peak}");
+}
+
+/// Relief takes a partition's oldest records a step at a time: what it did not get to is not what
+/// cannot be freed. Where it is taken for that, memory stays full for ever.
+#[test]
+fn memory_is_given_back_when_nothing_more_is_appended() {
+    let options = ShardOptions {
+        tail_bytes_max: 4 * TAIL_BYTES,
+        ..options()
+    };
+    let world = World::new(3, Options::default());
+    let node = world.node("node");
+    world.block_on(node, move || async move {
+        fs::create_dir_all(&options.data_dir).await.unwrap();
+        let specs = vec![spec(0, LogConfig::default())];
+        let shard = Shard::open(options, specs).await.unwrap();
+        for _ in 0..20 {
+            let burst = vec![support::batch(0, None, &[7; 1024]); TAIL_BYTES as usize / 1024];
+            for appended in shard.append(burst).await {
+                appended.unwrap();
+            }
+            sleep(Duration::from_secs(1)).await;
+            let held = shard.stats().tail_bytes;
+            assert!(held <= TAIL_BYTES / 2 * 7, "{held}");
+        }
+        shard.stop().await.unwrap();
+    });
 }
