@@ -7,7 +7,7 @@ use engine_rt::BLOCK_BYTES;
 use engine_rt::fs::{self, File, OpenOptions};
 use engine_wal::Position;
 
-use crate::checkpoint::{CheckpointOwner, NAMES, load_copy, read_record};
+use crate::checkpoint::{Bodies, CheckpointOwner, NAMES, load_copy, read_record};
 use crate::open::{Found, find, io_error};
 use crate::options::{OpenError, PartitionSpec, ShardOptions};
 
@@ -146,7 +146,7 @@ async fn examine(
     let end = place.map_or(0, |place| place.end);
     let mut stranded_sequence = None;
     for at in (end..file_bytes).step_by(BLOCK_BYTES) {
-        let record = read_record(&file, at, file_bytes, owner).await?;
+        let record = read_record(&file, at, file_bytes, owner, Bodies::Checked).await?;
         stranded_sequence = stranded_sequence.max(record.map(|(record, _)| record.sequence));
     }
     Ok(CheckpointCopy {

@@ -22,14 +22,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use engine_log::TopicPartition;
-use engine_rt::BLOCK_BYTES;
-use engine_rt::fs::{self, File, OpenOptions, READS_BEFORE_LOSS};
+use engine_rt::fs::{File, OpenOptions, READS_BEFORE_LOSS};
+
 use engine_rt::mutant::{self, Mutant};
 use engine_wal::Position;
 
+mod read;
 mod record;
 
-pub(crate) use record::RecordWriter;
+use self::read::load_newer;
+pub(crate) use self::read::{Bodies, load_copy, read_record};
+pub(crate) use self::record::RecordWriter;
 
 const MAGIC: u32 = u32::from_le_bytes(*b"FLC\x01");
 const FORMAT_VERSION: u16 = 1;
@@ -210,7 +213,8 @@ impl Checkpoint {
         for _ in 0..READS_BEFORE_LOSS {
             let mut ends = Vec::new();
             for (copy, name) in NAMES.iter().enumerate() {
-                let found = match load_copy(&dir.join(name), copy, owner).await {
+                let known = sequence_of(best.as_ref());
+                let found = match load_newer(&dir.join(name), copy, owner, known).await {
                     Ok(found) => found,
                     // A copy that cannot be read is as good as a damaged one, if there is another.
                     Err(error) => {
@@ -283,85 +287,6 @@ impl Checkpoint {
 /// The last record that was found; below all others, if none was.
 fn sequence_of(found: Option<&(Place, CheckpointContents)>) -> Option<u64> {
     found.map(|(place, _)| place.sequence)
-}
-
-/// Reads one copy: its full record and the changes that link to it.
-pub(crate) async fn load_copy(
-    path: &Path,
-    copy: usize,
-    owner: CheckpointOwner,
-) -> io::Result<Option<(Place, CheckpointContents)>> {
-    if !fs::exists(path).await? {
-        return Ok(None);
-    }
-    let file = File::open(
-        path,
-        OpenOptions {
-            read_only: true,
-            ..OpenOptions::default()
-        },
-    )
-    .await?;
-    let len = file.len().await?;
-    let mut place = Place {
-        copy,
-        ..Place::default()
-    };
-    let mut contents = CheckpointContents::default();
-    while let Some((record, body)) = read_record(&file, place.end, len, owner).await? {
-        let first = place.end == 0;
-        let linked = record.prev_crc == place.crc && record.sequence == place.sequence + 1;
-        if first != record.full || !(first || linked) {
-            break;
-        }
-        if apply_changes(&body, &mut contents.states).is_none() {
-            break;
-        }
-        contents.position = Some(record.position);
-        place.end += (HEADER_BYTES as u64 + record.body_bytes).next_multiple_of(BLOCK_BYTES as u64);
-        place.sequence = record.sequence;
-        place.crc = record.crc;
-        if first {
-            place.full_bytes = place.end;
-        }
-    }
-    Ok(contents.position.is_some().then_some((place, contents)))
-}
-
-pub(crate) async fn read_record(
-    file: &File,
-    at: u64,
-    len: u64,
-    owner: CheckpointOwner,
-) -> io::Result<Option<(Record, Vec<u8>)>> {
-    if at + BLOCK_BYTES as u64 > len {
-        return Ok(None);
-    }
-    let first = file.read_at(at, BLOCK_BYTES).await?;
-    let Some(record) = Record::decode(&first, owner) else {
-        return Ok(None);
-    };
-    let total = HEADER_BYTES as u64 + record.body_bytes;
-    if at + total > len {
-        return Ok(None);
-    }
-    // Memory that is touched for the first time costs more than all else here: none of it twice.
-    let mut bytes = Vec::with_capacity((total as usize).next_multiple_of(BLOCK_BYTES));
-    bytes.extend_from_slice(&first);
-    while (bytes.len() as u64) < total {
-        let pos = at + bytes.len() as u64;
-        let left = (total - bytes.len() as u64).next_multiple_of(BLOCK_BYTES as u64);
-        let part = file.read_at(pos, (left as usize).min(CHUNK_BYTES)).await?;
-        if part.is_empty() {
-            return Ok(None);
-        }
-        bytes.extend_from_slice(&part);
-    }
-    bytes.truncate(total as usize);
-    bytes.drain(..HEADER_BYTES);
-    let body = bytes;
-    let good = crc32c(&body) == record.body_crc || mutant::is_active(Mutant::CheckpointUnchecked);
-    Ok(good.then_some((record, body)))
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-use engine_rt::fs::Durability;
-use engine_rt::{Buf, sim};
+use engine_rt::fs::{self, Durability};
+use engine_rt::{BLOCK_BYTES, Buf, sim};
 use net_wire::Uuid;
 use proptest::collection::vec;
 use proptest::option;
