@@ -4,7 +4,6 @@
 //! while it is there; the crowd opens its connections and is silent, sends a byte a second, or asks
 //! and never reads.
 
-use std::cell::Cell;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -16,14 +15,11 @@ use engine_rt::{
     Buf, ExecutorSpec, Instant, MailReceiver, Piece, Stream, mailbox, now, ring, sleep, spawn,
     spawn_executor,
 };
-use flumen::client::{Connection, NewTopic, Producer, ToProduce};
 use hdrhistogram::Histogram;
-use net_wire::batch::BatchBuilder;
-use net_wire::codec::Codecs;
 use net_wire::frame::encode_request;
 use net_wire::messages::metadata::MetadataRequest;
+use tools_hostile::honest::Honest;
 
-const TOPIC: &str = "honest";
 const RECORD_BYTES: usize = 1024;
 /// How much slower others' p99 may become.
 const RATIO_MAX: f64 = 2.0;
@@ -144,8 +140,8 @@ fn scene(args: &Args, manner: Manner) -> io::Result<Row> {
     };
     let main = move || async move {
         let honest = Honest::begin(addr).await;
-        honest.measure(Duration::from_secs(2)).await;
-        let before = honest.measure(time).await;
+        measure(&honest, Duration::from_secs(2)).await;
+        let before = measure(&honest, time).await;
         let mut resident = [resident(pid), 0, 0];
         let (end, ended) = mailbox::<()>(1);
         let (report, mut reports) = mailbox::<usize>(1);
@@ -159,7 +155,7 @@ fn scene(args: &Args, manner: Manner) -> io::Result<Row> {
             hold(connected, ended).await;
         });
         let connected = reports.receive().await.unwrap_or(0);
-        let during = honest.measure(time).await;
+        let during = measure(&honest, time).await;
         resident[1] = self::resident(pid);
         drop(end);
         crowd.expect("an executor").join().await;
@@ -217,64 +213,19 @@ async fn behave(stream: Rc<Stream>, manner: Manner, request: Buf) {
     }
 }
 
-/// A client that sends one record after the other and waits for each.
-struct Honest {
-    connection: Connection,
-    producer: Producer,
-    sent: Cell<i64>,
-}
-
-impl Honest {
-    async fn begin(addr: SocketAddr) -> Self {
-        let connection = Connection::connect(addr, "honest")
-            .await
-            .expect("a connection");
-        let topic = NewTopic {
-            name: TOPIC,
-            partitions: 1,
-            replication_factor: 1,
-            configs: &[],
-        };
-        connection.create_topic(&topic).await.expect("a topic");
-        let producer = Producer::new(&connection).await.expect("an id");
-        Self {
-            connection,
-            producer,
-            sent: Cell::new(0),
-        }
+/// What the honest client feels in that time.
+async fn measure(honest: &Honest, time: Duration) -> Latency {
+    let mut times = Histogram::<u64>::new(3).expect("three digits");
+    let end = now() + time;
+    while now() < end {
+        let began = now();
+        honest.produce(None, &[7; RECORD_BYTES]).await;
+        times.saturating_record(micros_since(began));
     }
-
-    async fn measure(&self, time: Duration) -> Latency {
-        let mut times = Histogram::<u64>::new(3).expect("three digits");
-        let end = now() + time;
-        while now() < end {
-            let began = now();
-            self.produce().await;
-            times.saturating_record(micros_since(began));
-        }
-        Latency {
-            count: times.len(),
-            p50_us: times.value_at_quantile(0.5),
-            p99_us: times.value_at_quantile(0.99),
-        }
-    }
-
-    async fn produce(&self) {
-        let mut batch = self.producer.stamp(BatchBuilder::new(), TOPIC, 0, 1);
-        batch.append(1_700_000_000_000, None, Some(&[7; RECORD_BYTES]), &[]);
-        let batch = batch.build(&mut Codecs::new()).expect("a small batch");
-        let records = Buf::copy_from_slice(&batch);
-        let sent = self.connection.produce(
-            -1,
-            &[ToProduce {
-                topic: TOPIC,
-                partition: 0,
-                records,
-            }],
-        );
-        let placed = sent.expect("a request").await.expect("an answer").remove(0);
-        assert!(placed.error.is_none(), "{placed:?}");
-        assert_eq!(placed.base_offset, self.sent.replace(self.sent.get() + 1));
+    Latency {
+        count: times.len(),
+        p50_us: times.value_at_quantile(0.5),
+        p99_us: times.value_at_quantile(0.99),
     }
 }
 

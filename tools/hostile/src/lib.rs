@@ -12,6 +12,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod honest;
 mod input;
 pub mod seeds;
 pub mod sequence;

@@ -3,14 +3,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine_rt::{Buf, now, sleep, timeout};
-use flumen::client::{Connection, Fetch, FetchFrom, NewTopic, Producer, ToProduce};
-use net_wire::batch::{BatchBuilder, Batches};
-use net_wire::codec::Codecs;
+use engine_rt::{now, sleep, timeout};
+use flumen::client::{Fetch, FetchFrom};
+use net_wire::batch::Batches;
 
 use super::{Game, Played};
+use crate::honest::{Honest, TOPIC};
 
-const TOPIC: &str = "honest";
 /// For two calls that nobody disturbs, in the simulation's time: its disks take milliseconds.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// A hostile client that announces a large request and sends nothing of it holds the memory that
@@ -20,21 +19,11 @@ const HELD_MAX: Duration = Duration::from_secs(6);
 /// Each of `attackers` is in front at most once, for each of two calls.
 pub(super) async fn run(game: Rc<Game>, attackers: usize) {
     let patience = PATIENCE + HELD_MAX * 2 * attackers as u32;
-    let connection = Connection::connect(game.addr, "honest")
-        .await
-        .expect("a connection");
-    let topic = NewTopic {
-        name: TOPIC,
-        partitions: 1,
-        replication_factor: 1,
-        configs: &[],
-    };
-    connection.create_topic(&topic).await.expect("a topic");
-    let producer = Producer::new(&connection).await.expect("an id");
+    let honest = Honest::begin(game.addr).await;
     let mut offset = 0;
     while !game.honest_done.get() {
         let value = format!("record {offset}");
-        let round = round(&connection, &producer, offset, value.as_bytes());
+        let round = round(&honest, offset, value.as_bytes());
         let began = now();
         let done = timeout(began + patience, round).await;
         assert!(
@@ -53,22 +42,8 @@ pub(super) async fn run(game: Rc<Game>, attackers: usize) {
 }
 
 /// One record there and back.
-async fn round(connection: &Connection, producer: &Producer, offset: i64, value: &[u8]) {
-    let mut batch = producer.stamp(BatchBuilder::new(), TOPIC, 0, 1);
-    batch.append(1_700_000_000_000 + offset, Some(b"key"), Some(value), &[]);
-    let batch = batch.build(&mut Codecs::new()).expect("a small batch");
-    let records = Buf::copy_from_slice(&batch);
-    let sent = connection.produce(
-        -1,
-        &[ToProduce {
-            topic: TOPIC,
-            partition: 0,
-            records,
-        }],
-    );
-    let placed = sent.expect("a request").await.expect("an answer").remove(0);
-    assert!(placed.error.is_none(), "{placed:?}");
-    assert_eq!(placed.base_offset, offset, "nobody else writes there");
+async fn round(honest: &Honest, offset: i64, value: &[u8]) {
+    honest.produce(Some(b"key"), value).await;
     let from = FetchFrom {
         topic: TOPIC,
         partition: 0,
@@ -81,7 +56,12 @@ async fn round(connection: &Connection, producer: &Producer, offset: i64, value:
         max_bytes: 1 << 20,
         partitions: vec![from],
     };
-    let read = connection.fetch(&fetch).await.expect("an answer").remove(0);
+    let read = honest
+        .connection
+        .fetch(&fetch)
+        .await
+        .expect("an answer")
+        .remove(0);
     assert!(read.error.is_none(), "{read:?}");
     let batch = Batches::new(&read.records)
         .next()

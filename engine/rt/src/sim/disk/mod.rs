@@ -17,7 +17,7 @@ mod ranges;
 mod view;
 
 #[cfg(test)]
-mod tests;
+pub(in crate::sim) mod tests;
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;

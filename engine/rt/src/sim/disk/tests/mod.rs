@@ -29,13 +29,13 @@ use crate::{now, sleep, spawn, yield_now};
 const BLOCK: u64 = BLOCK_BYTES as u64;
 const SEEDS: u64 = 2000;
 
-fn filled(byte: u8, blocks: usize) -> Buf {
+pub(in crate::sim) fn filled(byte: u8, blocks: usize) -> Buf {
     let mut buf = BufMut::with_capacity(blocks * BLOCK_BYTES);
     buf.fill(byte);
     buf.freeze()
 }
 
-async fn open(path: &str) -> File {
+pub(in crate::sim) async fn open(path: &str) -> File {
     let create = OpenOptions {
         create: true,
         ..OpenOptions::default()

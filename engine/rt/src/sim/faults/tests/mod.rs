@@ -13,6 +13,7 @@ use std::time::Duration;
 use super::{Fault, FaultKind, Trigger};
 use crate::buf::{BLOCK_BYTES, Buf, BufMut};
 use crate::fs::{Durability, File, OpenOptions, sync_dir};
+use crate::sim::disk::tests::{filled, open};
 use crate::sim::{NodeId, Options, World};
 
 const BLOCK: u64 = BLOCK_BYTES as u64;
@@ -35,20 +36,6 @@ fn one_node(seed: u64) -> (World, NodeId) {
 
 fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
-}
-
-fn filled(byte: u8, blocks: usize) -> Buf {
-    let mut buf = BufMut::with_capacity(blocks * BLOCK_BYTES);
-    buf.fill(byte);
-    buf.freeze()
-}
-
-async fn open(path: &str) -> File {
-    let create = OpenOptions {
-        create: true,
-        ..OpenOptions::default()
-    };
-    File::open(Path::new(path), create).await.unwrap()
 }
 
 /// Fills a file durably with blocks of one byte.
