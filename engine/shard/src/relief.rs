@@ -48,13 +48,10 @@ impl Shard {
     }
 
     /// Writes behind the oldest bytes and lets go of them until memory is well below what begins
-    /// this, or every partition had its turn. A small step: what is freed is soon wanted again, and
-    /// what the pool cannot keep idle until then costs new pages.
+    /// this, or no partition gave anything in its turn. A small step: what is freed is soon wanted
+    /// again, and what the pool cannot keep idle until then costs new pages.
     pub(crate) async fn relieve(self: &Rc<Self>) {
-        let limit = self.options.tail_bytes_max;
-        let goal = (limit / 8 * 5)
-            .min(limit.saturating_sub(self.wanted_bytes.get()))
-            .saturating_sub(self.log_bytes.get());
+        let goal = self.relief_goal();
         let mut left = self.tail_order.borrow().len();
         while left > 0
             && self.tail_bytes.get() > goal
@@ -63,7 +60,10 @@ impl Shard {
         {
             for (slot, write) in self.relieve_some(goal, &mut left) {
                 write.await;
-                self.let_go(&slot, goal);
+                // The journal's files are short, too: a checkpoint has its turn after this round.
+                if self.let_go(&slot, goal) > 0 && !self.wants_turn() {
+                    left = self.tail_order.borrow().len();
+                }
             }
         }
         if self.tail_bytes.get() > goal {
@@ -72,6 +72,21 @@ impl Shard {
             self.unfreeable.set(0);
         }
         self.relieved.notify();
+    }
+
+    fn relief_goal(&self) -> u64 {
+        let limit = self.options.tail_bytes_max;
+        (limit / 8 * 5)
+            .min(limit.saturating_sub(self.wanted_bytes.get()))
+            .saturating_sub(self.log_bytes.get())
+    }
+
+    /// A write of write-behind is done: while memory is short, as much goes. A partition that is
+    /// written without a pause is written behind without one.
+    pub(crate) fn let_go_of_written(&self, slot: &Rc<Slot>) {
+        if self.wants_relief() {
+            self.let_go(slot, self.relief_goal());
+        }
     }
 
     /// Lets go of what flushed blocks hold of the partitions whose turn it is, at most `left`, and
@@ -99,14 +114,15 @@ impl Shard {
         writes
     }
 
-    /// Frees what may be freed of a partition until memory is down to `goal`.
-    fn let_go(&self, slot: &Rc<Slot>, goal: u64) {
+    /// Frees what may be freed of a partition until memory is down to `goal`; says how much it was.
+    fn let_go(&self, slot: &Rc<Slot>, goal: u64) -> u64 {
         let excess = self.tail_bytes.get().saturating_sub(goal);
         let freed = slot.log.borrow_mut().evict(excess.min(WRITE_BYTES_MAX));
         self.freed(freed);
         if slot.log.borrow().tail_bytes() > 0 && !slot.deleted.get() {
             self.enqueue_tail(slot);
         }
+        freed
     }
 
     /// Memory holds so many bytes less.

@@ -151,6 +151,7 @@ impl Shard {
         let segment_base = staged.segment_base;
         let task = spawn(async move {
             write(&slot.log, &shard.files, from_ref(&staged)).await?;
+            shard.let_go_of_written(&slot);
             let mut stats = shard.stats.borrow_mut();
             stats.segment_bytes += staged.bytes.len() as u64;
             stats.segments_sealed += u64::from(staged.seals_at.is_some());
