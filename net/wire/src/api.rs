@@ -1,6 +1,9 @@
-//! The APIs that are served, their versions and their encodings: the one table.
+//! The APIs whose messages are known, which of them are served, their versions and encodings: the
+//! one table.
 //!
-//! To serve another API, add its line here and its file in `messages`.
+//! To know another API, add its line here as `known` and its file in `messages`; to serve it, give
+//! it a handler and write `served`. Nothing that is only known is told to clients, and a request for
+//! it closes the connection as one with a key that nobody knows.
 
 use crate::error::WireError;
 
@@ -11,11 +14,13 @@ pub struct Api {
     pub key: ApiKey,
     /// Its name as Kafka writes it.
     pub name: &'static str,
+    /// Whether requests are answered, rather than only understood.
+    pub is_served: bool,
     /// Lowest version in the `ApiVersions` response; below `version_min` only for Produce.
     pub advertised_min: i16,
-    /// Lowest version served.
+    /// Lowest version.
     pub version_min: i16,
-    /// Highest version served.
+    /// Highest version.
     pub version_max: i16,
     /// First version with compact lengths and tagged fields (KIP-482).
     pub first_flexible: i16,
@@ -25,17 +30,20 @@ macro_rules! apis {
     ($(
         $(#[$doc:meta])*
         $code:literal $name:ident,
-        advertised $advertised:literal, served $min:literal to $max:literal,
+        advertised $advertised:literal, $state:ident $min:literal to $max:literal,
         flexible $flexible:literal;
     )*) => {
-        /// The key of a served API.
+        /// The key of an API.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         #[repr(i16)]
         pub enum ApiKey { $( $(#[$doc])* $name = $code, )* }
 
         impl ApiKey {
             /// Every served API, ascending by key.
-            pub const ALL: &[Self] = &[$( Self::$name, )*];
+            pub const ALL: &[Self] = apis!(@served [] $( $name $state )*);
+
+            /// Every API whose messages are known, ascending by key.
+            pub const KNOWN: &[Self] = &[$( Self::$name, )*];
 
             /// Its line of the table.
             pub const fn api(self) -> Api {
@@ -43,6 +51,7 @@ macro_rules! apis {
                     $( Self::$name => Api {
                         key: self,
                         name: stringify!($name),
+                        is_served: apis!(@is_served $state),
                         advertised_min: $advertised,
                         version_min: $min,
                         version_max: $max,
@@ -51,7 +60,7 @@ macro_rules! apis {
                 }
             }
 
-            /// The API of a key on the wire.
+            /// The known API of a key on the wire.
             pub const fn from_code(code: i16) -> Option<Self> {
                 match code {
                     $( $code => Some(Self::$name), )*
@@ -59,6 +68,18 @@ macro_rules! apis {
                 }
             }
         }
+    };
+
+    (@is_served served) => { true };
+    (@is_served known) => { false };
+
+    // The names of the served lines, one line after the other.
+    (@served [$( $served:ident )*]) => { &[$( Self::$served, )*] };
+    (@served [$( $served:ident )*] $name:ident served $( $rest:ident )*) => {
+        apis!(@served [$( $served )* $name] $( $rest )*)
+    };
+    (@served [$( $served:ident )*] $name:ident known $( $rest:ident )*) => {
+        apis!(@served [$( $served )*] $( $rest )*)
     };
 }
 
@@ -72,6 +93,24 @@ apis! {
     2 ListOffsets, advertised 1, served 1 to 9, flexible 6;
     /// Describes brokers, topics and partitions.
     3 Metadata, advertised 0, served 0 to 12, flexible 9;
+    /// Commits offsets of a group.
+    8 OffsetCommit, advertised 2, known 2 to 9, flexible 8;
+    /// Reads committed offsets of groups.
+    9 OffsetFetch, advertised 1, known 1 to 9, flexible 6;
+    /// Finds the coordinators of groups and transactional ids.
+    10 FindCoordinator, advertised 0, known 0 to 6, flexible 3;
+    /// Joins a classic group.
+    11 JoinGroup, advertised 0, known 0 to 9, flexible 6;
+    /// Keeps a member in a classic group.
+    12 Heartbeat, advertised 0, known 0 to 4, flexible 4;
+    /// Leaves a classic group.
+    13 LeaveGroup, advertised 0, known 0 to 5, flexible 4;
+    /// Hands in and gives out the assignments of a classic group.
+    14 SyncGroup, advertised 0, known 0 to 5, flexible 4;
+    /// Describes classic groups.
+    15 DescribeGroups, advertised 0, known 0 to 6, flexible 5;
+    /// Lists groups.
+    16 ListGroups, advertised 0, known 0 to 5, flexible 3;
     /// Tells this table to clients (KIP-35).
     18 ApiVersions, advertised 0, served 0 to 4, flexible 3;
     /// Creates topics.
@@ -84,6 +123,12 @@ apis! {
     22 InitProducerId, advertised 0, served 0 to 5, flexible 2;
     /// Finds where a leader epoch ends (KIP-101, KIP-320).
     23 OffsetForLeaderEpoch, advertised 2, served 2 to 4, flexible 4;
+    /// Lists access control entries (KIP-140).
+    29 DescribeAcls, advertised 1, known 1 to 3, flexible 2;
+    /// Creates access control entries (KIP-140).
+    30 CreateAcls, advertised 1, known 1 to 3, flexible 2;
+    /// Deletes access control entries (KIP-140).
+    31 DeleteAcls, advertised 1, known 1 to 3, flexible 2;
     /// Describes configurations (KIP-133).
     32 DescribeConfigs, advertised 1, served 1 to 4, flexible 4;
     /// Replaces configurations (KIP-133).
@@ -92,10 +137,50 @@ apis! {
     35 DescribeLogDirs, advertised 1, served 1 to 4, flexible 2;
     /// Adds partitions to topics (KIP-195).
     37 CreatePartitions, advertised 0, served 0 to 3, flexible 2;
+    /// Deletes groups (KIP-229).
+    42 DeleteGroups, advertised 0, known 0 to 2, flexible 2;
+    /// Elects leaders (KIP-183, KIP-460).
+    43 ElectLeaders, advertised 0, known 0 to 2, flexible 2;
     /// Changes single configurations (KIP-339).
     44 IncrementalAlterConfigs, advertised 0, served 0 to 1, flexible 1;
+    /// Moves partitions to other brokers (KIP-455).
+    45 AlterPartitionReassignments, advertised 0, known 0 to 1, flexible 0;
+    /// Lists partitions that are moving (KIP-455).
+    46 ListPartitionReassignments, advertised 0, known 0 to 0, flexible 0;
+    /// Deletes committed offsets (KIP-496); no version is flexible.
+    47 OffsetDelete, advertised 0, known 0 to 0, flexible 1;
+    /// Describes quotas (KIP-546).
+    48 DescribeClientQuotas, advertised 0, known 0 to 1, flexible 1;
+    /// Changes quotas (KIP-546).
+    49 AlterClientQuotas, advertised 0, known 0 to 1, flexible 1;
+    /// Describes SCRAM credentials (KIP-554).
+    50 DescribeUserScramCredentials, advertised 0, known 0 to 0, flexible 0;
+    /// Changes SCRAM credentials (KIP-554).
+    51 AlterUserScramCredentials, advertised 0, known 0 to 0, flexible 0;
+    /// Describes the quorum of the metadata (KIP-595).
+    55 DescribeQuorum, advertised 0, known 0 to 2, flexible 0;
+    /// Changes the levels of features (KIP-584).
+    57 UpdateFeatures, advertised 0, known 0 to 2, flexible 0;
     /// Describes the cluster (KIP-700).
     60 DescribeCluster, advertised 0, served 0 to 2, flexible 0;
+    /// Describes producers (KIP-664).
+    61 DescribeProducers, advertised 0, known 0 to 0, flexible 0;
+    /// Describes transactions (KIP-664).
+    65 DescribeTransactions, advertised 0, known 0 to 0, flexible 0;
+    /// Lists transactions (KIP-664).
+    66 ListTransactions, advertised 0, known 0 to 2, flexible 0;
+    /// Joins, keeps and leaves a consumer group (KIP-848).
+    68 ConsumerGroupHeartbeat, advertised 0, known 0 to 1, flexible 0;
+    /// Describes consumer groups (KIP-848).
+    69 ConsumerGroupDescribe, advertised 0, known 0 to 1, flexible 0;
+    /// Tells a client which metrics to push (KIP-714). Serving it makes every Java client push.
+    71 GetTelemetrySubscriptions, advertised 0, known 0 to 0, flexible 0;
+    /// Takes metrics of a client (KIP-714).
+    72 PushTelemetry, advertised 0, known 0 to 0, flexible 0;
+    /// Lists resources that have configurations (KIP-714, KIP-1142).
+    74 ListConfigResources, advertised 0, known 0 to 1, flexible 0;
+    /// Describes topics a page at a time (KIP-966).
+    75 DescribeTopicPartitions, advertised 0, known 0 to 0, flexible 0;
 }
 
 impl ApiKey {
@@ -104,21 +189,26 @@ impl ApiKey {
         self as i16
     }
 
-    /// Whether `version` is served.
+    /// Whether requests of `version` are answered.
     pub const fn serves(self, version: i16) -> bool {
+        self.api().is_served && self.knows(version)
+    }
+
+    /// Whether messages of `version` are understood.
+    pub const fn knows(self, version: i16) -> bool {
         let api = self.api();
         api.version_min <= version && version <= api.version_max
     }
 
-    /// The versions served, ascending.
+    /// The versions known, ascending; all of them are served if the API is.
     pub fn versions(self) -> core::ops::RangeInclusive<i16> {
         let api = self.api();
         api.version_min..=api.version_max
     }
 
-    /// Fails unless `version` is served.
+    /// Fails unless `version` is known.
     pub const fn check_version(self, version: i16) -> Result<(), WireError> {
-        if self.serves(version) {
+        if self.knows(version) {
             Ok(())
         } else {
             Err(WireError::UnsupportedVersion {
@@ -158,22 +248,33 @@ mod tests {
 
     #[test]
     fn the_table_is_consistent() {
-        assert!(ApiKey::ALL.is_sorted());
-        for &key in ApiKey::ALL {
+        assert!(ApiKey::KNOWN.is_sorted());
+        for &key in ApiKey::KNOWN {
             let api = key.api();
             assert_eq!(ApiKey::from_code(key.code()), Some(key));
             assert!(api.version_min <= api.version_max, "{api:?}");
             assert!(api.advertised_min <= api.version_min, "{api:?}");
-            assert!(api.first_flexible <= api.version_max, "{api:?}");
-            assert!(!key.serves(api.version_min - 1) && !key.serves(api.version_max + 1));
+            // The last version of each is flexible, but for one API that has none.
+            let is_flexible = key.is_flexible(api.version_max);
+            assert_eq!(is_flexible, key != ApiKey::OffsetDelete, "{api:?}");
+            assert!(!key.knows(api.version_min - 1) && !key.knows(api.version_max + 1));
+            assert_eq!(key.serves(api.version_max), api.is_served);
         }
         assert_eq!(ApiKey::from_code(-1), None);
         assert_eq!(ApiKey::from_code(4), None);
     }
 
     #[test]
+    fn all_are_those_of_the_known_that_are_served() {
+        let served = ApiKey::KNOWN.iter().filter(|key| key.api().is_served);
+        assert!(served.eq(ApiKey::ALL));
+        // Telemetry would make every Java client push (KIP-714).
+        assert!(!ApiKey::GetTelemetrySubscriptions.serves(0));
+    }
+
+    #[test]
     fn only_produce_advertises_versions_that_it_refuses() {
-        for &key in ApiKey::ALL {
+        for &key in ApiKey::KNOWN {
             let api = key.api();
             assert_eq!(
                 api.advertised_min != api.version_min,

@@ -28,7 +28,9 @@ impl<'a> RequestHeader<'a> {
     pub fn decode(frame: &'a [u8]) -> Result<(Self, &'a [u8]), WireError> {
         let mut r = Reader::new(frame, false);
         let (code, version) = (r.i16()?, r.i16()?);
-        let api = ApiKey::from_code(code).ok_or(WireError::UnknownApi(code))?;
+        let api = ApiKey::from_code(code)
+            .filter(|api| api.api().is_served)
+            .ok_or(WireError::UnknownApi(code))?;
         if api != ApiKey::ApiVersions {
             api.check_version(version)?;
         }
@@ -133,6 +135,22 @@ mod tests {
         let old_produce = [0, 0, 0, 2, 0, 0, 0, 1, 0xff, 0xff];
         let want = WireError::UnsupportedVersion { key: 0, version: 2 };
         assert_eq!(RequestHeader::decode(&old_produce), Err(want));
+    }
+
+    #[test]
+    fn an_api_that_is_only_known_is_an_error() {
+        let mut keys = ApiKey::KNOWN.iter();
+        let Some(&api) = keys.find(|api| !api.api().is_served) else {
+            return;
+        };
+        let header = RequestHeader {
+            api,
+            version: api.api().version_max,
+            correlation_id: 1,
+            client_id: None,
+        };
+        let want = Err(WireError::UnknownApi(api.code()));
+        assert_eq!(RequestHeader::decode(&encode(&header)), want);
     }
 
     #[test]

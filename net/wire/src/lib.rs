@@ -26,7 +26,7 @@
 //! # Ok::<(), net_wire::WireError>(())
 //! ```
 //!
-//! Read [`api`] first, the table of what is served; then `schema.rs` with a file of [`messages`].
+//! Read [`api`] first, the table of what is known and served; then `schema.rs` with a file of [`messages`].
 
 #![forbid(unsafe_code)]
 #![warn(clippy::indexing_slicing)]
@@ -75,5 +75,5 @@ pub use header::{RequestHeader, ResponseHeader};
 pub use reader::Reader;
 pub use recode::{default_request, default_response, recode_request, recode_response};
 pub use uuid::Uuid;
-pub use wire::{Message, Records, Wire, range_in};
+pub use wire::{Float64, Message, Records, Wire, range_in};
 pub use writer::{Cut, Encoded, Writer};

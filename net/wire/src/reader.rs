@@ -89,6 +89,11 @@ impl<'a> Reader<'a> {
         self.chunk().map(i16::from_be_bytes)
     }
 
+    /// An unsigned integer of 16 bits.
+    pub fn u16(&mut self) -> Result<u16> {
+        self.chunk().map(u16::from_be_bytes)
+    }
+
     /// A signed integer of 32 bits.
     pub fn i32(&mut self) -> Result<i32> {
         self.chunk().map(i32::from_be_bytes)
@@ -102,6 +107,11 @@ impl<'a> Reader<'a> {
     /// A signed integer of 64 bits.
     pub fn i64(&mut self) -> Result<i64> {
         self.chunk().map(i64::from_be_bytes)
+    }
+
+    /// A floating-point number of 64 bits.
+    pub fn f64(&mut self) -> Result<f64> {
+        self.chunk().map(f64::from_be_bytes)
     }
 
     /// A UUID.

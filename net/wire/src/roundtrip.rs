@@ -1,4 +1,4 @@
-//! Every message in every version it is served in: what is encoded decodes to itself, and no
+//! Every message in every version it is known in: what is encoded decodes to itself, and no
 //! damaged form of it panics.
 
 use proptest::prelude::*;

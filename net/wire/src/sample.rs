@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::error_code::ErrorCode;
 use crate::uuid::Uuid;
-use crate::wire::{Message, Records};
+use crate::wire::{Float64, Message, Records};
 use crate::writer::Writer;
 
 /// Texts that fields borrow; one of them is above 127 bytes, so that lengths take two bytes.
@@ -68,7 +68,7 @@ macro_rules! sample_numbers {
     )* };
 }
 
-sample_numbers!(i8, i16, i32);
+sample_numbers!(i8, i16, u16, i32);
 
 impl<'a> Sample<'a> for i64 {
     fn sample(s: &mut Sampler<'a>, _version: i16) -> Self {
@@ -79,6 +79,12 @@ impl<'a> Sample<'a> for i64 {
 impl<'a> Sample<'a> for bool {
     fn sample(s: &mut Sampler<'a>, _version: i16) -> Self {
         s.next() >> 63 == 1
+    }
+}
+
+impl<'a> Sample<'a> for Float64 {
+    fn sample(s: &mut Sampler<'a>, _version: i16) -> Self {
+        Self(s.number() as f64 / 8.0)
     }
 }
 
@@ -109,9 +115,21 @@ impl<'a> Sample<'a> for Cow<'a, str> {
 }
 
 impl<'a> Sample<'a> for Records<'a> {
+    fn sample(s: &mut Sampler<'a>, version: i16) -> Self {
+        Records::Bytes(Sample::sample(s, version))
+    }
+}
+
+impl<'a> Sample<'a> for &'a [u8] {
     fn sample(s: &mut Sampler<'a>, _version: i16) -> Self {
         let len = (s.next() >> 33) as usize % (s.blob.len() + 1);
-        Records::Bytes(&s.blob[..len])
+        &s.blob[..len]
+    }
+}
+
+impl<'a, T: Sample<'a>> Sample<'a> for Box<T> {
+    fn sample(s: &mut Sampler<'a>, version: i16) -> Self {
+        Self::new(T::sample(s, version))
     }
 }
 
@@ -139,25 +157,75 @@ impl<'a, T: Sample<'a>> Sample<'a> for Vec<T> {
 /// Calls a macro with every message; other tests reuse the list.
 macro_rules! each_message {
     ($do:ident) => {
+        $do!(alter_client_quotas AlterClientQuotasRequest AlterClientQuotasResponse);
         $do!(alter_configs AlterConfigsRequest AlterConfigsResponse);
+        $do!(
+            alter_partition_reassignments
+            AlterPartitionReassignmentsRequest AlterPartitionReassignmentsResponse
+        );
+        $do!(
+            alter_user_scram_credentials
+            AlterUserScramCredentialsRequest AlterUserScramCredentialsResponse
+        );
         $do!(api_versions ApiVersionsRequest ApiVersionsResponse);
+        $do!(consumer_group_describe ConsumerGroupDescribeRequest ConsumerGroupDescribeResponse);
+        $do!(consumer_group_heartbeat ConsumerGroupHeartbeatRequest ConsumerGroupHeartbeatResponse);
+        $do!(create_acls CreateAclsRequest CreateAclsResponse);
         $do!(create_partitions CreatePartitionsRequest CreatePartitionsResponse);
         $do!(create_topics CreateTopicsRequest CreateTopicsResponse);
+        $do!(delete_acls DeleteAclsRequest DeleteAclsResponse);
+        $do!(delete_groups DeleteGroupsRequest DeleteGroupsResponse);
         $do!(delete_records DeleteRecordsRequest DeleteRecordsResponse);
         $do!(delete_topics DeleteTopicsRequest DeleteTopicsResponse);
+        $do!(describe_acls DescribeAclsRequest DescribeAclsResponse);
+        $do!(describe_client_quotas DescribeClientQuotasRequest DescribeClientQuotasResponse);
         $do!(describe_cluster DescribeClusterRequest DescribeClusterResponse);
         $do!(describe_configs DescribeConfigsRequest DescribeConfigsResponse);
+        $do!(describe_groups DescribeGroupsRequest DescribeGroupsResponse);
         $do!(describe_log_dirs DescribeLogDirsRequest DescribeLogDirsResponse);
+        $do!(describe_producers DescribeProducersRequest DescribeProducersResponse);
+        $do!(describe_quorum DescribeQuorumRequest DescribeQuorumResponse);
+        $do!(
+            describe_topic_partitions
+            DescribeTopicPartitionsRequest DescribeTopicPartitionsResponse
+        );
+        $do!(describe_transactions DescribeTransactionsRequest DescribeTransactionsResponse);
+        $do!(
+            describe_user_scram_credentials
+            DescribeUserScramCredentialsRequest DescribeUserScramCredentialsResponse
+        );
+        $do!(elect_leaders ElectLeadersRequest ElectLeadersResponse);
         $do!(fetch FetchRequest FetchResponse);
+        $do!(find_coordinator FindCoordinatorRequest FindCoordinatorResponse);
+        $do!(
+            get_telemetry_subscriptions
+            GetTelemetrySubscriptionsRequest GetTelemetrySubscriptionsResponse
+        );
+        $do!(heartbeat HeartbeatRequest HeartbeatResponse);
         $do!(
             incremental_alter_configs
             IncrementalAlterConfigsRequest IncrementalAlterConfigsResponse
         );
         $do!(init_producer_id InitProducerIdRequest InitProducerIdResponse);
+        $do!(join_group JoinGroupRequest JoinGroupResponse);
+        $do!(leave_group LeaveGroupRequest LeaveGroupResponse);
+        $do!(list_config_resources ListConfigResourcesRequest ListConfigResourcesResponse);
+        $do!(list_groups ListGroupsRequest ListGroupsResponse);
         $do!(list_offsets ListOffsetsRequest ListOffsetsResponse);
+        $do!(
+            list_partition_reassignments
+            ListPartitionReassignmentsRequest ListPartitionReassignmentsResponse
+        );
+        $do!(list_transactions ListTransactionsRequest ListTransactionsResponse);
         $do!(metadata MetadataRequest MetadataResponse);
+        $do!(offset_commit OffsetCommitRequest OffsetCommitResponse);
+        $do!(offset_delete OffsetDeleteRequest OffsetDeleteResponse);
+        $do!(offset_fetch OffsetFetchRequest OffsetFetchResponse);
         $do!(offset_for_leader_epoch OffsetForLeaderEpochRequest OffsetForLeaderEpochResponse);
         $do!(produce ProduceRequest ProduceResponse);
+        $do!(push_telemetry PushTelemetryRequest PushTelemetryResponse);
+        $do!(sync_group SyncGroupRequest SyncGroupResponse);
+        $do!(update_features UpdateFeaturesRequest UpdateFeaturesResponse);
     };
 }
 

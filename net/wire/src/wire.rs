@@ -71,6 +71,25 @@ impl<'a> Records<'a> {
     }
 }
 
+/// A floating-point number in a message. Equal are those of the same bits, so that messages can be
+/// compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Float64(pub f64);
+
+impl Default for Float64 {
+    fn default() -> Self {
+        Self(0.0)
+    }
+}
+
+impl PartialEq for Float64 {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.to_bits() == other.0.to_bits()
+    }
+}
+
+impl Eq for Float64 {}
+
 /// Where `part` lies in `frame`, if it was borrowed from it.
 ///
 /// A server keeps the frame by reference count: with the range it hands on the records of one
@@ -99,6 +118,7 @@ wire_scalars! {
     bool, bool;
     i8, i8;
     i16, i16;
+    u16, u16;
     i32, i32;
     i64, i64;
     Uuid, uuid;
@@ -111,6 +131,27 @@ impl<'a> Wire<'a> for ErrorCode {
 
     fn write(&self, w: &mut Writer, _version: i16) {
         w.i16(self.code());
+    }
+}
+
+impl<'a> Wire<'a> for Float64 {
+    fn read(r: &mut Reader<'a>, _version: i16) -> Result<Self> {
+        r.f64().map(Self)
+    }
+
+    fn write(&self, w: &mut Writer, _version: i16) {
+        w.f64(self.0);
+    }
+}
+
+impl<'a> Wire<'a> for &'a [u8] {
+    fn read(r: &mut Reader<'a>, _version: i16) -> Result<Self> {
+        r.nullable_bytes()?
+            .ok_or(WireError::UnexpectedNull("bytes"))
+    }
+
+    fn write(&self, w: &mut Writer, _version: i16) {
+        w.nullable_bytes(Some(self));
     }
 }
 
@@ -155,6 +196,27 @@ impl<'a, T: Wire<'a>> Wire<'a> for Option<Vec<T>> {
 
     fn write(&self, w: &mut Writer, version: i16) {
         w.nullable_array(self.as_deref(), |w, item| item.write(w, version));
+    }
+}
+
+/// A structure, or null: a byte tells which, in all versions. The box tells it from other nullable
+/// types.
+impl<'a, T: Wire<'a>> Wire<'a> for Option<Box<T>> {
+    fn read(r: &mut Reader<'a>, version: i16) -> Result<Self> {
+        if r.i8()? < 0 {
+            return Ok(None);
+        }
+        T::read(r, version).map(|value| Some(Box::new(value)))
+    }
+
+    fn write(&self, w: &mut Writer, version: i16) {
+        match self {
+            None => w.i8(-1),
+            Some(value) => {
+                w.i8(1);
+                value.write(w, version);
+            },
+        }
     }
 }
 

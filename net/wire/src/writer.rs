@@ -138,6 +138,11 @@ impl Writer {
         self.raw(&value.to_be_bytes());
     }
 
+    /// An unsigned integer of 16 bits.
+    pub fn u16(&mut self, value: u16) {
+        self.raw(&value.to_be_bytes());
+    }
+
     /// A signed integer of 32 bits.
     pub fn i32(&mut self, value: i32) {
         self.raw(&value.to_be_bytes());
@@ -150,6 +155,11 @@ impl Writer {
 
     /// A signed integer of 64 bits.
     pub fn i64(&mut self, value: i64) {
+        self.raw(&value.to_be_bytes());
+    }
+
+    /// A floating-point number of 64 bits.
+    pub fn f64(&mut self, value: f64) {
         self.raw(&value.to_be_bytes());
     }
 

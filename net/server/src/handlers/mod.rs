@@ -26,7 +26,7 @@ mod produce_check;
 use std::cell::Cell;
 use std::rc::Rc;
 
-use net_wire::ApiKey;
+use net_wire::{ApiKey, WireError};
 
 use crate::connection::Context;
 use crate::metrics::Stage;
@@ -72,5 +72,7 @@ pub(crate) fn dispatch(
         ApiKey::DescribeCluster => {
             Box::pin(async move { describe_cluster::handle(&context, &request) })
         },
+        // A header of an API that is only known is not even read; see `net_wire::api`.
+        _ => Box::pin(async move { Err(WireError::UnknownApi(request.api.code()).into()) }),
     }
 }

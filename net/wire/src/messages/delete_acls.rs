@@ -1,0 +1,74 @@
+//! `DeleteAcls` (key 31, KIP-140): deletes access control entries by filter.
+//!
+//! Version 1 adds pattern types (KIP-290), 3 user resources (KIP-373).
+
+use std::borrow::Cow;
+
+use crate::error_code::ErrorCode;
+use crate::schema::schema;
+
+schema! {
+    /// Deletes what filters match.
+    pub struct DeleteAclsRequest<'a> for DeleteAcls {
+        /// The filters.
+        filters: Vec<DeleteAclsFilter<'a>> [0..],
+    }
+
+    /// A filter.
+    pub struct DeleteAclsFilter<'a> {
+        /// The type of the resource; 1 means any.
+        resource_type_filter: i8 [0..],
+        /// The name of the resource; null means any.
+        resource_name_filter: Option<&'a str> [0.., null 0..],
+        /// Literal names (3), prefixes (4), any (1), or all that apply to the name (2).
+        pattern_type_filter: i8 [1..] = 3,
+        /// Who; null means anyone.
+        principal_filter: Option<&'a str> [0.., null 0..],
+        /// The address of the client; null means any.
+        host_filter: Option<&'a str> [0.., null 0..],
+        /// The operation; 1 means any.
+        operation: i8 [0..],
+        /// Denied (2), allowed (3) or any (1).
+        permission_type: i8 [0..],
+    }
+
+    /// What became of each filter, in their order.
+    pub struct DeleteAclsResponse<'a> for DeleteAcls {
+        /// How long the client is throttled by a quota, or 0.
+        throttle_time_ms: i32 [0..],
+        /// The results.
+        filter_results: Vec<DeleteAclsFilterResult<'a>> [0..],
+    }
+
+    /// What one filter matched.
+    pub struct DeleteAclsFilterResult<'a> {
+        /// The error, or 0.
+        error_code: ErrorCode [0..],
+        /// The error in words, or null.
+        error_message: Option<Cow<'a, str>> [0.., null 0..],
+        /// The entries that it matched.
+        matching_acls: Vec<DeleteAclsMatchingAcl<'a>> [0..],
+    }
+
+    /// An entry that was matched.
+    pub struct DeleteAclsMatchingAcl<'a> {
+        /// Why it was not deleted, or 0.
+        error_code: ErrorCode [0..],
+        /// Why in words, or null.
+        error_message: Option<Cow<'a, str>> [0.., null 0..],
+        /// The type of the resource.
+        resource_type: i8 [0..],
+        /// The name of the resource, or its prefix.
+        resource_name: &'a str [0..],
+        /// Whether the name is meant literally (3) or as a prefix (4).
+        pattern_type: i8 [1..] = 3,
+        /// Who, such as `User:alice`.
+        principal: &'a str [0..],
+        /// The address of the client, or `*`.
+        host: &'a str [0..],
+        /// The operation.
+        operation: i8 [0..],
+        /// Whether it is denied (2) or allowed (3).
+        permission_type: i8 [0..],
+    }
+}
