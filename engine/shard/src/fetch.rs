@@ -190,7 +190,7 @@ impl Shard {
     }
 
     /// Where `epoch` ended: the largest known epoch at or below it, and its end offset
-    /// (`OffsetForLeaderEpoch`); `(-1, -1)` if nothing that old is known.
+    /// (`OffsetForLeaderEpoch`); `(-1, -1)` if nothing that old is known, or the epoch is yet to come.
     pub fn epoch_end(
         &self,
         id: TopicPartition,
@@ -204,9 +204,10 @@ impl Shard {
         if epoch == log.leader_epoch() {
             return Ok((epoch, log.high_watermark()));
         }
-        Ok(log
-            .epochs()
-            .end_offset_for(epoch, log.high_watermark())
+        let known = epoch < log.leader_epoch();
+        Ok(known
+            .then(|| log.epochs().end_offset_for(epoch, log.high_watermark()))
+            .flatten()
             .unwrap_or((-1, -1)))
     }
 }

@@ -249,14 +249,13 @@ impl<'a> Answer<'a> {
     }
 
     fn partition(&self, index: i32, part: &Result<Fetched, ErrorCode>) -> PartitionData<'a> {
-        let aborted_transactions = self.read_committed.then(Vec::new);
         match part {
             Ok(fetched) => PartitionData {
                 partition_index: index,
                 high_watermark: fetched.high_watermark,
                 last_stable_offset: fetched.high_watermark,
                 log_start_offset: fetched.log_start_offset,
-                aborted_transactions,
+                aborted_transactions: self.read_committed.then(Vec::new),
                 records: Some(Records::Cut(fetched.bytes())),
                 diverging_epoch: fetched
                     .diverging_epoch
@@ -271,7 +270,7 @@ impl<'a> Answer<'a> {
                     partition_index: index,
                     error_code: *code,
                     high_watermark: -1,
-                    aborted_transactions,
+                    aborted_transactions: Some(Vec::new()),
                     records: Some(Records::Cut(0)),
                     ..PartitionData::default()
                 }

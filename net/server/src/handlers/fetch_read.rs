@@ -119,7 +119,7 @@ async fn read_once(broker: &Broker, wanted: &[(PartitionKey, Wanted)], terms: &T
         .shards
         .fetch(&asked, share, |id| broker.owner(id))
         .await;
-    read_oversized(broker, &asked, &mut results).await;
+    read_oversized(broker, &asked, share, &mut results).await;
     let mut results = asked.into_iter().zip(results);
     let mut round = Round {
         parts: Vec::new(),
@@ -143,7 +143,12 @@ type FetchResult = Result<Fetched, ShardError>;
 
 /// Where nothing fitted although there is something, gives the first batch of the first partition
 /// that has one, whatever its size: a consumer would never get beyond it otherwise (KIP-74).
-async fn read_oversized(broker: &Broker, asked: &[FetchPart], results: &mut [FetchResult]) {
+async fn read_oversized(
+    broker: &Broker,
+    asked: &[FetchPart],
+    share: usize,
+    results: &mut [FetchResult],
+) {
     let fits = |result: &FetchResult| result.as_ref().is_ok_and(|one| one.bytes() > 0);
     if results.iter().any(fits) {
         return;
@@ -161,7 +166,7 @@ async fn read_oversized(broker: &Broker, asked: &[FetchPart], results: &mut [Fet
     };
     let found = broker
         .shards
-        .fetch(&[part], part.max_bytes, |id| broker.owner(id))
+        .fetch(&[part], share, |id| broker.owner(id))
         .await;
     if let Some(result) = found.into_iter().next() {
         results[place] = result;

@@ -7,6 +7,7 @@
 //! - the broker's own topics are marked internal and never created by asking for them;
 //! - the controller is a live broker and the cluster id is never null: admin clients loop
 //!   otherwise;
+//! - a topic that is asked for twice is answered once;
 //! - a client is told the addresses of the listener it came in by.
 //!
 //! Version notes:
@@ -16,6 +17,7 @@
 //!   an authorizer are all there are;
 //! - 10: topic ids in answers, 12: topics asked for by id (KIP-516).
 
+use std::collections::BTreeSet;
 use std::mem;
 use std::rc::Rc;
 
@@ -44,6 +46,8 @@ const TOPIC_OPERATIONS: i32 = 0b1101_1111_1000;
 /// `IDEMPOTENT_WRITE`: the same for the cluster.
 pub(crate) const CLUSTER_OPERATIONS: i32 = 0b1_1111_1010_0000;
 
+/// The version from which on topics may be asked for by id.
+const IDS_VERSION: i16 = 12;
 /// Topics that one request creates at most; the rest is unknown until it is asked for again.
 const CREATIONS_MAX: usize = 1_000;
 
@@ -160,8 +164,12 @@ fn describe(
             .map(|topic| known(state, topic, operations))
             .collect(),
         Some(topics) => {
-            let one = |topic| describe_one(state, topic, version, operations, failures);
-            topics.iter().map(one).collect()
+            let mut seen = BTreeSet::new();
+            let once = topics
+                .iter()
+                .filter(|topic| seen.insert((topic.name, topic.topic_id)));
+            once.map(|topic| describe_one(state, topic, version, operations, failures))
+                .collect()
         },
     }
 }
@@ -183,14 +191,14 @@ fn describe_one(
     operations: i32,
     failures: &[Failure],
 ) -> Described {
+    if version < IDS_VERSION && (asked.name.is_none() || asked.topic_id != Uuid::ZERO) {
+        // A response cannot have a null name.
+        let name = Some(asked.name.unwrap_or_default());
+        return Described::unknown(name, asked.topic_id, ErrorCode::INVALID_REQUEST);
+    }
     let Some(name) = asked.name else {
-        let found = state.topic(asked.topic_id).filter(|_| version >= 12);
-        return found.map_or_else(
-            || {
-                // Before version 12 a response cannot have a null name.
-                let name = (version < 12).then_some("");
-                Described::unknown(name, asked.topic_id, ErrorCode::UNKNOWN_TOPIC_ID)
-            },
+        return state.topic(asked.topic_id).map_or_else(
+            || Described::unknown(None, asked.topic_id, ErrorCode::UNKNOWN_TOPIC_ID),
             |topic| known(state, topic, operations),
         );
     };
@@ -389,10 +397,22 @@ mod tests {
             (unknown[0].error_code, &unknown[0].name),
             (ErrorCode::UNKNOWN_TOPIC_ID, &None)
         );
+        let refused = &describe(&state, &body, 10, &[])[0];
         assert_eq!(
-            describe(&state, &body, 10, &[])[0].name.as_deref(),
-            Some("")
+            (refused.error_code, refused.name.as_deref()),
+            (ErrorCode::INVALID_REQUEST, Some(""))
         );
+    }
+
+    #[test]
+    fn a_topic_is_answered_once_however_often_it_is_asked_for() {
+        let state = state_with(&[("a", 1), ("b", 1)]);
+        let described = describe(&state, &ask(&["b", "a", "b", "none", "none"]), 9, &[]);
+        let names: Vec<_> = described
+            .iter()
+            .map(|topic| topic.name.as_deref())
+            .collect();
+        assert_eq!(names, [Some("b"), Some("a"), Some("none")]);
     }
 
     #[test]

@@ -205,6 +205,22 @@ fn the_first_batch_comes_whole_whatever_the_limits() {
     });
 }
 
+/// The limit of the answer, not that of the partition: a client that asks for little gets little.
+#[test]
+fn the_first_batch_comes_alone_where_the_answer_has_no_room() {
+    with_node(&Setup::default(), |node| async move {
+        let client = node.connect().await;
+        client.create_topic("t", 1, &[]).await;
+        append(&client, "t", 0, "first", 100).await;
+        append(&client, "t", 0, "second", 100).await;
+        let mut body = fetch_request("t", Uuid::ZERO, &[(0, 0)]);
+        body.max_bytes = 1;
+        let answer = client.ask(11, &body).await;
+        let response: FetchResponse<'_> = answer.decode();
+        assert_eq!(values(partitions(&response)[0], 0).len(), 1);
+    });
+}
+
 #[test]
 fn an_append_wakes_who_waits() {
     with_node(&Setup::shards(2), |node| async move {
@@ -302,6 +318,7 @@ fn errors_answer_at_once() {
             let response: FetchResponse<'_> = answer.decode();
             let data = partitions(&response)[0];
             assert_eq!(data.high_watermark, -1);
+            assert_eq!(data.aborted_transactions, Some(Vec::new()));
             data.error_code
         };
         let wait = |mut body: FetchRequest<'static>| {

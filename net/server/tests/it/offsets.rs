@@ -155,6 +155,8 @@ fn leader_epochs_end_where_they_ended() {
         for version in ApiKey::OffsetForLeaderEpoch.versions() {
             assert_eq!(ask(version, 1, -1, 0).await, (ErrorCode::NONE, 0, 5));
         }
+        let to_come = ask(4, 1, -1, 7).await;
+        assert_eq!(to_come, (ErrorCode::NONE, -1, -1));
         let newer = ask(4, 1, 3, 0).await;
         assert_eq!(newer, (ErrorCode::UNKNOWN_LEADER_EPOCH, -1, -1));
         let unknown = ask(4, 9, -1, 0).await;
