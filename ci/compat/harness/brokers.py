@@ -159,8 +159,9 @@ class Kafka(Broker):
     name = "kafka"
     settles_late = True
 
-    def __init__(self, data: Path):
+    def __init__(self, data: Path, settings: dict[str, str] | None = None):
         super().__init__(data)
+        self._settings = settings or {}
         self._controller_port = free_port()
         self._properties = data.parent / f"{data.name}-server.properties"
 
@@ -195,6 +196,7 @@ class Kafka(Broker):
             "log.dirs": str(self.data),
             "offsets.topic.replication.factor": "1",
             "group.initial.rebalance.delay.ms": "0",
+            **self._settings,
         }
         return "".join(f"{key}={value}\n" for key, value in settings.items())
 
@@ -202,7 +204,7 @@ class Kafka(Broker):
 def make_broker(options: argparse.Namespace, data: Path, settings: dict[str, str] | None = None) -> Broker:
     """The broker that the command line asks for, not yet started."""
     if options.broker == "kafka":
-        return Kafka(data)
+        return Kafka(data, settings)  # settings that only Flumen has are none to Kafka, and it says so in its log
     if not options.flumen.is_file():
         sys.exit(f"no broker at {options.flumen}; build it: cargo build --release --bin flumen")
     return Flumen(data, options.flumen.resolve(), settings)

@@ -57,9 +57,9 @@ class Report:
         """Tables of everything noted, in Markdown."""
         parts = []
         if self.results:
-            parts.append(_table(["producer", "codec", *(f"{n} partitions" for n in PARTITIONS)], self._rows()))
+            parts.append(table(["producer", "codec", *(f"{n} partitions" for n in PARTITIONS)], self._rows()))
         if self.checks:
-            parts.append(_table(["other check", "result"], ([n, "FAIL" if f else "ok"] for n, f in self.checks)))
+            parts.append(table(["other check", "result"], ([n, "FAIL" if f else "ok"] for n, f in self.checks)))
         return "\n\n".join(parts)
 
     def _rows(self) -> Iterable[list[str]]:
@@ -100,7 +100,8 @@ def _entry(result: Result) -> str:
     return "FAIL " + "+".join(who for who, faults in result.faults.items() if faults)
 
 
-def _table(head: list[str], rows: Iterable[list[str]]) -> str:
+def table(head: list[str], rows: Iterable[list[str]]) -> str:
+    """A table in Markdown, its columns aligned."""
     rows = [head, *rows]
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
     lines = ["| " + " | ".join(text.ljust(width) for text, width in zip(row, widths)) + " |" for row in rows]
