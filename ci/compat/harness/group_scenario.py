@@ -91,6 +91,10 @@ class Live:
             return all(self.position.get(partition, 0) >= len(acked) for partition, acked in self.acked.items())
 
 
+class Stuck(Exception):
+    """The group does not settle: what follows would tell nothing more."""
+
+
 @dataclass
 class Outcome:
     """What a scenario came to."""
@@ -116,13 +120,15 @@ class Scenario:
         self._others: list[Process] = []
         self._started = 0
         self._outages: list[tuple[float, float]] = []
-        self.rules = Rules(session_ms / 1000, HEARTBEAT_MS / 1000, SLACK_S, client.cooperative)
+        self.rules = Rules(session_ms / 1000, HEARTBEAT_MS / 1000, SLACK_S, client.cooperative, client.exact)
 
     def run(self) -> Outcome:
         """Everything from the creation of the topic to the verdict."""
         began = time.monotonic()
         try:
             self._play()
+        except Stuck as stuck:
+            self._live.faults.append(str(stuck))
         finally:
             for process in (*self._members, *self._others):
                 process.end()
@@ -187,9 +193,16 @@ class Scenario:
         """Waits until the members that live share everything again; then the group is left alone for a moment."""
         since = time.monotonic()
         names = [member.name for member in self._members if member is not without]
-        if not self._wait(lambda: self._live.settled(names, since), self.rules.limit_s + SLACK_S):
-            self._live.faults.append(f"the group of {', '.join(names)} did not settle; {self._shares(names)}")
+
+        def over() -> bool:
+            return self._dead() or self._live.settled(names, since)
+
+        if not self._wait(over, self.rules.limit_s + SLACK_S) or self._dead():
+            raise Stuck(f"the group of {', '.join(names)} did not settle; {self._shares(names)}")
         time.sleep(STEADY_S)
+
+    def _dead(self) -> bool:
+        return not all(member.alive for member in self._members)
 
     def _shares(self, names: list[str]) -> str:
         with self._live.lock:

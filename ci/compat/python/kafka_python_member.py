@@ -1,6 +1,12 @@
-"""kafka-python in a group, classic with either protocol."""
+"""kafka-python in a group, classic with either protocol.
 
-from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+Its listener runs on the client's own thread, where only asynchronous commits are possible. So the lock guards what
+the member says, and a poll's records count only for partitions that were not taken away meanwhile.
+"""
+
+import threading
+
+from kafka import AsyncConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.coordinator.assignors.range import RangePartitionAssignor
 from kafka.errors import KafkaError
@@ -11,11 +17,14 @@ ASSIGNORS = {"range": RangePartitionAssignor, "cooperative-sticky": CooperativeS
 COMMIT_MS = 5000
 
 
-class KafkaPython(ConsumerRebalanceListener):
+class KafkaPython(AsyncConsumerRebalanceListener):
     """One consumer; its listener tells the member."""
 
     def __init__(self, member):
         self._member = member
+        self._lock = threading.Lock()
+        self._owned = {}  # partition: which assignment of it this is
+        self._assignments = 0
         options = member.options
         self._topic = options["topic"]
         self._consumer = KafkaConsumer(
@@ -35,44 +44,83 @@ class KafkaPython(ConsumerRebalanceListener):
     def run(self):
         """Reads until SIGTERM, then commits and leaves."""
         while not self._member.stopped:
-            for partition, messages in self._consumer.poll(timeout_ms=50).items():
-                for message in messages:
-                    self._member.delivered(partition.partition, message.offset)
-            if self._member.tick():
+            owned = dict(self._owned)
+            polled = self._consumer.poll(timeout_ms=50)
+            with self._lock:
+                self._deliver(polled, owned)
+                due = self._member.tick()
+            if due:
                 self._commit()
         self._commit()
         self._consumer.close()
         self._member.say("left")
 
-    def _commit(self, partitions=None):
+    def _deliver(self, polled, owned):
+        for one, messages in polled.items():
+            partition = one.partition
+            if partition in self._owned and self._owned[partition] == owned.get(partition, self._owned[partition]):
+                for message in messages:
+                    self._member.delivered(partition, message.offset)
+
+    def _commit(self):
         began = now()
-        offsets = self._member.take(partitions)
+        with self._lock:
+            offsets = self._member.take()
         if not offsets:
             return
-        wanted = {TopicPartition(self._topic, p): OffsetAndMetadata(o, "", -1) for p, o in offsets.items()}
         try:
-            self._consumer.commit(wanted, timeout_ms=COMMIT_MS)
+            self._consumer.commit(self._wanted(offsets), timeout_ms=COMMIT_MS)
         except KafkaError as error:
-            self._member.taken({}, began, [error])
-            return
-        self._member.taken(offsets, began)
+            self._taken({}, began, [error])
+        else:
+            self._taken(offsets, began)
 
-    def _say(self, event, partitions):
-        numbers = sorted(one.partition for one in partitions)
+    def _wanted(self, offsets):
+        return {TopicPartition(self._topic, p): OffsetAndMetadata(o, "", -1) for p, o in offsets.items()}
+
+    def _taken(self, offsets, began, errors=()):
+        with self._lock:
+            self._member.taken(offsets, began, errors)
+
+    async def on_partitions_assigned(self, assigned):
+        numbers = _numbers(assigned)
+        with self._lock:
+            self._assignments += 1
+            self._owned.update(dict.fromkeys(numbers, self._assignments))
+            if numbers:
+                self._member.say("assigned", partitions=numbers)
+
+    async def on_partitions_revoked(self, revoked):
+        began = now()
+        numbers = _numbers(revoked)
+        with self._lock:
+            self._drop("revoked", numbers)
+            offsets = self._member.take(numbers)
+        if not offsets:
+            return
+        try:
+            await self._consumer.commit_async(self._wanted(offsets))
+        except KafkaError as error:
+            self._taken({}, began, [error])
+        else:
+            self._taken(offsets, began)
+        with self._lock:
+            self._member.forget(numbers)
+
+    async def on_partitions_lost(self, lost):
+        with self._lock:
+            self._drop("lost", _numbers(lost))
+            self._member.forget(_numbers(lost))
+
+    def _drop(self, event, numbers):
+        for number in numbers:
+            self._owned.pop(number, None)
         if numbers:
             self._member.say(event, partitions=numbers)
-        return numbers
 
-    def on_partitions_assigned(self, assigned):
-        self._say("assigned", assigned)
 
-    def on_partitions_revoked(self, revoked):
-        numbers = self._say("revoked", revoked)
-        self._commit(numbers)
-        self._member.forget(numbers)
-
-    def on_partitions_lost(self, lost):
-        self._member.forget(self._say("lost", lost))
+def _numbers(partitions):
+    return sorted(one.partition for one in partitions)
 
 
 if __name__ == "__main__":

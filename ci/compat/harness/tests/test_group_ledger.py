@@ -140,6 +140,16 @@ class GroupLedger(unittest.TestCase):
         self.account.polls[2].offsets[1] = 20
         self.assert_fine()
 
+    def test_client_that_is_not_exact(self):
+        self.rules = replace(RULES, exact=False)
+        self.change("a", "records", 27.1, first=20)
+        self.add(records(15.4, "a", 0, 14, 14))
+        self.assert_fine()
+        self.change("a", "records", 27.1, first=18)
+        self.assert_fault("a, partition 1: starts at 18, though 19 was committed")
+        self.remove("a", "records", 16.3)
+        self.assert_fault("partition 0: skipped from 16 to 17")
+
     def test_committed_offset_goes_back(self):
         self.account.polls.append(Poll(31.5, 31.6, {0: 29, 1: 30}))
         self.assert_fault("partition 0: the committed offset went back from 30 to 29")
