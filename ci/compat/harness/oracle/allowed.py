@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from .talk import Answer
+from .talk import ZERO_ID, Answer
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,14 @@ ALLOWED: tuple[Allowed, ...] = (
     Allowed("ApiVersions", r"apiKeys", "each broker lists the APIs that it serves; ranges are compared on their own"),
     Allowed("ApiVersions", r"(supportedF|finalizedF)eatures.*", "features are those of this broker"),
     Allowed("Metadata", r"brokers|clusterId|controllerId", "a refusal that has the cluster besides", "of topics by id"),
+    Allowed("Metadata", r"topics\[\]\.(errorCode|name)", "neither name nor id is an unknown id", "of topics by id"),
+    Allowed("CreateTopics", r"topics\[\]\.topicId", "nothing was made that could have an id", ours=f"'{ZERO_ID}'"),
     Allowed("CreateTopics", CONFIGS + r"\.value", FLUSH, ours="'1'"),
     Allowed("CreateTopics", CONFIGS + r"\.configSource", ELR, ours="5"),
     Allowed("DescribeConfigs", CONFIGS + r"(\.synonyms\[\])?\.value", FLUSH, ours="'1'"),
     Allowed("DescribeConfigs", CONFIGS + r"\.configSource", ELR, ours="5"),
     Allowed("DescribeConfigs", CONFIGS + r"\.synonyms", ELR, ours=r".*min\.insync\.replicas.*"),
+    Allowed("DescribeConfigs", r"results\[\]\.errorMessage", MESSAGE, ours="'text'"),
     Allowed("CreatePartitions", r"results\[\]\.errorMessage", MESSAGE, ours="'text'"),
     Allowed("IncrementalAlterConfigs", r"responses\[\]\.errorCode", "INVALID_REQUEST says more than -1", ours="42"),
     Allowed("IncrementalAlterConfigs", r"responses\[\]\.errorMessage", MESSAGE, ours="'text'"),

@@ -1,8 +1,11 @@
 """Conversations about topics, configurations and the cluster."""
 
+import time
+
 from .talk import ZERO_ID, Talk, case
 
 TOPIC, BROKER, LOGGER = 2, 4, 8
+APPLIED_S = 0.1
 UNKNOWN_ID = ZERO_ID[:-1] + "7"
 
 
@@ -194,6 +197,12 @@ def describe_broker_configs(t: Talk):
     t.ask({"resources": [resource(1, "x", None)]}, "an unknown kind")
 
 
+def described(t: Talk, topic: str, keys: list[str]) -> None:
+    """What a topic's configurations are now: in Apache Kafka a moment after the answer to a change."""
+    time.sleep(APPLIED_S)
+    t.also("DescribeConfigs", 1, {"resources": [resource(TOPIC, topic, keys)]})
+
+
 @case("AlterConfigs", "of a topic")
 def alter_configs(t: Talk):
     topic = t.topic(retention_ms="12345")
@@ -202,7 +211,7 @@ def alter_configs(t: Talk):
         listed = [{"name": key, "value": value} for key, value in configs.items()]
         wanted = {"resourceType": kind, "resourceName": name, "configs": listed}
         t.ask({"resources": [wanted], "validateOnly": validate}, label)
-        return t.also("DescribeConfigs", 1, {"resources": [resource(TOPIC, topic, ["retention.ms", "segment.ms"])]})
+        described(t, topic, ["retention.ms", "segment.ms"])
 
     alter("validated only", {"segment.ms": "5"}, validate=True)
     alter("another key", {"segment.ms": "777"})
@@ -223,7 +232,7 @@ def incremental(t: Talk):
         listed = [{"name": key, "configOperation": how, "value": value} for key, how, value in changes]
         wanted = {"resourceType": TOPIC, "resourceName": name, "configs": listed}
         t.ask({"resources": [wanted], "validateOnly": validate}, label)
-        t.also("DescribeConfigs", 1, {"resources": [resource(TOPIC, topic, keys)]})
+        described(t, topic, keys)
 
     alter("set, validated only", ("segment.ms", 0, "5"), validate=True)
     alter("set", ("segment.ms", 0, "777"))

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ..brokers import Broker, Flumen, Kafka
+from ..brokers import Broker, Kafka, make_broker
 from ..main import check_harness
 from ..paths import CACHE, REPOSITORY, work_directory
 from ..report import Report
-from . import cases_admin, cases_data  # noqa: F401  (they register their cases)
+from . import cases_admin, cases_data, cases_group  # noqa: F401  (they register their cases)
 from .allowed import ALLOWED, Allowed
 from .link import Link
 from .normal import differences, normal
@@ -23,6 +23,8 @@ from .schema import Schemas
 from .talk import CASES, Case, Talk
 
 SHOWN = 6
+# As the harness sets it for Apache Kafka: a lone member need not wait for others.
+SETTINGS = {"group.initial.rebalance.delay.ms": "0"}
 
 
 def main() -> int:
@@ -43,6 +45,7 @@ def main() -> int:
 def parse() -> argparse.Namespace:
     """The options."""
     parser = argparse.ArgumentParser(prog="ci/compat/oracle", description=__doc__)
+    parser.add_argument("--broker", choices=("flumen", "kafka"), default="flumen", help="kafka: the harness itself")
     parser.add_argument("--flumen", type=Path, default=REPOSITORY / "target/release/flumen", metavar="PATH")
     parser.add_argument("--only", metavar="API,...", help="these APIs, and nothing about coverage")
     options = parser.parse_args()
@@ -53,7 +56,7 @@ def parse() -> argparse.Namespace:
 @contextlib.contextmanager
 def brokers(options: argparse.Namespace, work: Path) -> Iterator[tuple[Broker, Broker]]:
     """Both brokers, serving."""
-    both = Kafka(work / "kafka"), Flumen(work / "flumen", options.flumen.resolve())
+    both = Kafka(work / "kafka"), make_broker(options, work / "other", SETTINGS)
     try:
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda broker: broker.start(), both))

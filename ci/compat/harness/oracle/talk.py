@@ -110,6 +110,20 @@ class Talk:
         found = self.quietly("ListOffsets", 5, body)["topics"][0]["partitions"]
         return all(partition["errorCode"] == 0 for partition in found)
 
+    def coordinate(self, group: str) -> None:
+        """Waits until the group has a coordinator that has loaded."""
+        wanted = {"groupId": group, "topics": None}
+        self.eventually("FindCoordinator", 2, {"key": group, "keyType": 0}, lambda a: a["errorCode"] == 0)
+        self.eventually("OffsetFetch", 5, wanted, lambda a: a["errorCode"] == 0)
+
+    def eventually(self, api: str, version: int, body: dict, enough: Callable[[dict], bool]) -> None:
+        """Asks, without comparing, until an answer is good enough."""
+        deadline = time.monotonic() + SETTLED_S
+        while not enough(answer := self.quietly(api, version, body)):
+            if time.monotonic() > deadline:
+                raise TimeoutError(f"{api} answers {answer}")
+            time.sleep(0.02)
+
     def called(self, topic: str, ids_from: int, field_name: str = "name") -> dict:
         """How a request names a topic: by its name, from version `ids_from` on by its id."""
         if self.version < ids_from:

@@ -40,6 +40,11 @@ use crate::request::{Outcome, RecordPieces, Request};
 
 /// First version that names topics by id.
 const TOPIC_ID_VERSION: i16 = 13;
+/// What is said of a partition that does not exist.
+const UNKNOWN: [ErrorCode; 2] = [
+    ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+    ErrorCode::UNKNOWN_TOPIC_ID,
+];
 /// First version that tells the current leader.
 const LEADER_VERSION: i16 = 16;
 
@@ -270,7 +275,8 @@ impl<'a> Answer<'a> {
                     partition_index: index,
                     error_code: *code,
                     high_watermark: -1,
-                    aborted_transactions: Some(Vec::new()),
+                    // As Kafka: empty where there is no such partition, else none.
+                    aborted_transactions: UNKNOWN.contains(code).then(Vec::new),
                     records: Some(Records::Cut(0)),
                     ..PartitionData::default()
                 }
