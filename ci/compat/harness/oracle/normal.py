@@ -19,14 +19,15 @@ def normal(value, name: str = ""):
         if name in NODE_LISTS:
             return ["node" for _ in value]
         return sorted((normal(inner, name) for inner in value), key=_order)
+    # In groups the leader is a member.
+    if name == "memberId" or (name == "leader" and isinstance(value, str)):
+        return "member" if value else value
     if name in NODES:
         return "node" if isinstance(value, int) and value >= 0 else value
     if name in ("host", "port", "clusterId", "coordinator"):
         return name if value not in ("", -1, None) else value
     if name in ("topicId", *DIRECTORIES):
         return value if value in (ZERO_ID, None, "") else name
-    if name == "memberId":
-        return name if value else value
     if name in TEXTS:
         return "text" if value else None
     if name in DRAWN:
