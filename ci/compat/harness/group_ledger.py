@@ -360,7 +360,8 @@ class Standstill:
 
 def standstills(account: Account, events: list[Event]) -> Iterator[Standstill]:
     """The wait before each delivery of something new, without the time in which nobody could deliver."""
-    started = min((event.at for event in events if event.kind == "started"), default=0.0)
+    # The start of the first process is not the group's business.
+    started = min((event.at for event in events if event.kind == "ready"), default=0.0)
     last = dict.fromkeys(range(account.partitions), started)
     upcoming = dict.fromkeys(range(account.partitions), 0)
     for event in events:

@@ -179,7 +179,9 @@ class Scenario:
         }
         name = f"member-{self._started}"
         self._started += 1
-        self._members.append(Process(name, command, options, self._work, self._live.note))
+        member = Process(name, command, options, self._work, self._live.note)
+        self._members.append(member)
+        member.said_ready.wait(CALL_S)  # a JVM among many takes its time
 
     def _wait(self, condition, seconds: float) -> bool:
         deadline = time.monotonic() + seconds
@@ -235,7 +237,6 @@ class Scenario:
     def _kill_broker(self) -> None:
         """kill -9 in the middle of the rebalance that the last member began."""
         newest = self._members[-1]
-        newest.said_ready.wait(CALL_S)
         time.sleep(0.3)
         down = time.monotonic()
         newest.did("broker killed")

@@ -44,10 +44,11 @@ class KafkaPython(AsyncConsumerRebalanceListener):
     def run(self):
         """Reads until SIGTERM, then commits and leaves."""
         while not self._member.stopped:
-            owned = dict(self._owned)
             polled = self._consumer.poll(timeout_ms=50)
+            owned = dict(self._owned)
+            behind = {one.partition for one in polled if self._is_behind(one, polled[one])}
             with self._lock:
-                self._deliver(polled, owned)
+                self._deliver(polled, behind, owned)
                 due = self._member.tick()
             if due:
                 self._commit()
@@ -55,10 +56,17 @@ class KafkaPython(AsyncConsumerRebalanceListener):
         self._consumer.close()
         self._member.say("left")
 
-    def _deliver(self, polled, owned):
+    def _is_behind(self, one, messages):
+        """Whether the position stands behind these records, for a rebalance during the poll has set it back."""
+        try:
+            return self._consumer.position(one) == messages[-1].offset + 1
+        except (AssertionError, KafkaError):  # no longer assigned
+            return False
+
+    def _deliver(self, polled, behind, owned):
         for one, messages in polled.items():
             partition = one.partition
-            if partition in self._owned and self._owned[partition] == owned.get(partition, self._owned[partition]):
+            if partition in behind and self._owned.get(partition) == owned.get(partition, 0):
                 for message in messages:
                     self._member.delivered(partition, message.offset)
 

@@ -28,7 +28,7 @@ def commit(at, member, **offsets):
 
 def orderly():
     """An account in order: a 0-10 s both; b from 10.5 s partition 1; b dies at 20 s; a has it again from 27 s."""
-    events = [Event(0.1, "a", "started"), Event(0.2, "a", "assigned", (0, 1))]
+    events = [Event(0.05, "a", "started"), Event(0.1, "a", "ready"), Event(0.2, "a", "assigned", (0, 1))]
     for second in range(COUNT):
         events += [records(second + 0.3, "a", 0, second, second), *commit(second + 0.5, "a", p0=second + 1)]
         if second < 10:
@@ -266,6 +266,13 @@ class GroupLedger(unittest.TestCase):
             if event.kind == "records" and event.at < 14:
                 self.account.events.remove(event)
         self.assert_fault("partition 0 stood still for 14.2 s before offset 0")
+
+    def test_first_process_starts_slowly(self):
+        for event in list(self.account.events):
+            if event.at < 14:
+                self.account.events.remove(event)
+        self.add(Event(0.1, "a", "started"), Event(14.0, "a", "ready"), Event(14.1, "a", "assigned", (0,)))
+        self.assertFalse([fault for fault in check(self.account, self.rules) if "partition 0 stood still" in fault])
 
     def test_left_without_a_commit(self):
         self.remove("a", "committed", 30.3)
