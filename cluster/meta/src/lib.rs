@@ -1,4 +1,5 @@
-//! The metadata of a node: topics, partitions, configurations, producer-id blocks, ownership.
+//! The metadata of a node: topics, partitions, configurations, client quotas, producer-id blocks,
+//! ownership.
 //!
 //! It is a state machine and the bytes of its log: [`command`]s turn what clients ask for into
 //! [`Record`]s, or refuse it in Kafka's words; [`State::apply`] turns records into the state, the
@@ -53,6 +54,7 @@ mod error;
 mod ids;
 pub mod log;
 pub mod name;
+mod quota;
 mod record;
 mod rules;
 mod snapshot;
@@ -64,6 +66,7 @@ pub use codec::DecodeError;
 pub use error::MetaError;
 pub use ids::{NodeId, ShardIndex, TopicId, TopicNumber};
 pub use net_wire::ErrorCode;
+pub use quota::{QuotaEntity, QuotaEntityType, QuotaValue, Quotas};
 pub use record::{
     ConfigResource, OwnerOverride, Partition, PartitionRun, Record, decode_records, encode_records,
 };

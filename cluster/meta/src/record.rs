@@ -13,6 +13,7 @@
 use crate::codec::{DecodeError, Reader, Writer};
 use crate::config::ConfigMap;
 use crate::ids::{NodeId, ShardIndex, TopicId, TopicNumber};
+use crate::quota::{self, QuotaEntity, Quotas};
 
 /// Partitions that have the same description, which is most of a topic: 10,000 partitions of one
 /// create take a few bytes.
@@ -58,6 +59,10 @@ pub enum ConfigResource {
     Broker(NodeId),
     /// All brokers of the cluster.
     ClusterDefault,
+    /// A group, which need not exist.
+    Group(String),
+    /// A subscription to client metrics.
+    ClientMetrics(String),
 }
 
 /// One change of the metadata.
@@ -144,6 +149,15 @@ pub enum Record {
         /// The number of partitions it had.
         partitions: i32,
     },
+    /// Quotas of clients set and removed.
+    ClientQuotasChanged {
+        /// Whose.
+        entity: QuotaEntity,
+        /// New values.
+        set: Quotas,
+        /// Quotas that are gone.
+        removed: Vec<String>,
+    },
     /// Counters that no other record of a snapshot implies.
     Counters {
         /// Number of the next topic.
@@ -164,6 +178,9 @@ const OWNERSHIP: u8 = 8;
 const UNCLEAN_START: u8 = 9;
 const TOMBSTONE: u8 = 10;
 const COUNTERS: u8 = 11;
+const CLIENT_QUOTAS_CHANGED: u8 = 12;
+/// The last of the kinds.
+const LAST: u8 = CLIENT_QUOTAS_CHANGED;
 
 /// Version of every kind so far.
 const VERSION: u8 = 0;
@@ -280,6 +297,18 @@ impl Record {
                     out.string(name);
                 }
             },
+            Self::ClientQuotasChanged {
+                entity,
+                set,
+                removed,
+            } => {
+                quota::encode_entity(out, entity);
+                quota::encode_quotas(out, set);
+                out.count(removed.len());
+                for key in removed {
+                    out.string(key);
+                }
+            },
             Self::ProducerIdBlock { next } => out.i64(*next),
             Self::Ownership {
                 generation,
@@ -305,7 +334,7 @@ impl Record {
     fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         let (kind, version) = (reader.u8()?, reader.u8()?);
-        if (CLUSTER_CREATED..=COUNTERS).contains(&kind) && version > VERSION {
+        if (CLUSTER_CREATED..=LAST).contains(&kind) && version > VERSION {
             return Err(DecodeError::NewerVersion { kind, version });
         }
         let record = Self::decode_fields(kind, &mut reader)?;
@@ -360,6 +389,11 @@ impl Record {
                 next_topic_number: TopicNumber(from.u32()?),
                 broker_config_version: from.u32()?,
             },
+            CLIENT_QUOTAS_CHANGED => Self::ClientQuotasChanged {
+                entity: quota::decode_entity(from)?,
+                set: quota::decode_quotas(from)?,
+                removed: from.list(STRING_BYTES_MIN, Reader::string)?,
+            },
             unknown => return Err(DecodeError::UnknownKind(unknown)),
         })
     }
@@ -377,6 +411,7 @@ impl Record {
             Self::UncleanStart { .. } => UNCLEAN_START,
             Self::Tombstone { .. } => TOMBSTONE,
             Self::Counters { .. } => COUNTERS,
+            Self::ClientQuotasChanged { .. } => CLIENT_QUOTAS_CHANGED,
         }
     }
 }
@@ -393,6 +428,14 @@ impl ConfigResource {
                 out.i32(node.0);
             },
             Self::ClusterDefault => out.u8(3),
+            Self::Group(name) => {
+                out.u8(4);
+                out.string(name);
+            },
+            Self::ClientMetrics(name) => {
+                out.u8(5);
+                out.string(name);
+            },
         }
     }
 
@@ -401,6 +444,8 @@ impl ConfigResource {
             1 => Ok(Self::Topic(from.topic_id()?)),
             2 => Ok(Self::Broker(NodeId(from.i32()?))),
             3 => Ok(Self::ClusterDefault),
+            4 => Ok(Self::Group(from.string()?)),
+            5 => Ok(Self::ClientMetrics(from.string()?)),
             _ => Err(DecodeError::Invalid("kind of a configuration's resource")),
         }
     }

@@ -3,8 +3,10 @@
 
 use thiserror::Error;
 
-use crate::config::{ConfigMap, broker_canonical, broker_key, topic_key};
-use crate::record::{Partition, Record};
+use crate::config::{
+    ConfigKey, ConfigMap, broker_canonical, broker_key, client_metrics_key, group_key, topic_key,
+};
+use crate::record::{ConfigResource, Partition, Record};
 use crate::state::State;
 
 /// A log that says what cannot be.
@@ -48,13 +50,28 @@ impl State {
 
 /// Whether a topic's values are such as commands let through. What has no row says nothing here.
 pub(crate) fn are_topic_configs(configs: &ConfigMap) -> bool {
+    are_canonical(configs, |name| topic_key(name).map(|row| &row.key))
+}
+
+/// Whether a resource's values are.
+pub(crate) fn are_configs(resource: &ConfigResource, configs: &ConfigMap) -> bool {
+    match resource {
+        ConfigResource::Topic(_) => are_topic_configs(configs),
+        ConfigResource::Broker(_) | ConfigResource::ClusterDefault => are_broker_configs(configs),
+        ConfigResource::Group(_) => {
+            are_canonical(configs, |name| group_key(name).map(|row| &row.key))
+        },
+        ConfigResource::ClientMetrics(_) => are_canonical(configs, client_metrics_key),
+    }
+}
+
+fn are_canonical(configs: &ConfigMap, find: impl Fn(&str) -> Option<&'static ConfigKey>) -> bool {
     configs.iter().all(|(name, value)| {
-        topic_key(name).is_none_or(|row| row.key.canonical(value).as_ref() == Ok(value))
+        find(name).is_none_or(|key| key.canonical(value).as_ref() == Ok(value))
     })
 }
 
-/// The same for a broker's.
-pub(crate) fn are_broker_configs(configs: &ConfigMap) -> bool {
+fn are_broker_configs(configs: &ConfigMap) -> bool {
     configs.iter().all(|(name, value)| {
         broker_key(name).is_none_or(|row| broker_canonical(row, value).as_ref() == Ok(value))
     })
@@ -64,7 +81,7 @@ pub(crate) fn are_broker_configs(configs: &ConfigMap) -> bool {
 mod tests {
     use super::*;
     use crate::command::{create_cluster, unclean_start};
-    use crate::record::{ConfigResource, PartitionRun};
+    use crate::record::PartitionRun;
     use crate::{NodeId, TopicId, TopicNumber};
 
     const ID: TopicId = TopicId::from_bytes([7; 16]);

@@ -22,6 +22,12 @@ impl State {
                 .map(|(id, stone)| tombstone_record(*id, stone)),
         );
         records.extend(self.config_records());
+        let quotas = self.client_quotas().iter();
+        records.extend(quotas.map(|(entity, set)| Record::ClientQuotasChanged {
+            entity: entity.clone(),
+            set: set.clone(),
+            removed: Vec::new(),
+        }));
         records.extend(ownership_record(self.ownership()));
         if self.next_producer_id() > 0 {
             records.push(Record::ProducerIdBlock {
@@ -46,9 +52,15 @@ impl State {
         let cluster = cluster.map(|set| (ConfigResource::ClusterDefault, set));
         let brokers = self.configured_brokers();
         let brokers = brokers.map(|(node, set)| (ConfigResource::Broker(*node), set));
+        let groups = self.group_configs().iter();
+        let groups = groups.map(|(name, set)| (ConfigResource::Group(name.clone()), set));
+        let metrics = self.client_metrics().iter();
+        let metrics = metrics.map(|(name, set)| (ConfigResource::ClientMetrics(name.clone()), set));
         let all = cluster
             .into_iter()
             .chain(brokers)
+            .chain(groups)
+            .chain(metrics)
             .filter(|(_, set)| !set.is_empty());
         all.map(|(resource, set)| configs_record(resource, set))
             .collect()

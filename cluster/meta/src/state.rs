@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use crate::config::{ConfigMap, Layers, StaticConfig, TopicConfig};
 use crate::ids::{NodeId, ShardIndex, TopicId, TopicNumber};
 use crate::name;
+use crate::quota::{QuotaEntity, Quotas, is_entity};
 use crate::record::{ConfigResource, Partition, PartitionRun, Record};
 use crate::rules;
 
@@ -93,6 +94,9 @@ pub struct State {
     tombstones: BTreeMap<TopicId, Tombstone>,
     cluster_configs: ConfigMap,
     broker_configs: BTreeMap<NodeId, ConfigMap>,
+    group_configs: BTreeMap<String, ConfigMap>,
+    client_metrics: BTreeMap<String, ConfigMap>,
+    client_quotas: BTreeMap<QuotaEntity, Quotas>,
     broker_config_version: u32,
     ownership: Ownership,
     next_topic_number: TopicNumber,
@@ -147,6 +151,11 @@ impl State {
                 set,
                 removed,
             } => self.apply_configs_changed(resource, set, removed),
+            Record::ClientQuotasChanged {
+                entity,
+                set,
+                removed,
+            } => self.apply_client_quotas_changed(entity, set, removed),
             Record::ProducerIdBlock { next } => {
                 let grows = *next > self.next_producer_id && *next <= PRODUCER_ID_MAX;
                 self.next_producer_id = *next;
@@ -300,38 +309,71 @@ impl State {
         set: &ConfigMap,
         removed: &[String],
     ) -> Result<(), Broken> {
-        let checked = match resource {
-            ConfigResource::Topic(_) => rules::are_topic_configs(set),
-            ConfigResource::Broker(_) | ConfigResource::ClusterDefault => {
-                rules::are_broker_configs(set)
-            },
-        };
-        ensure(checked, VALUES_ARE_CHECKED)?;
-        let (configs, version) = match resource {
+        ensure(rules::are_configs(resource, set), VALUES_ARE_CHECKED)?;
+        let configs = match resource {
             ConfigResource::Topic(id) => {
                 let topic = self.topics.get_mut(id);
                 let topic = topic.ok_or("a configured topic is there")?;
-                (&mut topic.configs, &mut topic.config_version)
+                // Whoever compares two versions looks whether they differ.
+                topic.config_version = topic.config_version.wrapping_add(1);
+                &mut topic.configs
             },
-            ConfigResource::Broker(node) => (
-                self.broker_configs.entry(*node).or_default(),
-                &mut self.broker_config_version,
-            ),
+            ConfigResource::Broker(node) => {
+                self.broker_config_version = self.broker_config_version.wrapping_add(1);
+                self.broker_configs.entry(*node).or_default()
+            },
             ConfigResource::ClusterDefault => {
-                (&mut self.cluster_configs, &mut self.broker_config_version)
+                self.broker_config_version = self.broker_config_version.wrapping_add(1);
+                &mut self.cluster_configs
+            },
+            ConfigResource::Group(name) => self.group_configs.entry(name.clone()).or_default(),
+            ConfigResource::ClientMetrics(name) => {
+                self.client_metrics.entry(name.clone()).or_default()
             },
         };
-        // Whoever compares two looks whether they differ.
-        *version = version.wrapping_add(1);
-        configs.extend(
-            set.iter()
-                .map(|(name, value)| (name.clone(), value.clone())),
-        );
+        let set = set.iter();
+        configs.extend(set.map(|(name, value)| (name.clone(), value.clone())));
         for name in removed {
             configs.remove(name);
         }
         self.broker_configs.retain(|_, configs| !configs.is_empty());
+        self.forget_if_empty(resource);
         Ok(())
+    }
+
+    fn apply_client_quotas_changed(
+        &mut self,
+        entity: &QuotaEntity,
+        set: &Quotas,
+        removed: &[String],
+    ) -> Result<(), Broken> {
+        ensure(
+            is_entity(entity),
+            "a quota is of a user, a client or an address",
+        )?;
+        let above_zero = set.values().all(|value| value.0 > 0.0);
+        ensure(above_zero, "a quota allows something")?;
+        let quotas = self.client_quotas.entry(entity.clone()).or_default();
+        quotas.extend(set.iter().map(|(key, value)| (key.clone(), *value)));
+        for key in removed {
+            quotas.remove(key);
+        }
+        if quotas.is_empty() {
+            self.client_quotas.remove(entity);
+        }
+        Ok(())
+    }
+
+    /// What has no values of its own left is not listed any more.
+    fn forget_if_empty(&mut self, resource: &ConfigResource) {
+        let (named, name) = match resource {
+            ConfigResource::Group(name) => (&mut self.group_configs, name),
+            ConfigResource::ClientMetrics(name) => (&mut self.client_metrics, name),
+            _ => return,
+        };
+        if named.get(name).is_some_and(ConfigMap::is_empty) {
+            named.remove(name);
+        }
     }
 
     fn apply_ownership(&mut self, record: &Record) -> Result<(), Broken> {
@@ -512,7 +554,24 @@ impl State {
             ConfigResource::Topic(id) => self.topics.get(id).map(|topic| &topic.configs),
             ConfigResource::Broker(node) => self.broker_configs.get(node),
             ConfigResource::ClusterDefault => Some(&self.cluster_configs),
+            ConfigResource::Group(name) => self.group_configs.get(name),
+            ConfigResource::ClientMetrics(name) => self.client_metrics.get(name),
         }
+    }
+
+    /// Groups that have configurations of their own, by name.
+    pub fn group_configs(&self) -> &BTreeMap<String, ConfigMap> {
+        &self.group_configs
+    }
+
+    /// Quotas by those for whom they hold.
+    pub fn client_quotas(&self) -> &BTreeMap<QuotaEntity, Quotas> {
+        &self.client_quotas
+    }
+
+    /// Subscriptions to client metrics, by name.
+    pub fn client_metrics(&self) -> &BTreeMap<String, ConfigMap> {
+        &self.client_metrics
     }
 
     pub(crate) fn configured_brokers(&self) -> impl Iterator<Item = (&NodeId, &ConfigMap)> {

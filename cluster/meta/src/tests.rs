@@ -4,9 +4,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::command::{
-    AlterOp, ConfigOp, NewTopic, ResourceName, TopicRef, allocate_producer_ids, change_ownership,
-    create_cluster, create_partitions, create_topic, delete_topic, incremental_alter_configs,
-    unclean_start,
+    AlterOp, ConfigOp, NewTopic, ResourceName, TopicRef, allocate_producer_ids,
+    alter_client_quotas, change_ownership, create_cluster, create_partitions, create_topic,
+    delete_topic, incremental_alter_configs, unclean_start,
 };
 use crate::config::StaticConfig;
 use crate::log::{LogError, Tail, Verdict, encode_frame, reconcile, scan};
@@ -33,6 +33,10 @@ enum Wish {
         op: u8,
         config: u8,
     },
+    Quota {
+        entity: u8,
+        value: i8,
+    },
     ProducerIds,
     UncleanStart,
     Shards(u32),
@@ -45,8 +49,9 @@ fn wish() -> impl Strategy<Value = Wish> {
         2 => (0..8_u8, 0..9).prop_map(|(name, count)| Wish::Grow { name, count }),
         2 => (0..8_u8).prop_map(|name| Wish::Delete { name }),
         1 => Just(Wish::Purge),
-        4 => (0..10_u8, 0..4_u8, 0..8_u8)
+        4 => (0..12_u8, 0..4_u8, 0..10_u8)
             .prop_map(|(resource, op, config)| Wish::Alter { resource, op, config }),
+        2 => (0..4_u8, -1..3_i8).prop_map(|(entity, value)| Wish::Quota { entity, value }),
         1 => Just(Wish::ProducerIds),
         1 => Just(Wish::UncleanStart),
         1 => (1..5_u32).prop_map(Wish::Shards),
@@ -63,7 +68,7 @@ const NAMES: [&str; 8] = [
     "__consumer_offsets",
     "bad name",
 ];
-const CONFIGS: [(&str, &str); 8] = [
+const CONFIGS: [(&str, &str); 10] = [
     ("retention.ms", "5"),
     ("cleanup.policy", "compact"),
     ("flush.messages", "7"),
@@ -72,6 +77,15 @@ const CONFIGS: [(&str, &str); 8] = [
     ("message.format.version", "3.0"),
     ("log.retention.ms", "9"),
     ("min.compaction.lag.ms", "4"),
+    ("share.isolation.level", "read_committed"),
+    ("metrics", "a,b"),
+];
+
+const ENTITIES: [&[(&str, Option<&str>)]; 4] = [
+    &[("user", Some("u"))],
+    &[("user", None), ("client-id", Some("c"))],
+    &[("client-id", None)],
+    &[("ip", Some("::1"))],
 ];
 
 /// The record for a wish, unless it is refused. Refusals change nothing, so they need no model.
@@ -112,6 +126,8 @@ fn judge(state: &State, fixed: &StaticConfig, wish: &Wish, serial: u32) -> Optio
             let resource = match resource {
                 8 => ResourceName::Broker(""),
                 9 => ResourceName::Broker("1"),
+                10 => ResourceName::Group("g"),
+                11 => ResourceName::ClientMetrics("m"),
                 topic => ResourceName::Topic(name(*topic)),
             };
             let (key, value) = CONFIGS[usize::from(*config)];
@@ -122,6 +138,12 @@ fn judge(state: &State, fixed: &StaticConfig, wish: &Wish, serial: u32) -> Optio
                 value: Some(value),
             }];
             incremental_alter_configs(state, fixed, resource, &ops).ok()?
+        },
+        Wish::Quota { entity, value } => {
+            let entity = &ENTITIES[usize::from(*entity)];
+            let value = (*value >= 0).then_some(f64::from(*value));
+            let change = [("producer_byte_rate", value)];
+            alter_client_quotas(state, entity, &change).ok()?
         },
         Wish::ProducerIds => Some(allocate_producer_ids(state).1),
         Wish::UncleanStart => Some(unclean_start(state)),

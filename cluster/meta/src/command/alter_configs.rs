@@ -2,9 +2,10 @@
 
 use net_wire::ErrorCode;
 
-use super::topic_configs;
+use super::{named_configs, topic_configs};
 use crate::config::{
-    ConfigMap, ConfigType, StaticConfig, broker_canonical, broker_key, elements, topic_key,
+    BrokerKey, ConfigMap, ConfigType, StaticConfig, UpdateMode, broker_canonical, broker_key,
+    client_metrics_key, elements, group_key, topic_key,
 };
 use crate::error::MetaError;
 use crate::ids::NodeId;
@@ -19,6 +20,10 @@ pub enum ResourceName<'a> {
     Topic(&'a str),
     /// A broker by number, or all brokers by an empty name.
     Broker(&'a str),
+    /// A group; it need not have members.
+    Group(&'a str),
+    /// A subscription to client metrics.
+    ClientMetrics(&'a str),
 }
 
 /// What an incremental change does, numbered as on the wire (`AlterConfigOp.OpType`).
@@ -135,7 +140,7 @@ fn check_nulls<'a>(
     }
     Err(invalid_request(format!(
         "Null value not supported for : {}",
-        nulls.join(",")
+        nulls.join(", ")
     )))
 }
 
@@ -153,19 +158,26 @@ fn resolve(state: &State, resource: ResourceName<'_>) -> Result<ConfigResource, 
             Ok(ConfigResource::Topic(topic.topic_id))
         },
         ResourceName::Broker("") => Ok(ConfigResource::ClusterDefault),
-        ResourceName::Broker(name) => {
-            let node = name.parse().map(NodeId).map_err(|_| {
-                invalid_request(format!("Node id must be an integer, but it is: {name}"))
-            })?;
-            match state.brokers().find(|known| *known == node) {
-                Some(node) => Ok(ConfigResource::Broker(node)),
-                None => Err(invalid_request(format!(
-                    "Unexpected broker id, expected one of this cluster or empty string, but \
-                     received {name}"
-                ))),
-            }
-        },
+        ResourceName::Broker(name) => resolve_broker(state, name),
+        ResourceName::Group("") => Err(invalid_request("Default group resources are not allowed.")),
+        ResourceName::Group(name) => Ok(ConfigResource::Group(name.to_owned())),
+        ResourceName::ClientMetrics("") => Err(invalid_request("Subscription name can't be empty")),
+        ResourceName::ClientMetrics(name) => Ok(ConfigResource::ClientMetrics(name.to_owned())),
     }
+}
+
+fn resolve_broker(state: &State, name: &str) -> Result<ConfigResource, MetaError> {
+    let Ok(node) = name.parse().map(NodeId) else {
+        let message = format!("Node id must be an integer, but it is: {name}");
+        return Err(invalid_request(message));
+    };
+    if state.brokers().any(|known| known == node) {
+        return Ok(ConfigResource::Broker(node));
+    }
+    let expected = state.cluster().map_or(-1, |cluster| cluster.node_id.0);
+    Err(invalid_request(format!(
+        "Unexpected broker id, expected {expected}, but received {name}"
+    )))
 }
 
 fn apply_op(
@@ -194,10 +206,12 @@ fn apply_op(
 /// The default of a list key, to which elements are added while the key is not set.
 fn list_default(resource: &ConfigResource, op: &ConfigOp<'_>) -> Result<&'static str, MetaError> {
     let key = match resource {
-        ConfigResource::Topic(_) => topic_key(op.name).map(|row| row.key),
+        ConfigResource::Topic(_) => topic_key(op.name).map(|row| &row.key),
         ConfigResource::Broker(_) | ConfigResource::ClusterDefault => {
-            broker_key(op.name).map(|row| row.key)
+            broker_key(op.name).map(|row| &row.key)
         },
+        ConfigResource::Group(_) => group_key(op.name).map(|row| &row.key),
+        ConfigResource::ClientMetrics(_) => client_metrics_key(op.name),
     };
     match key {
         Some(key) if key.kind == ConfigType::List => Ok(key.default.unwrap_or_default()),
@@ -234,7 +248,10 @@ fn change(
         .map(|(name, value)| (name.as_str(), value.as_str()));
     let wanted = match resource {
         ConfigResource::Topic(_) => topic_configs::checked(state, fixed, values)?,
-        ConfigResource::Broker(_) | ConfigResource::ClusterDefault => checked_broker(values)?,
+        ConfigResource::Broker(_) => checked_broker(values, true)?,
+        ConfigResource::ClusterDefault => checked_broker(values, false)?,
+        ConfigResource::Group(_) => named_configs::checked_group(state, fixed, values)?,
+        ConfigResource::ClientMetrics(_) => named_configs::checked_client_metrics(values)?,
     };
     let nothing = ConfigMap::new();
     let now = state.dynamic_configs(&resource).unwrap_or(&nothing);
@@ -255,30 +272,48 @@ fn change(
     }))
 }
 
-/// Dynamic values of brokers: only what topics inherit may change while a broker runs.
+/// Dynamic values of one broker, or of all: which keys may change while a broker runs is Kafka's
+/// choice, and so is the order of these checks.
 fn checked_broker<'a>(
     values: impl Iterator<Item = (&'a str, &'a str)>,
+    of_one: bool,
 ) -> Result<ConfigMap, MetaError> {
-    let values: Vec<(&str, &str)> = values.collect();
-    let fixed = values.iter().map(|(name, _)| *name);
-    let fixed = fixed.filter(|name| !broker_key(name).is_some_and(|row| row.dynamic));
-    let fixed: Vec<&str> = fixed.collect();
-    if !fixed.is_empty() {
-        let message = format!(
-            "Cannot update these configs dynamically: Set({})",
-            fixed.join(", ")
-        );
-        return Err(invalid_request(message));
-    }
-    let mut configs = ConfigMap::new();
+    let mut rows: Vec<(&BrokerKey, &str)> = Vec::new();
+    let mut unknown = Vec::new();
     for (name, value) in values {
-        let Some(row) = broker_key(name) else {
-            continue;
-        };
-        configs.insert(
-            name.to_owned(),
-            broker_canonical(row, value).map_err(invalid_request)?,
-        );
+        match broker_key(name) {
+            Some(row) if row.update != UpdateMode::ReadOnly => rows.push((row, value)),
+            _ => unknown.push(name),
+        }
+    }
+    refuse_keys("Cannot update these configs dynamically", &unknown)?;
+    let of_mode = |mode| {
+        let named = rows.iter().filter(move |(row, _)| row.update == mode);
+        named.map(|(row, _)| row.key.name).collect::<Vec<_>>()
+    };
+    refuse_keys(
+        "These security configs can be dynamically updated only per-listener using the listener \
+         prefix",
+        &of_mode(UpdateMode::PerListener),
+    )?;
+    let canonical = rows.iter().map(|(row, value)| {
+        let value = broker_canonical(row, value).map_err(invalid_request)?;
+        Ok((row.key.name.to_owned(), value))
+    });
+    let configs = canonical.collect::<Result<ConfigMap, MetaError>>()?;
+    if !of_one {
+        refuse_keys(
+            "Cannot update these configs at default cluster level, broker id must be specified",
+            &of_mode(UpdateMode::PerBroker),
+        )?;
     }
     Ok(configs)
+}
+
+/// A refusal that names these keys, if there are any, as Scala prints a set.
+fn refuse_keys(why: &str, names: &[&str]) -> Result<(), MetaError> {
+    if names.is_empty() {
+        return Ok(());
+    }
+    Err(invalid_request(format!("{why}: Set({})", names.join(", "))))
 }

@@ -5,16 +5,20 @@
 //! log and applied. Where a request holds several commands, apply each record before the next
 //! command is judged.
 
+mod alter_client_quotas;
 mod alter_configs;
 mod create_partitions;
 mod create_topic;
 mod delete_topic;
+mod named_configs;
 mod node;
 mod placement;
+mod reassign;
 #[cfg(test)]
 mod tests;
 mod topic_configs;
 
+pub use alter_client_quotas::alter_client_quotas;
 pub use alter_configs::{
     AlterOp, ConfigOp, ResourceName, alter_configs, incremental_alter_configs,
 };
@@ -25,3 +29,4 @@ pub use node::{
     PRODUCER_ID_BLOCK_LEN, allocate_producer_ids, change_ownership, create_cluster,
     renew_ownership, unclean_start,
 };
+pub use reassign::{elect_leader, reassign_partition};

@@ -6,6 +6,7 @@ use super::*;
 use crate::config::StaticConfig;
 use crate::error::MetaError;
 use crate::ids::{NodeId, ShardIndex, TopicId, TopicNumber};
+use crate::quota::QuotaValue;
 use crate::record::Record;
 use crate::state::State;
 
@@ -535,6 +536,175 @@ fn brokers_take_defaults_of_topics_while_they_run() {
 }
 
 #[test]
+fn brokers_keys_change_where_kafka_lets_them() {
+    let mut node = Node::new(&[]);
+    let (one, all) = (ResourceName::Broker("1"), ResourceName::Broker(""));
+    for name in [
+        "num.io.threads",
+        "max.connections",
+        "leader.replication.throttled.rate",
+    ] {
+        assert!(
+            node.alter(one, &[(Set, name, Some("9"))]).unwrap(),
+            "{name}"
+        );
+        assert!(
+            node.alter(all, &[(Set, name, Some("9"))]).unwrap(),
+            "{name}"
+        );
+    }
+    assert!(
+        node.alter(one, &[(Set, "ssl.client.auth", Some("none"))])
+            .unwrap()
+    );
+    let cases = [
+        (
+            all,
+            ("ssl.client.auth", "none"),
+            "Cannot update these configs at default cluster level, broker id must be specified: \
+             Set(ssl.client.auth)",
+        ),
+        (
+            one,
+            ("ssl.keystore.type", "JKS"),
+            "These security configs can be dynamically updated only per-listener using the \
+             listener prefix: Set(ssl.keystore.type)",
+        ),
+        // Kafka opens and closes listeners while it runs; Flumen does at its start only.
+        (
+            one,
+            ("listeners", "PLAINTEXT://:1"),
+            "Cannot update these configs dynamically: Set(listeners)",
+        ),
+        (
+            one,
+            ("num.io.threads", "0"),
+            "Invalid value 0 for configuration num.io.threads: Value must be at least 1",
+        ),
+    ];
+    for (resource, (name, value), message) in cases {
+        let refusal = node.alter(resource, &[(Set, name, Some(value))]);
+        refused(refusal, ErrorCode::INVALID_REQUEST, message);
+    }
+    refused(
+        node.alter(ResourceName::Broker("9"), &[]),
+        ErrorCode::INVALID_REQUEST,
+        "Unexpected broker id, expected 1, but received 9",
+    );
+}
+
+/// Values and words as the classes of Kafka 4.1.1 gave them.
+#[test]
+fn groups_have_configurations_within_bounds_of_the_broker() {
+    let mut node = Node::new(&[]);
+    let group = ResourceName::Group("g");
+    let kept = [("consumer.session.timeout.ms", Some("50000"))];
+    assert!(node.alter(group, &[(Set, kept[0].0, kept[0].1)]).unwrap());
+    assert_eq!(node.state.group_configs()["g"][kept[0].0], "50000");
+    for (name, value, message) in [
+        ("no.such", "1", "Unknown group config name: no.such"),
+        (
+            "consumer.session.timeout.ms",
+            "5",
+            "consumer.session.timeout.ms must be greater than or equal to \
+             group.consumer.min.session.timeout.ms",
+        ),
+        (
+            "share.record.lock.duration.ms",
+            "600000",
+            "share.record.lock.duration.ms must be less than or equal to \
+             group.share.max.record.lock.duration.ms",
+        ),
+        (
+            "streams.num.standby.replicas",
+            "3",
+            "streams.num.standby.replicas must be less than or equal to \
+             group.streams.max.standby.replicas",
+        ),
+        (
+            "consumer.session.timeout.ms",
+            "x",
+            "Invalid value x for configuration consumer.session.timeout.ms: Not a number of type \
+             INT",
+        ),
+    ] {
+        let refusal = node.alter(group, &[(Set, name, Some(value))]);
+        refused(refusal, ErrorCode::INVALID_CONFIG, message);
+    }
+    refused(
+        node.alter(ResourceName::Group(""), &[]),
+        ErrorCode::INVALID_REQUEST,
+        "Default group resources are not allowed.",
+    );
+    assert!(node.alter(group, &[(Delete, kept[0].0, None)]).unwrap());
+    assert!(node.state.group_configs().is_empty());
+}
+
+#[test]
+fn a_session_outlasts_its_heartbeats() {
+    let mut node = Node::new(&[
+        ("group.consumer.min.session.timeout.ms", "1"),
+        ("group.consumer.max.heartbeat.interval.ms", "40000"),
+    ]);
+    refused(
+        node.alter(
+            ResourceName::Group("g"),
+            &[(Set, "consumer.session.timeout.ms", Some("4000"))],
+        ),
+        ErrorCode::INVALID_CONFIG,
+        "consumer.session.timeout.ms must be greater than consumer.heartbeat.interval.ms",
+    );
+}
+
+/// Values and words as the classes of Kafka 4.1.1 gave them.
+#[test]
+fn subscriptions_to_client_metrics_are_checked() {
+    let mut node = Node::new(&[]);
+    let metrics = ResourceName::ClientMetrics("m");
+    let pattern = "client_id=.*,client_software_name=apache-.*";
+    assert!(
+        node.alter(metrics, &[(Append, "match", Some(pattern))])
+            .unwrap()
+    );
+    let refusals = [
+        (
+            ("no.such", "1"),
+            ErrorCode::INVALID_REQUEST,
+            "Unknown client metrics configuration: no.such",
+        ),
+        (
+            ("interval.ms", "99"),
+            ErrorCode::INVALID_REQUEST,
+            "Invalid value 99 for interval.ms, interval must be between 100 and 3600000 (1 hour)",
+        ),
+        (
+            ("interval.ms", "x"),
+            ErrorCode::INVALID_CONFIG,
+            "Invalid value x for configuration interval.ms: Not a number of type INT",
+        ),
+        (
+            ("match", "client_id=a=b"),
+            ErrorCode::INVALID_CONFIG,
+            "Illegal client matching pattern: client_id=a=b",
+        ),
+        (
+            ("match", "foo=.*"),
+            ErrorCode::INVALID_CONFIG,
+            "Illegal client matching pattern: foo=.*",
+        ),
+    ];
+    for ((name, value), code, message) in refusals {
+        let refusal = node.alter(metrics, &[(Set, name, Some(value))]);
+        refused(refusal, code, message);
+    }
+    refused(
+        node.alter(ResourceName::ClientMetrics(""), &[]),
+        ErrorCode::INVALID_REQUEST,
+        "Subscription name can't be empty",
+    );
+}
+
+#[test]
 fn an_explicit_weak_durability_is_accepted_and_known() {
     let mut node = Node::new(&[]);
     node.create(
@@ -585,5 +755,120 @@ fn partitions_spread_over_shards() {
     assert_eq!(
         node.state.owner(TopicNumber(u32::MAX), i32::MAX),
         ShardIndex(1)
+    );
+}
+
+/// One change of an entity's quotas.
+fn quota(
+    node: &mut Node,
+    entity: &[(&str, Option<&str>)],
+    key: &str,
+    value: Option<f64>,
+) -> Result<bool, MetaError> {
+    let record = alter_client_quotas(&node.state, entity, &[(key, value)])?;
+    if let Some(record) = &record {
+        node.state.apply(record);
+    }
+    Ok(record.is_some())
+}
+
+#[test]
+fn quotas_are_kept_by_entity() {
+    let mut node = Node::new(&[]);
+    let entity = [("client-id", Some("c")), ("user", None)];
+    let rate = "producer_byte_rate";
+    assert!(quota(&mut node, &entity, rate, Some(1024.0)).unwrap());
+    assert!(!quota(&mut node, &entity, rate, Some(1024.0)).unwrap());
+    assert!(!quota(&mut node, &entity, "request_percentage", None).unwrap());
+    let kept: Vec<_> = node.state.client_quotas().iter().collect();
+    let [(kept, quotas)] = &kept[..] else {
+        panic!("one entity")
+    };
+    assert_eq!(kept.len(), 2);
+    assert_eq!(quotas[rate], QuotaValue(1024.0));
+    assert!(quota(&mut node, &entity, rate, None).unwrap());
+    assert!(node.state.client_quotas().is_empty());
+}
+
+#[test]
+fn quotas_are_checked() {
+    let mut node = Node::new(&[]);
+    let user = ("user", Some("u"));
+    let mut refuse = |entity: &[(&str, Option<&str>)], key: &str, value, message: &str| {
+        let refusal = quota(&mut node, entity, key, Some(value));
+        refused(refusal, ErrorCode::INVALID_REQUEST, message);
+    };
+    let rate = "producer_byte_rate";
+    refuse(&[], rate, 1.0, "Invalid empty client quota entity");
+    let mixed = [user, ("ip", Some("::1"))];
+    refuse(&mixed, rate, 1.0, "Invalid empty client quota entity");
+    let group = [("group", Some("g"))];
+    refuse(
+        &group,
+        rate,
+        1.0,
+        "Unhandled client quota entity type: group",
+    );
+    refuse(&[("user", Some(""))], rate, 1.0, "Empty user not supported");
+    refuse(&[user], "x", 1.0, "Invalid configuration key x");
+    refuse(
+        &[user],
+        rate,
+        1.5,
+        "Configuration producer_byte_rate must be a Long value",
+    );
+    refuse(
+        &[user],
+        rate,
+        0.0,
+        "Quota producer_byte_rate must be greater than 0",
+    );
+    refuse(
+        &[("ip", Some("no address"))],
+        "connection_creation_rate",
+        1.0,
+        "no address is not a valid IP or resolvable host.",
+    );
+    let twice = [(rate, Some(1.0)), (rate, Some(2.0))];
+    let refusal = alter_client_quotas(&node.state, &[user], &twice);
+    assert_eq!(refusal.unwrap_err().code, ErrorCode::INVALID_REQUEST);
+}
+
+#[test]
+fn on_one_node_nothing_moves_and_nobody_is_elected() {
+    let node = Node::with_topic("t", 1);
+    let move_to = |topic, index, replicas: Option<&[i32]>| {
+        reassign_partition(&node.state, topic, index, replicas, false)
+    };
+    assert_eq!(move_to("t", 0, Some(&[1])), Ok(()));
+    refused(
+        move_to("t", 0, None),
+        ErrorCode::NO_REASSIGNMENT_IN_PROGRESS,
+        "No partition reassignment is in progress.",
+    );
+    refused(
+        move_to("t", 0, Some(&[1, 2])),
+        ErrorCode::INVALID_REPLICA_ASSIGNMENT,
+        "The manual partition assignment includes broker 2, but no such broker is registered.",
+    );
+    refused(
+        move_to("t", 1, None),
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        "Unable to find partition t:1.",
+    );
+    refused(
+        move_to("gone", 0, None),
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        "Unable to find a topic named gone.",
+    );
+    refused(
+        elect_leader(&node.state, "t", 0),
+        ErrorCode::ELECTION_NOT_NEEDED,
+        "Leader election not needed for topic partition.",
+    );
+    refused(
+        elect_leader(&node.state, "t", -1),
+        ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        "No such partition as t--1",
     );
 }

@@ -1,7 +1,8 @@
 //! What `DescribeConfigs` shows: rows with their source and synonyms (KIP-133, KIP-226, KIP-569).
 
 use super::{
-    BROKER_KEYS, BrokerKey, ConfigType, Layers, TOPIC_KEYS, TopicKey, broker_key, broker_synonyms,
+    BROKER_KEYS, BrokerKey, CLIENT_METRICS_KEYS, ConfigKey, ConfigMap, ConfigType, GROUP_KEYS,
+    Layers, TOPIC_KEYS, TopicKey, UpdateMode, broker_key, broker_synonyms, group_value,
 };
 
 /// Where a value comes from, numbered as on the wire (`ConfigEntry.ConfigSource`).
@@ -18,6 +19,12 @@ pub enum ConfigSource {
     StaticBroker = 4,
     /// Set by nobody.
     Default = 5,
+    /// Set on a logger while the broker runs.
+    DynamicBrokerLogger = 6,
+    /// Set on a subscription to client metrics.
+    ClientMetrics = 7,
+    /// Set on a group.
+    Group = 8,
 }
 
 /// One layer's value for a row.
@@ -99,10 +106,12 @@ fn topic_row(layers: &Layers<'_>, row: &TopicKey) -> ConfigRow {
 
 /// The rows of a broker, sorted by name.
 pub fn broker_rows(layers: &Layers<'_>) -> Vec<ConfigRow> {
-    BROKER_KEYS
-        .iter()
-        .map(|row| broker_row(layers, row))
-        .collect()
+    let rows = BROKER_KEYS.iter().map(|row| (row, broker_row(layers, row)));
+    rows.filter(|(row, shown)| {
+        row.update != UpdateMode::Unlisted || shown.source != ConfigSource::Default
+    })
+    .map(|(_, shown)| shown)
+    .collect()
 }
 
 fn broker_row(layers: &Layers<'_>, row: &BrokerKey) -> ConfigRow {
@@ -120,7 +129,7 @@ fn broker_row(layers: &Layers<'_>, row: &BrokerKey) -> ConfigRow {
             .broker_value(name)
             .filter(|_| !sensitive)
             .map(str::to_owned),
-        read_only: !row.dynamic,
+        read_only: row.is_read_only(),
         source: synonyms
             .first()
             .map_or(ConfigSource::Default, |first| first.source),
@@ -140,7 +149,7 @@ pub fn cluster_default_rows(layers: &Layers<'_>) -> Vec<ConfigRow> {
         Some(ConfigRow {
             name: row.key.name,
             value: Some(value.clone()),
-            read_only: !row.dynamic,
+            read_only: row.is_read_only(),
             source: ConfigSource::DynamicDefaultBroker,
             sensitive: false,
             synonyms: vec![Synonym::new(
@@ -153,6 +162,51 @@ pub fn cluster_default_rows(layers: &Layers<'_>) -> Vec<ConfigRow> {
         })
     })
     .collect()
+}
+
+/// The rows of a group with these values of its own, sorted by name.
+///
+/// Kafka names no layer behind a group's own value, so neither does this.
+pub fn group_rows(layers: &Layers<'_>, own: Option<&ConfigMap>) -> Vec<ConfigRow> {
+    let rows = GROUP_KEYS.iter();
+    rows.map(|row| {
+        let value = group_value(row, own, layers);
+        named_row(&row.key, value, own, ConfigSource::Group)
+    })
+    .collect()
+}
+
+/// The rows of a subscription to client metrics with these values, sorted by name.
+pub fn client_metrics_rows(own: Option<&ConfigMap>) -> Vec<ConfigRow> {
+    let rows = CLIENT_METRICS_KEYS.iter();
+    rows.map(|key| {
+        let set = own.and_then(|map| map.get(key.name)).map(String::as_str);
+        let value = set.or(key.default).map(str::to_owned);
+        named_row(key, value, own, ConfigSource::ClientMetrics)
+    })
+    .collect()
+}
+
+fn named_row(
+    key: &ConfigKey,
+    value: Option<String>,
+    own: Option<&ConfigMap>,
+    source: ConfigSource,
+) -> ConfigRow {
+    let set = own.and_then(|map| map.get(key.name));
+    ConfigRow {
+        name: key.name,
+        value,
+        read_only: false,
+        source: set.map_or(ConfigSource::Default, |_| source),
+        sensitive: false,
+        synonyms: set
+            .map(|value| Synonym::new(key.name, value, source))
+            .into_iter()
+            .collect(),
+        kind: key.kind,
+        documentation: key.doc,
+    }
 }
 
 #[cfg(test)]
@@ -272,7 +326,55 @@ mod tests {
     }
 
     #[test]
-    fn only_defaults_of_topics_change_while_running() {
+    fn groups_inherit_from_the_broker() {
+        let fixed =
+            StaticConfig::from_settings([("group.consumer.session.timeout.ms", "50000")]).unwrap();
+        let layers = Layers {
+            topic: None,
+            broker: None,
+            cluster: None,
+            fixed: &fixed,
+        };
+        let own = map(&[("consumer.heartbeat.interval.ms", "6000")]);
+        let rows = group_rows(&layers, Some(&own));
+        assert_eq!(rows.len(), 10);
+        let printed = |name| print(&row(&rows, name));
+        assert_eq!(
+            printed("consumer.heartbeat.interval.ms"),
+            "6000 Group [consumer.heartbeat.interval.ms=6000@Group]"
+        );
+        assert_eq!(printed("consumer.session.timeout.ms"), "50000 Default []");
+        assert_eq!(printed("share.auto.offset.reset"), "latest Default []");
+    }
+
+    #[test]
+    fn subscriptions_show_what_is_set_and_defaults() {
+        let own = map(&[("interval.ms", "5000")]);
+        let rows = client_metrics_rows(Some(&own));
+        let printed: Vec<String> = rows.iter().map(print).collect();
+        let interval = "5000 ClientMetrics [interval.ms=5000@ClientMetrics]";
+        assert_eq!(printed, [interval, " Default []", " Default []"]);
+    }
+
+    #[test]
+    fn what_is_not_in_the_broker_is_shown_where_it_is_set() {
+        let nothing = StaticConfig::default();
+        let name = "leader.replication.throttled.rate";
+        let broker = map(&[(name, "5")]);
+        let mut layers = Layers {
+            topic: None,
+            broker: None,
+            cluster: None,
+            fixed: &nothing,
+        };
+        let shown = |layers: &Layers<'_>| broker_rows(layers).iter().any(|row| row.name == name);
+        assert!(!shown(&layers));
+        layers.broker = Some(&broker);
+        assert!(shown(&layers));
+    }
+
+    #[test]
+    fn only_some_keys_change_while_running() {
         let nothing = StaticConfig::default();
         let layers = Layers {
             topic: None,
@@ -281,7 +383,10 @@ mod tests {
             fixed: &nothing,
         };
         let rows = broker_rows(&layers);
-        assert!(!row(&rows, "log.retention.ms").read_only);
+        assert_eq!(rows.len(), 316);
+        for name in ["log.retention.ms", "num.io.threads", "ssl.key.password"] {
+            assert!(!row(&rows, name).read_only, "{name}");
+        }
         for name in [
             "log.retention.hours",
             "num.partitions",

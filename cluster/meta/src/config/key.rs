@@ -3,6 +3,8 @@
 //! The words of a refusal are those of Kafka's `ConfigDef`, because tools show them to people and
 //! scripts match them.
 
+use super::duration::is_time_back;
+
 /// The type of a key's value, numbered as `DescribeConfigs` sends it (`ConfigResponse.ConfigType`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(i8)]
@@ -58,6 +60,12 @@ pub enum Check {
     GzipLevel,
     /// One of these words; of a list, each element.
     OneOf(&'static [&'static str]),
+    /// The same, where small and large letters are one.
+    OneOfAnyCase(&'static [&'static str]),
+    /// Some text.
+    NonEmpty,
+    /// Where a share group begins: `latest`, `earliest`, or a time back from now.
+    OffsetReset,
     /// `partition:broker` pairs, or a star for all.
     ThrottledReplicas,
 }
@@ -141,6 +149,30 @@ impl ConfigKey {
                 list.iter().try_for_each(|word| self.one_of(words, word))
             },
             (Check::ThrottledReplicas, Value::List(list)) => self.throttled_replicas(list),
+            (_, Value::Text(word)) => self.check_text(word),
+            _ => Ok(()),
+        }
+    }
+
+    fn check_text(&self, text: &str) -> Result<(), String> {
+        let refused = |why: &str| Err(self.refusal(text, why));
+        match self.check {
+            Check::OneOfAnyCase(words)
+                if !words.iter().any(|word| word.eq_ignore_ascii_case(text)) =>
+            {
+                refused(&format!(
+                    "String must be one of (case insensitive): {}",
+                    words.join(", ")
+                ))
+            },
+            Check::NonEmpty if text.is_empty() => refused("String must be non-empty"),
+            Check::OffsetReset if !is_offset_reset(text) => {
+                let name = self.name;
+                refused(&format!(
+                    "Invalid value `{text}` for configuration {name}. The value must be either \
+                     'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'."
+                ))
+            },
             _ => Ok(()),
         }
     }
@@ -176,6 +208,11 @@ impl ConfigKey {
     }
 }
 
+fn is_offset_reset(text: &str) -> bool {
+    matches!(text, "latest" | "earliest")
+        || text.strip_prefix("by_duration:").is_some_and(is_time_back)
+}
+
 fn is_replica(element: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     element.is_empty()
@@ -205,10 +242,24 @@ impl Value {
         match self {
             Self::Text(text) => text.clone(),
             Self::Integer(number) => number.to_string(),
-            // The shortest form that reads back, with a point, as Java prints it.
-            Self::Double(number) => format!("{number:?}"),
+            Self::Double(number) => java_double(*number),
             Self::List(list) => list.join(","),
         }
+    }
+}
+
+/// The shortest form that reads back, as Java prints it: with a point, and with an exponent where
+/// it is very large or very small.
+fn java_double(number: f64) -> String {
+    let size = number.abs();
+    if size == 0.0 || (1e-3..1e7).contains(&size) {
+        return format!("{number:?}");
+    }
+    let text = format!("{number:E}");
+    if text.contains('.') {
+        text
+    } else {
+        text.replacen('E', ".0E", 1)
     }
 }
 
@@ -232,6 +283,10 @@ mod tests {
             (ConfigType::Boolean, "TRUE", "true"),
             (ConfigType::Long, " +500 ", "500"),
             (ConfigType::Double, "0", "0.0"),
+            (ConfigType::Double, "10000000", "1.0E7"),
+            (ConfigType::Double, "0.00012", "1.2E-4"),
+            (ConfigType::Double, "1e308", "1.0E308"),
+            (ConfigType::Double, "9999999", "9999999.0"),
             (ConfigType::List, " compact , delete ", "compact,delete"),
             (ConfigType::List, "  ", ""),
             (ConfigType::String, " a b ", "a b"),
@@ -312,6 +367,25 @@ mod tests {
                 "x for configuration k: Not a number of type DOUBLE",
             ),
             (
+                String,
+                OneOfAnyCase(WORDS),
+                "foo",
+                "foo for configuration k: String must be one of (case insensitive): compact, delete",
+            ),
+            (
+                String,
+                NonEmpty,
+                "",
+                " for configuration k: String must be non-empty",
+            ),
+            (
+                String,
+                OffsetReset,
+                "none",
+                "none for configuration k: Invalid value `none` for configuration k. The value must \
+                 be either 'earliest', 'latest' or of the format 'by_duration:<PnDTnHnMn.nS>'.",
+            ),
+            (
                 List,
                 OneOf(WORDS),
                 "delete,foo",
@@ -332,6 +406,24 @@ mod tests {
         for (kind, check, raw, refusal) in REFUSALS {
             let expected = format!("Invalid value {refusal}");
             assert_eq!(key(*kind, *check).canonical(raw), Err(expected));
+        }
+    }
+
+    #[test]
+    fn words_are_found_as_kafka_finds_them() {
+        let policy = key(ConfigType::String, Check::OneOfAnyCase(WORDS));
+        assert_eq!(policy.canonical("Compact").as_deref(), Ok("Compact"));
+        let reset = key(ConfigType::String, Check::OffsetReset);
+        for text in [
+            "latest",
+            "earliest",
+            "by_duration:P1D",
+            "by_duration:pt1.5s",
+        ] {
+            assert_eq!(reset.canonical(text).as_deref(), Ok(text));
+        }
+        for text in ["LATEST", "BY_DURATION:PT0S", "by_duration:P1Y"] {
+            assert!(reset.canonical(text).is_err(), "{text}");
         }
     }
 

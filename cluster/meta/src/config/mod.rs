@@ -5,14 +5,17 @@
 
 mod broker_table;
 pub mod describe;
+mod duration;
+mod group_table;
 mod key;
 pub mod layers;
 mod static_config;
 pub mod topic_config;
 mod topic_table;
 
-pub use broker_table::{BROKER_KEYS, BrokerKey};
+pub use broker_table::{BROKER_KEYS, BrokerKey, UpdateMode};
 pub use describe::{ConfigRow, ConfigSource, Synonym};
+pub use group_table::{CLIENT_MATCH, CLIENT_METRICS_KEYS, GROUP_KEYS, GroupKey, PUSH_INTERVAL};
 pub use key::{Check, ConfigKey, ConfigType, elements};
 pub use layers::Layers;
 pub use static_config::{StaticConfig, StaticConfigError};
@@ -52,6 +55,27 @@ pub fn broker_key(name: &str) -> Option<&'static BrokerKey> {
         .binary_search_by(|row| row.key.name.cmp(name))
         .ok()?;
     BROKER_KEYS.get(at)
+}
+
+/// The group key of this name.
+pub fn group_key(name: &str) -> Option<&'static GroupKey> {
+    GROUP_KEYS.iter().find(|row| row.key.name == name)
+}
+
+/// The key of this name of a subscription to client metrics.
+pub fn client_metrics_key(name: &str) -> Option<&'static ConfigKey> {
+    CLIENT_METRICS_KEYS.iter().find(|key| key.name == name)
+}
+
+/// The value in force for a key of a group that has these values of its own.
+pub fn group_value(row: &GroupKey, own: Option<&ConfigMap>, layers: &Layers<'_>) -> Option<String> {
+    let own = own
+        .and_then(|map| map.get(row.key.name))
+        .map(String::as_str);
+    let inherited = || layers.broker_value(row.inherits?);
+    own.or_else(inherited)
+        .or(row.key.default)
+        .map(str::to_owned)
 }
 
 /// The broker keys of which this one is a part, by precedence: a time may be set in milliseconds,

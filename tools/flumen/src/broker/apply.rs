@@ -110,6 +110,8 @@ impl Applier {
                     self.configure_topic(&state, topic);
                 }
             },
+            // No partition has these.
+            ConfigResource::Group(_) | ConfigResource::ClientMetrics(_) => {},
         }
     }
 
