@@ -48,7 +48,7 @@ pub use header::{StoredHeader, stamp};
 pub use ids::TopicPartition;
 pub use load::load;
 pub use partition::{Assigned, Candidate, LogConfig, PartitionLog};
-pub use producer::{ProducerError, ProducerStamp, ProducerStates, SequenceCheck};
+pub use producer::{ActiveProducer, ProducerError, ProducerStamp, ProducerStates, SequenceCheck};
 pub use read::{ReadAt, ReadError, Stored, read, read_memory};
 pub use recovery::{FoldError, RecoveredPartition, Recovering, RecoveryError, shared};
 pub use resident::{ReadPath, ResidentRange};

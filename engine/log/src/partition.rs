@@ -436,6 +436,11 @@ impl PartitionLog {
         dropped
     }
 
+    /// The idempotent producers that are known.
+    pub const fn producers(&self) -> &ProducerStates {
+        &self.producers
+    }
+
     /// Lets `producer.id.expiration.ms` take effect.
     pub fn expire_producers(&mut self, before_ms: i64) {
         self.producers.expire(before_ms);

@@ -33,7 +33,8 @@ pub use api::{
     ProduceTicket, ShardError, Shards, TimestampOffset,
 };
 pub use engine_log::{
-    LogConfig, ProducerError, ProducerStamp, ReadPath, ResidentRange, TopicPartition,
+    ActiveProducer, LogConfig, ProducerError, ProducerStamp, ReadPath, ResidentRange,
+    TopicPartition,
 };
 pub use inspect::{CheckpointCopy, Inspection, ShardPlace, checkpoint_copies, inspect};
 pub use options::{OpenError, PartitionSpec, ShardOptions, ShardStats};

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use engine_log::{LogConfig, PartitionLog, SegmentFiles, TopicPartition, shared};
+use engine_log::{ActiveProducer, LogConfig, PartitionLog, SegmentFiles, TopicPartition, shared};
 use engine_rt::mutant::{self, Mutant};
 use engine_rt::{Event, MailReceiver, Semaphore, now, timeout};
 use engine_wal::{Journal, JournalObserver};
@@ -191,6 +191,13 @@ impl Shard {
             leader_epoch: log.leader_epoch(),
             size_bytes: log.size_bytes(),
         })
+    }
+
+    /// What a partition knows of its idempotent producers.
+    pub fn producers(&self, id: TopicPartition) -> Result<Vec<ActiveProducer>, ShardError> {
+        let slot = self.slot(id)?;
+        let log = slot.log.borrow();
+        Ok(log.producers().active().collect())
     }
 
     /// Counters, for metrics.

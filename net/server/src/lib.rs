@@ -64,6 +64,7 @@ mod budget;
 mod config;
 mod connection;
 mod error_map;
+mod features;
 mod fetch_session;
 mod fetch_session_cache;
 mod frame_reader;

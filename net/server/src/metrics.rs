@@ -117,10 +117,20 @@ impl Counter {
     }
 }
 
+/// Requests by API.
+#[derive(Debug)]
+struct Requests([Counter; ApiKey::ALL.len()]);
+
+impl Default for Requests {
+    fn default() -> Self {
+        Self(std::array::from_fn(|_| Counter::default()))
+    }
+}
+
 /// The counters that the server of one shard keeps.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
-    requests: [Counter; ApiKey::ALL.len()],
+    requests: Requests,
     errors: RefCell<Vec<u64>>,
     stages: RefCell<[Histogram; Stage::ALL.len()]>,
     pub(crate) bytes_in: Counter,
@@ -135,7 +145,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn request(&self, api: ApiKey, bytes: usize) {
         if let Some(at) = ApiKey::ALL.iter().position(|&known| known == api) {
-            self.requests[at].add(1);
+            self.requests.0[at].add(1);
         }
         self.bytes_in.add(bytes as u64);
     }
@@ -159,7 +169,7 @@ impl Metrics {
 
     /// The counters that stand here; the caller fills in the gauges.
     pub(crate) fn snapshot(&self) -> MetricsSnapshot {
-        let requests = ApiKey::ALL.iter().zip(&self.requests);
+        let requests = ApiKey::ALL.iter().zip(&self.requests.0);
         let errors = self.errors.borrow();
         let errors = ErrorCode::ALL
             .iter()

@@ -124,11 +124,11 @@ apis! {
     /// Finds where a leader epoch ends (KIP-101, KIP-320).
     23 OffsetForLeaderEpoch, advertised 2, served 2 to 4, flexible 4;
     /// Lists access control entries (KIP-140).
-    29 DescribeAcls, advertised 1, known 1 to 3, flexible 2;
+    29 DescribeAcls, advertised 1, served 1 to 3, flexible 2;
     /// Creates access control entries (KIP-140).
-    30 CreateAcls, advertised 1, known 1 to 3, flexible 2;
+    30 CreateAcls, advertised 1, served 1 to 3, flexible 2;
     /// Deletes access control entries (KIP-140).
-    31 DeleteAcls, advertised 1, known 1 to 3, flexible 2;
+    31 DeleteAcls, advertised 1, served 1 to 3, flexible 2;
     /// Describes configurations (KIP-133).
     32 DescribeConfigs, advertised 1, served 1 to 4, flexible 4;
     /// Replaces configurations (KIP-133).
@@ -140,35 +140,35 @@ apis! {
     /// Deletes groups (KIP-229).
     42 DeleteGroups, advertised 0, known 0 to 2, flexible 2;
     /// Elects leaders (KIP-183, KIP-460).
-    43 ElectLeaders, advertised 0, known 0 to 2, flexible 2;
+    43 ElectLeaders, advertised 0, served 0 to 2, flexible 2;
     /// Changes single configurations (KIP-339).
     44 IncrementalAlterConfigs, advertised 0, served 0 to 1, flexible 1;
     /// Moves partitions to other brokers (KIP-455).
-    45 AlterPartitionReassignments, advertised 0, known 0 to 1, flexible 0;
+    45 AlterPartitionReassignments, advertised 0, served 0 to 1, flexible 0;
     /// Lists partitions that are moving (KIP-455).
-    46 ListPartitionReassignments, advertised 0, known 0 to 0, flexible 0;
+    46 ListPartitionReassignments, advertised 0, served 0 to 0, flexible 0;
     /// Deletes committed offsets (KIP-496); no version is flexible.
     47 OffsetDelete, advertised 0, known 0 to 0, flexible 1;
     /// Describes quotas (KIP-546).
-    48 DescribeClientQuotas, advertised 0, known 0 to 1, flexible 1;
+    48 DescribeClientQuotas, advertised 0, served 0 to 1, flexible 1;
     /// Changes quotas (KIP-546).
-    49 AlterClientQuotas, advertised 0, known 0 to 1, flexible 1;
+    49 AlterClientQuotas, advertised 0, served 0 to 1, flexible 1;
     /// Describes SCRAM credentials (KIP-554).
-    50 DescribeUserScramCredentials, advertised 0, known 0 to 0, flexible 0;
+    50 DescribeUserScramCredentials, advertised 0, served 0 to 0, flexible 0;
     /// Changes SCRAM credentials (KIP-554).
-    51 AlterUserScramCredentials, advertised 0, known 0 to 0, flexible 0;
+    51 AlterUserScramCredentials, advertised 0, served 0 to 0, flexible 0;
     /// Describes the quorum of the metadata (KIP-595).
-    55 DescribeQuorum, advertised 0, known 0 to 2, flexible 0;
+    55 DescribeQuorum, advertised 0, served 0 to 2, flexible 0;
     /// Changes the levels of features (KIP-584).
-    57 UpdateFeatures, advertised 0, known 0 to 2, flexible 0;
+    57 UpdateFeatures, advertised 0, served 0 to 2, flexible 0;
     /// Describes the cluster (KIP-700).
     60 DescribeCluster, advertised 0, served 0 to 2, flexible 0;
     /// Describes producers (KIP-664).
-    61 DescribeProducers, advertised 0, known 0 to 0, flexible 0;
+    61 DescribeProducers, advertised 0, served 0 to 0, flexible 0;
     /// Describes transactions (KIP-664).
-    65 DescribeTransactions, advertised 0, known 0 to 0, flexible 0;
+    65 DescribeTransactions, advertised 0, served 0 to 0, flexible 0;
     /// Lists transactions (KIP-664).
-    66 ListTransactions, advertised 0, known 0 to 2, flexible 0;
+    66 ListTransactions, advertised 0, served 0 to 2, flexible 0;
     /// Joins, keeps and leaves a consumer group (KIP-848).
     68 ConsumerGroupHeartbeat, advertised 0, known 0 to 1, flexible 0;
     /// Describes consumer groups (KIP-848).
@@ -178,9 +178,9 @@ apis! {
     /// Takes metrics of a client (KIP-714).
     72 PushTelemetry, advertised 0, known 0 to 0, flexible 0;
     /// Lists resources that have configurations (KIP-714, KIP-1142).
-    74 ListConfigResources, advertised 0, known 0 to 1, flexible 0;
+    74 ListConfigResources, advertised 0, served 0 to 1, flexible 0;
     /// Describes topics a page at a time (KIP-966).
-    75 DescribeTopicPartitions, advertised 0, known 0 to 0, flexible 0;
+    75 DescribeTopicPartitions, advertised 0, served 0 to 0, flexible 0;
 }
 
 impl ApiKey {

@@ -47,6 +47,21 @@ struct ProducerState {
     transaction_first_offset: Option<i64>,
 }
 
+/// What a partition knows of one producer, for `DescribeProducers`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ActiveProducer {
+    /// Producer id.
+    pub producer_id: i64,
+    /// Its epoch.
+    pub producer_epoch: i16,
+    /// Sequence of its last record, -1 if none is known.
+    pub last_sequence: i32,
+    /// When its last batch was appended.
+    pub last_append_ms: i64,
+    /// First offset of its open transaction.
+    pub transaction_first_offset: Option<i64>,
+}
+
 /// All producers of a partition.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProducerStates {
@@ -185,6 +200,19 @@ impl ProducerStates {
             state.batches.retain(|batch| batch.last_offset < end);
             !state.batches.is_empty()
         });
+    }
+
+    /// What is known of each producer, by id.
+    pub fn active(&self) -> impl Iterator<Item = ActiveProducer> + '_ {
+        self.producers
+            .iter()
+            .map(|(producer_id, state)| ActiveProducer {
+                producer_id: *producer_id,
+                producer_epoch: state.epoch,
+                last_sequence: state.batches.back().map_or(-1, |last| last.last_sequence),
+                last_append_ms: state.last_append_ms,
+                transaction_first_offset: state.transaction_first_offset,
+            })
     }
 
     /// Number of producers known.

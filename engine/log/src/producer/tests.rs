@@ -127,6 +127,26 @@ fn silent_producers_expire() {
 }
 
 #[test]
+fn producers_are_told_with_their_last_sequence() {
+    let mut states = ProducerStates::default();
+    let stamp = ProducerStamp {
+        producer_id: 7,
+        producer_epoch: 2,
+        base_sequence: 10,
+    };
+    states.record(stamp, 100, 104, 55);
+    let told: Vec<_> = states.active().collect();
+    let expected = ActiveProducer {
+        producer_id: 7,
+        producer_epoch: 2,
+        last_sequence: 14,
+        last_append_ms: 55,
+        transaction_first_offset: None,
+    };
+    assert_eq!(told, [expected]);
+}
+
+#[test]
 fn no_producer_has_more_batches_than_are_remembered() {
     let mut states = ProducerStates::default();
     let stamp = ProducerStamp {

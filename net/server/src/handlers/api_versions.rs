@@ -3,16 +3,20 @@
 //! Behaviour:
 //! - answers the table of `net_wire::api`;
 //! - a client name or version against Kafka's pattern is `INVALID_REQUEST` (KIP-511);
-//! - no features: Flumen has none that clients must agree on yet.
+//! - the features of `features.rs`.
 //!
 //! Version notes:
 //! - a version too new gets a body of version 0 with `UNSUPPORTED_VERSION` and the line of
 //!   `ApiVersions` alone, so that the client can ask again (KIP-511);
-//! - 0 to 3 must leave out features whose lowest level is 0 (KAFKA-17492), 4 may have them.
+//! - 0 to 3 must leave out features whose lowest level is 0 (KAFKA-17492), 4 may have them: there
+//!   are none.
 
-use net_wire::messages::api_versions::{ApiVersion, ApiVersionsRequest, ApiVersionsResponse};
+use net_wire::messages::api_versions::{
+    ApiVersion, ApiVersionsRequest, ApiVersionsResponse, FinalizedFeatureKey, SupportedFeatureKey,
+};
 use net_wire::{ApiKey, ErrorCode};
 
+use crate::features::{FEATURES, FINALIZED_EPOCH};
 use crate::request::{Outcome, Request};
 
 pub(crate) fn handle(request: &Request) -> Outcome {
@@ -41,6 +45,21 @@ fn answer(body: &ApiVersionsRequest<'_>, version: i16) -> ApiVersionsResponse<'s
     }
     ApiVersionsResponse {
         api_keys: ApiKey::ALL.iter().copied().map(line).collect(),
+        supported_features: FEATURES
+            .map(|feature| SupportedFeatureKey {
+                name: feature.name,
+                min_version: feature.level,
+                max_version: feature.level,
+            })
+            .to_vec(),
+        finalized_features_epoch: FINALIZED_EPOCH,
+        finalized_features: FEATURES
+            .map(|feature| FinalizedFeatureKey {
+                name: feature.name,
+                max_version_level: feature.level,
+                min_version_level: feature.level,
+            })
+            .to_vec(),
         ..ApiVersionsResponse::default()
     }
 }
@@ -84,12 +103,17 @@ mod tests {
         // librdkafka needs 0 here (KAFKA-18659), although 0 to 2 are refused.
         assert_eq!((produce.min_version, produce.max_version), (0, 11));
         assert_eq!(response.api_keys.len(), ApiKey::ALL.len());
-        assert!(
-            response
-                .supported_features
-                .iter()
-                .all(|feature| feature.min_version > 0)
-        );
+        let finalized = response.finalized_features.iter();
+        let finalized: Vec<_> = finalized
+            .map(|one| (one.name, one.max_version_level))
+            .collect();
+        let expected = [
+            ("group.version", 1),
+            ("kraft.version", 1),
+            ("metadata.version", 27),
+        ];
+        assert_eq!(finalized, expected);
+        assert_eq!(response.supported_features.len(), expected.len());
         // Telemetry would make every Java client push (KIP-714).
         assert!(
             response

@@ -32,6 +32,8 @@ pub(super) struct Alteration<'a> {
 pub(super) enum Target {
     Topic(String),
     Broker(String),
+    Group(String),
+    ClientMetrics(String),
 }
 
 impl Target {
@@ -40,9 +42,15 @@ impl Target {
         match resource_type {
             ConfigResource::TOPIC => Ok(Self::Topic(name.to_owned())),
             ConfigResource::BROKER => Ok(Self::Broker(name.to_owned())),
+            ConfigResource::GROUP => Ok(Self::Group(name.to_owned())),
+            ConfigResource::CLIENT_METRICS => Ok(Self::ClientMetrics(name.to_owned())),
+            ConfigResource::BROKER_LOGGER => Err(Refusal::new(
+                ErrorCode::INVALID_REQUEST,
+                "The level of the log is set at start.",
+            )),
             other => Err(Refusal::new(
                 ErrorCode::INVALID_REQUEST,
-                format!("Unsupported resource type {other} for configurations."),
+                format!("Unknown resource type {other}"),
             )),
         }
     }
@@ -52,6 +60,8 @@ impl Target {
         match self {
             Self::Topic(name) => ResourceName::Topic(name),
             Self::Broker(name) => ResourceName::Broker(name),
+            Self::Group(name) => ResourceName::Group(name),
+            Self::ClientMetrics(name) => ResourceName::ClientMetrics(name),
         }
     }
 }
@@ -134,10 +144,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_topics_and_brokers_can_be_changed() {
+    fn what_has_configurations_can_be_changed() {
         assert!(matches!(Target::new((2, "t")), Ok(Target::Topic(name)) if name == "t"));
         assert!(matches!(Target::new((4, "")), Ok(Target::Broker(name)) if name.is_empty()));
-        for other in [0, 8, 16, 32, -1] {
+        assert!(matches!(Target::new((32, "g")), Ok(Target::Group(name)) if name == "g"));
+        assert!(matches!(Target::new((16, "m")), Ok(Target::ClientMetrics(name)) if name == "m"));
+        for other in [0, 8, 99, -1] {
             assert_eq!(
                 Target::new((other, "x")).unwrap_err().code,
                 ErrorCode::INVALID_REQUEST

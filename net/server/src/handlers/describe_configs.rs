@@ -4,8 +4,7 @@
 //! - a topic, or a broker by its number; a broker without name stands for the dynamic defaults of
 //!   all of them;
 //! - `BROKER_LOGGER` answers the level of Flumen's log as that of Kafka's root logger;
-//! - client metrics and groups have no configurations here: an empty answer, as Kafka gives for
-//!   those nobody configured;
+//! - a group or a subscription to client metrics that nobody configured has its defaults;
 //! - null or no keys asked for means all.
 //!
 //! Version notes:
@@ -15,7 +14,9 @@
 use std::borrow::Cow;
 
 use cluster_meta::State;
-use cluster_meta::config::describe::{broker_rows, cluster_default_rows, topic_rows};
+use cluster_meta::config::describe::{
+    broker_rows, client_metrics_rows, cluster_default_rows, group_rows, topic_rows,
+};
 use cluster_meta::config::{ConfigRow, ConfigSource, ConfigType, StaticConfig, Synonym};
 use net_wire::ErrorCode;
 use net_wire::messages::ConfigResource;
@@ -29,9 +30,6 @@ use tracing::level_filters::LevelFilter;
 use crate::connection::Context;
 use crate::error_map::Refusal;
 use crate::request::{Outcome, Request};
-
-/// `ConfigSource.DYNAMIC_BROKER_LOGGER_CONFIG`, which only loggers have.
-const DYNAMIC_BROKER_LOGGER: i8 = 6;
 
 pub(crate) fn handle(context: &Context, request: &Request) -> Outcome {
     let broker = &context.broker;
@@ -67,52 +65,62 @@ struct Shown {
     documentation: bool,
 }
 
-/// A row, and where its value comes from on the wire.
-type Row = (ConfigRow, i8);
-
 fn rows(
     fixed: &StaticConfig,
     state: &State,
     resource: &DescribeConfigsResource<'_>,
-) -> Result<Vec<Row>, Refusal> {
+) -> Result<Vec<ConfigRow>, Refusal> {
     let name = resource.resource_name;
+    let layers = state.broker_layers(fixed);
     let rows = match resource.resource_type {
-        ConfigResource::TOPIC => {
-            check_topic_name(name).map_err(|error| {
-                let message = format!("Topic name is invalid: {error}");
-                Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, message)
-            })?;
-            let topic = state
-                .topic_by_name(name)
-                .ok_or_else(|| Refusal::of(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?;
-            topic_rows(&state.topic_layers(topic, fixed))
-        },
-        ConfigResource::BROKER if name.is_empty() => {
-            cluster_default_rows(&state.broker_layers(fixed))
-        },
+        ConfigResource::TOPIC => rows_of_topic(fixed, state, name)?,
+        ConfigResource::BROKER if name.is_empty() => cluster_default_rows(&layers),
         ConfigResource::BROKER => {
-            check_broker_name(state, name)?;
-            broker_rows(&state.broker_layers(fixed))
+            check_broker_name(state, name, " or empty string,")?;
+            broker_rows(&layers)
+        },
+        ConfigResource::BROKER_LOGGER if name.is_empty() => {
+            return Err(invalid_request("Broker id must not be empty"));
         },
         ConfigResource::BROKER_LOGGER => {
-            check_broker_name(state, name)?;
-            return Ok(vec![(logger_row(), DYNAMIC_BROKER_LOGGER)]);
+            check_broker_name(state, name, "")?;
+            vec![logger_row()]
         },
-        ConfigResource::CLIENT_METRICS | ConfigResource::GROUP if !name.is_empty() => Vec::new(),
+        ConfigResource::CLIENT_METRICS if name.is_empty() => {
+            let message = "Client metrics subscription name must not be empty";
+            return Err(invalid_request(message));
+        },
+        ConfigResource::CLIENT_METRICS => client_metrics_rows(state.client_metrics().get(name)),
+        ConfigResource::GROUP if name.is_empty() => {
+            return Err(invalid_request("Group name must not be empty"));
+        },
+        ConfigResource::GROUP => group_rows(&layers, state.group_configs().get(name)),
         other => {
-            let message = format!("Unsupported resource type {other} with name '{name}'.");
-            return Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+            let message = format!("Unexpected resource type {other} for resource {name}");
+            return Err(invalid_request(message));
         },
     };
-    let rows = rows
-        .into_iter()
-        .filter(|row| is_asked_for(resource, row.name));
-    Ok(rows
-        .map(|row| {
-            let source = row.source as i8;
-            (row, source)
-        })
-        .collect())
+    let asked = |row: &ConfigRow| is_asked_for(resource, row.name);
+    Ok(rows.into_iter().filter(asked).collect())
+}
+
+fn rows_of_topic(
+    fixed: &StaticConfig,
+    state: &State,
+    name: &str,
+) -> Result<Vec<ConfigRow>, Refusal> {
+    check_topic_name(name).map_err(|error| {
+        let message = format!("Topic name is invalid: {error}");
+        Refusal::new(ErrorCode::INVALID_TOPIC_EXCEPTION, message)
+    })?;
+    let topic = state
+        .topic_by_name(name)
+        .ok_or_else(|| Refusal::of(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION))?;
+    Ok(topic_rows(&state.topic_layers(topic, fixed)))
+}
+
+fn invalid_request(message: impl Into<Cow<'static, str>>) -> Refusal {
+    Refusal::new(ErrorCode::INVALID_REQUEST, message)
 }
 
 fn is_asked_for(resource: &DescribeConfigsResource<'_>, name: &str) -> bool {
@@ -120,19 +128,20 @@ fn is_asked_for(resource: &DescribeConfigsResource<'_>, name: &str) -> bool {
     keys.is_empty() || keys.contains(&name)
 }
 
-fn check_broker_name(state: &State, name: &str) -> Result<(), Refusal> {
-    let invalid = |message| Err(Refusal::new(ErrorCode::INVALID_REQUEST, message));
+/// `or_else` is what Kafka says could stand there besides.
+fn check_broker_name(state: &State, name: &str, or_else: &str) -> Result<(), Refusal> {
     let Ok(number) = name.parse::<i32>() else {
-        return invalid(format!("Broker id must be an integer, but it is: {name}"));
+        let message = format!("Broker id must be an integer, but it is: {name}");
+        return Err(invalid_request(message));
     };
     let node = state.cluster().map(|cluster| cluster.node_id.0);
     if node == Some(number) {
         return Ok(());
     }
     let expected = node.unwrap_or(-1);
-    invalid(format!(
-        "Unexpected broker id, expected {expected} or empty string, but received {name}"
-    ))
+    Err(invalid_request(format!(
+        "Unexpected broker id, expected {expected}{or_else} but received {name}"
+    )))
 }
 
 fn logger_row() -> ConfigRow {
@@ -144,7 +153,7 @@ fn logger_row() -> ConfigRow {
         name: "root",
         value: Some(level),
         read_only: true,
-        source: ConfigSource::StaticBroker,
+        source: ConfigSource::DynamicBrokerLogger,
         sensitive: false,
         synonyms: Vec::new(),
         kind: ConfigType::String,
@@ -154,7 +163,7 @@ fn logger_row() -> ConfigRow {
 
 fn result<'a>(
     resource: &DescribeConfigsResource<'a>,
-    rows: &'a Result<Vec<Row>, Refusal>,
+    rows: &'a Result<Vec<ConfigRow>, Refusal>,
     shown: Shown,
 ) -> DescribeConfigsResult<'a> {
     let (error_code, error_message, configs) = match rows {
@@ -174,7 +183,7 @@ fn result<'a>(
     }
 }
 
-fn config((row, source): &Row, shown: Shown) -> DescribeConfigsResourceResult<'_> {
+fn config(row: &ConfigRow, shown: Shown) -> DescribeConfigsResourceResult<'_> {
     let synonyms = if shown.synonyms {
         row.synonyms.as_slice()
     } else {
@@ -184,7 +193,7 @@ fn config((row, source): &Row, shown: Shown) -> DescribeConfigsResourceResult<'_
         name: row.name,
         value: row.value.as_deref().map(Cow::Borrowed),
         read_only: row.read_only,
-        config_source: *source,
+        config_source: row.source as i8,
         is_sensitive: row.sensitive,
         synonyms: synonyms.iter().map(synonym).collect(),
         config_type: row.kind as i8,
@@ -220,7 +229,7 @@ mod tests {
         }
     }
 
-    fn described(resource: &DescribeConfigsResource<'_>) -> Result<Vec<Row>, Refusal> {
+    fn described(resource: &DescribeConfigsResource<'_>) -> Result<Vec<ConfigRow>, Refusal> {
         rows(&StaticConfig::default(), &state_with(&[("t", 1)]), resource)
     }
 
@@ -235,18 +244,16 @@ mod tests {
         let all = described(&resource(2, "t", &[])).unwrap();
         assert_eq!(all.len(), 33);
         let one = described(&resource(2, "t", &["flush.messages"])).unwrap();
-        let [(row, source)] = &one[..] else {
-            panic!("one row")
-        };
+        let [row] = &one[..] else { panic!("one row") };
         // Flumen flushes before every acknowledgement unless told otherwise, and says so.
-        assert_eq!((row.value.as_deref(), *source), (Some("1"), 5));
+        assert_eq!((row.value.as_deref(), row.source as i8), (Some("1"), 5));
         assert_eq!(code(2, "gone"), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
         assert_eq!(code(2, "a b"), ErrorCode::INVALID_TOPIC_EXCEPTION);
     }
 
     #[test]
     fn brokers_are_named_by_number_or_not_at_all() {
-        assert!(described(&resource(4, "1", &[])).unwrap().len() > 50);
+        assert_eq!(described(&resource(4, "1", &[])).unwrap().len(), 316);
         assert!(described(&resource(4, "", &[])).unwrap().is_empty());
         assert_eq!(code(4, "2"), ErrorCode::INVALID_REQUEST);
         assert_eq!(code(4, "x"), ErrorCode::INVALID_REQUEST);
@@ -255,10 +262,17 @@ mod tests {
     #[test]
     fn loggers_have_an_answer_and_unknown_types_have_none() {
         let rows = described(&resource(8, "1", &[])).unwrap();
-        assert_eq!((rows[0].0.name, rows[0].1), ("root", DYNAMIC_BROKER_LOGGER));
+        assert_eq!((rows[0].name, rows[0].source as i8), ("root", 6));
         assert_eq!(code(8, ""), ErrorCode::INVALID_REQUEST);
-        assert!(described(&resource(32, "g", &[])).unwrap().is_empty());
         assert_eq!(code(99, "x"), ErrorCode::INVALID_REQUEST);
+    }
+
+    #[test]
+    fn groups_and_subscriptions_that_nobody_configured_have_defaults() {
+        assert_eq!(described(&resource(32, "g", &[])).unwrap().len(), 10);
+        assert_eq!(described(&resource(16, "m", &[])).unwrap().len(), 3);
+        assert_eq!(code(32, ""), ErrorCode::INVALID_REQUEST);
+        assert_eq!(code(16, ""), ErrorCode::INVALID_REQUEST);
     }
 
     #[test]

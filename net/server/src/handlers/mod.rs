@@ -3,25 +3,42 @@
 //! A handler takes a request and gives the response. Where there is something to decide, a pure
 //! function decides and the handler awaits around it.
 
+mod alter_client_quotas;
 mod alter_configs;
+mod alter_partition_reassignments;
+mod alter_user_scram_credentials;
 mod api_versions;
 mod config_resource;
+mod create_acls;
 mod create_partitions;
 mod create_topics;
+mod delete_acls;
 mod delete_records;
 mod delete_topics;
+mod describe_acls;
+mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
 mod describe_log_dirs;
+mod describe_producers;
+mod describe_quorum;
+mod describe_topic_partitions;
+mod describe_transactions;
+mod describe_user_scram_credentials;
+mod elect_leaders;
 mod fetch;
 mod fetch_read;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod list_config_resources;
 mod list_offsets;
+mod list_partition_reassignments;
+mod list_transactions;
 mod metadata;
 mod offset_for_leader_epoch;
 mod produce;
 mod produce_check;
+mod update_features;
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -72,7 +89,41 @@ pub(crate) fn dispatch(
         ApiKey::DescribeCluster => {
             Box::pin(async move { describe_cluster::handle(&context, &request) })
         },
+        _ => admin(context, request),
+    }
+}
+
+/// Answers a request of a tool: what is asked once in a while and mostly answered from the metadata.
+fn admin(context: Rc<Context>, request: Request) -> LocalFuture<Outcome> {
+    match request.api {
+        ApiKey::AlterClientQuotas => Box::pin(alter_client_quotas::handle(context, request)),
+        ApiKey::DescribeProducers => Box::pin(describe_producers::handle(context, request)),
+        _ => Box::pin(async move { admin_now(&context, &request) }),
+    }
+}
+
+fn admin_now(context: &Context, request: &Request) -> Outcome {
+    match request.api {
+        ApiKey::DescribeAcls => describe_acls::handle(context, request),
+        ApiKey::CreateAcls => create_acls::handle(context, request),
+        ApiKey::DeleteAcls => delete_acls::handle(context, request),
+        ApiKey::ElectLeaders => elect_leaders::handle(context, request),
+        ApiKey::AlterPartitionReassignments => {
+            alter_partition_reassignments::handle(context, request)
+        },
+        ApiKey::ListPartitionReassignments => list_partition_reassignments::handle(request),
+        ApiKey::DescribeClientQuotas => describe_client_quotas::handle(context, request),
+        ApiKey::DescribeUserScramCredentials => {
+            describe_user_scram_credentials::handle(context, request)
+        },
+        ApiKey::AlterUserScramCredentials => alter_user_scram_credentials::handle(context, request),
+        ApiKey::DescribeQuorum => describe_quorum::handle(context, request),
+        ApiKey::UpdateFeatures => update_features::handle(context, request),
+        ApiKey::DescribeTransactions => describe_transactions::handle(context, request),
+        ApiKey::ListTransactions => list_transactions::handle(request),
+        ApiKey::ListConfigResources => list_config_resources::handle(context, request),
+        ApiKey::DescribeTopicPartitions => describe_topic_partitions::handle(context, request),
         // A header of an API that is only known is not even read; see `net_wire::api`.
-        _ => Box::pin(async move { Err(WireError::UnknownApi(request.api.code()).into()) }),
+        _ => Err(WireError::UnknownApi(request.api.code()).into()),
     }
 }
