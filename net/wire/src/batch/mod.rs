@@ -13,6 +13,7 @@ mod check;
 mod error;
 mod recompress;
 mod record;
+mod retain;
 mod stamp;
 
 pub use builder::BatchBuilder;
@@ -20,6 +21,7 @@ pub use check::{CheckedBatch, Limits, check_batch};
 pub use error::{BatchError, RECORD_ERRORS_MAX, RecordFault, RecordFaultKind};
 pub use recompress::recompress;
 pub use record::{Headers, Record, RecordHeader, RecordIter};
+pub use retain::{retain_records, without_records};
 pub use stamp::{BatchMut, stamp_header};
 
 // The header, big endian. The CRC covers everything behind it, so that a broker can stamp base
@@ -143,6 +145,18 @@ impl Attributes {
         self.with(CONTROL_BIT, on)
     }
 
+    /// As one whose `base_timestamp` is a delete horizon.
+    #[must_use]
+    pub const fn with_delete_horizon(self) -> Self {
+        self.with(DELETE_HORIZON_BIT, true)
+    }
+
+    /// As one whose `base_timestamp` is no delete horizon.
+    #[must_use]
+    pub const fn without_delete_horizon(self) -> Self {
+        self.with(DELETE_HORIZON_BIT, false)
+    }
+
     const fn has(self, bit: i16) -> bool {
         self.0 & bit != 0
     }
@@ -248,6 +262,15 @@ impl BatchHeader {
             return self.base_sequence;
         }
         self.base_sequence.wrapping_add(self.last_offset_delta) & i32::MAX
+    }
+
+    /// When compaction may drop the tombstones of the batch, if it has said so (KIP-534).
+    pub const fn delete_horizon_ms(&self) -> Option<i64> {
+        if self.attributes.has_delete_horizon() {
+            Some(self.base_timestamp)
+        } else {
+            None
+        }
     }
 
     /// Whether the producer is idempotent.
