@@ -16,6 +16,7 @@
 mod arbitrary;
 mod bytes;
 mod chunks;
+pub mod compact;
 pub mod entry;
 mod epochs;
 mod files;
