@@ -9,14 +9,13 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::time::Duration;
 
 use engine_log::entry::{
     BATCH_HEADER_BYTES, EncodedEntry, SegmentPos, encode_batch, encode_extent,
 };
 use engine_log::{Assigned, Candidate, StoredBatch, load, stamp};
 use engine_rt::mutant::{self, Mutant};
-use engine_rt::{Buf, BufMut, spawn, wall_clock_ms};
+use engine_rt::{Buf, BufMut, wall_clock_ms};
 use engine_wal::{EntryKind, Placed};
 
 use crate::api::{Appended, ProduceBatch, ShardError};
@@ -317,25 +316,6 @@ impl Shard {
         let id = slot.log.borrow().id();
         tracing::error!(partition = %id, %error, "FL2002: segment write failed; the partition is fenced until restart");
         slot.fail(format!("segment: {error}"));
-    }
-
-    /// Whether an acknowledgement of this partition waits for the flush (rule 15); arms the timer
-    /// that bounds the delay where it does not.
-    fn wants_flush(self: &Rc<Self>, slot: &Slot) -> bool {
-        let config = *slot.log.borrow().config();
-        if !config.flush_before_ack && config.flush_ms < i64::MAX && !self.flush_timer.replace(true)
-        {
-            let shard = Rc::clone(self);
-            let delay = Duration::from_millis(config.flush_ms.max(0) as u64);
-            spawn(async move {
-                engine_rt::sleep(delay).await;
-                shard.flush_timer.set(false);
-                // A failure fences the shard by itself.
-                let _fenced = shard.journal().sync().await;
-            })
-            .detach();
-        }
-        config.flush_before_ack
     }
 }
 

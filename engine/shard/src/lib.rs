@@ -12,6 +12,7 @@ mod append;
 mod checkpoint;
 mod extents;
 mod fetch;
+mod flush;
 mod housekeeping;
 mod inspect;
 mod open;

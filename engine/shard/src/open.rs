@@ -202,6 +202,7 @@ impl Shard {
         spawn(Rc::clone(&shard).watch_space()).detach();
         spawn(Rc::clone(&shard).mend()).detach();
         spawn(Rc::clone(&shard).scrub()).detach();
+        spawn(Rc::clone(&shard).flush_when_due()).detach();
         Ok(shard)
     }
 
@@ -232,7 +233,8 @@ impl Shard {
             under_way: Cell::new(0),
             settled: Event::new(),
             turning: Semaphore::new(1),
-            flush_timer: Cell::new(false),
+            flush_due: Cell::new(None),
+            flush_sooner: Event::new(),
             codecs: RefCell::new(Codecs::new()),
             stats: RefCell::new(ShardStats::default()),
         }

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use engine_log::{ActiveProducer, LogConfig, PartitionLog, SegmentFiles, TopicPartition, shared};
 use engine_rt::mutant::{self, Mutant};
-use engine_rt::{Event, MailReceiver, Semaphore, now, timeout};
+use engine_rt::{Event, Instant, MailReceiver, Semaphore, now, timeout};
 use engine_wal::{Journal, JournalObserver};
 use net_wire::codec::Codecs;
 
@@ -63,7 +63,9 @@ pub struct Shard {
     pub(crate) settled: Event,
     /// One checkpoint at a time.
     pub(crate) turning: Semaphore,
-    pub(crate) flush_timer: Cell<bool>,
+    /// When the journal is flushed for what was only written, if nothing else flushes it before.
+    pub(crate) flush_due: Cell<Option<Instant>>,
+    pub(crate) flush_sooner: Event,
     pub(crate) codecs: RefCell<Codecs>,
     pub(crate) stats: RefCell<ShardStats>,
 }
@@ -119,6 +121,7 @@ impl Shard {
 
     /// Runs a piece of work of a connection. It begins now, so that calls keep their order; what
     /// does not end at once goes on as a task.
+    #[track_caller]
     pub fn run(&self, mut work: Pin<Box<dyn Future<Output = ()>>>) {
         let mut context = Context::from_waker(Waker::noop());
         if work.as_mut().poll(&mut context).is_pending() {

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use super::{Fault, FaultKind, Trigger};
-use crate::buf::{BLOCK_BYTES, Buf, BufMut};
+use crate::buf::{BLOCK_BYTES, BufMut};
 use crate::fs::{Durability, File, OpenOptions, sync_dir};
 use crate::sim::disk::tests::{filled, open};
 use crate::sim::{NodeId, Options, World};
