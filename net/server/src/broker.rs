@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use cluster_meta::config::TopicConfig;
 use cluster_meta::{Cluster, Record, State, Topic, TopicId};
+use engine_rt::spawn;
 use engine_shard::{Shards, TopicPartition};
 use net_wire::Uuid;
 
@@ -14,8 +15,10 @@ use crate::config::BrokerConfig;
 use crate::connection::Registry;
 use crate::fetch_session_cache::FetchSessions;
 use crate::futures::join_all;
+use crate::groups::Groups;
 use crate::kept_answers::KeptAnswers;
 use crate::metrics::{Metrics, MetricsSnapshot};
+use crate::peers::{Peer, Peers};
 use crate::producer_ids::ProducerIds;
 use crate::propose::{Change, Propose, ProposeError};
 
@@ -29,6 +32,9 @@ pub struct Broker {
     pub(crate) metrics: Metrics,
     pub(crate) fetch_sessions: RefCell<FetchSessions>,
     pub(crate) producer_ids: ProducerIds,
+    /// The servers of the other shards.
+    pub(crate) peers: Peers,
+    pub(crate) groups: Groups,
     pub(crate) kept_answers: RefCell<KeptAnswers>,
     pub(crate) request_bytes: Budget,
     pub(crate) response_bytes: Budget,
@@ -75,15 +81,17 @@ impl TopicView {
 
 impl Broker {
     /// The server of the shard that `shards` is local to. `state` is this executor's replica of the
-    /// metadata, which somebody else keeps up to date.
+    /// metadata, which somebody else keeps up to date. Call it on the shard's executor.
     pub fn new(
         config: BrokerConfig,
         shards: Shards,
         state: Rc<RefCell<State>>,
         propose: Propose,
+        peer: Peer,
     ) -> Rc<Self> {
         let limits = &config.limits;
-        Rc::new(Self {
+        let (peers, inbox) = peer.split();
+        let broker = Rc::new(Self {
             metrics: Metrics::default(),
             fetch_sessions: RefCell::new(FetchSessions::new(
                 limits.fetch_sessions_max,
@@ -96,11 +104,15 @@ impl Broker {
             connections: Registry::default(),
             topic_configs: TopicConfigs::default(),
             stopping: Cell::new(false),
+            groups: Groups::new(&config.fixed),
+            peers,
             shards,
             config,
             state,
             propose,
-        })
+        });
+        spawn(inbox.serve(Rc::clone(&broker))).detach();
+        broker
     }
 
     /// The counters as they are now.

@@ -17,6 +17,7 @@ use crate::broker::Broker;
 use crate::budget::Budget;
 use crate::frame_reader::{FrameReader, ReadError, Source};
 use crate::futures::{First, race};
+use crate::groups;
 use crate::handlers;
 use crate::metrics::Stage;
 use crate::request::{CloseReason, Outcome, Request, Response};
@@ -59,6 +60,8 @@ pub(crate) struct Context {
     pub(crate) broker: Rc<Broker>,
     /// Index of the listener.
     pub(crate) listener: usize,
+    /// The client's address.
+    pub(crate) peer: SocketAddr,
     pub(crate) ending: Ending,
 }
 
@@ -67,7 +70,6 @@ pub(crate) struct Context {
 pub(crate) struct Connection {
     context: Rc<Context>,
     stream: Stream,
-    peer: SocketAddr,
     queue: ResponseQueue,
     bytes: Budget,
     /// When a whole request last came or a response last left.
@@ -132,6 +134,7 @@ impl Source for Connection {
 /// Serves the connections that arrive at this shard, until nobody accepts any more.
 pub async fn serve(broker: Rc<Broker>, mut arrivals: Arrivals) {
     spawn(reap(Rc::clone(&broker))).detach();
+    spawn(groups::load_all(Rc::clone(&broker))).detach();
     while let Some(arrival) = arrivals.next().await {
         if broker.is_stopping() {
             continue;
@@ -154,11 +157,11 @@ pub async fn serve(broker: Rc<Broker>, mut arrivals: Arrivals) {
 impl Connection {
     fn new(broker: &Rc<Broker>, stream: Stream, listener: usize) -> Rc<Self> {
         Rc::new(Self {
-            peer: stream.peer_addr(),
             bytes: Budget::new(broker.config.limits.connection_bytes_queued_max),
             context: Rc::new(Context {
                 broker: Rc::clone(broker),
                 listener,
+                peer: stream.peer_addr(),
                 ending: Ending::default(),
             }),
             stream,
@@ -197,7 +200,7 @@ impl Connection {
     }
 
     fn report(&self, end: &ReadEnd) {
-        let peer = self.peer;
+        let peer = self.context.peer;
         if let ReadEnd::Read(ReadError::Io(error)) = end {
             debug!(%peer, %error, "connection lost");
             return;
@@ -208,7 +211,7 @@ impl Connection {
 
     /// A response broke off: the client went away, or its records could not be read.
     fn report_unsent(&self, error: &io::Error, batch: &Batch) {
-        let peer = self.peer;
+        let peer = self.context.peer;
         if batch.file_bytes == 0 || is_of_network(error) {
             debug!(%peer, %error, "connection lost");
         } else {
@@ -321,7 +324,7 @@ impl Connection {
 
     /// Closes the connection now, whatever it is doing.
     fn expire(&self, reason: &str) {
-        debug!(peer = %self.peer, reason, "connection closed");
+        debug!(peer = %self.context.peer, reason, "connection closed");
         self.context.broker.metrics.connections_expired.add(1);
         self.context.ending.set();
         self.stream.shutdown();

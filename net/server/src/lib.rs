@@ -2,8 +2,8 @@
 //!
 //! It decodes requests with `net-wire`, reads the metadata of `cluster-meta`, appends to and reads
 //! from the shards of `engine-shard`, and answers in Kafka's words. What it is not: it makes no
-//! decision about metadata (a [`Propose`] closure does) and touches no disk; authentication, quotas
-//! and groups are not here yet.
+//! decision about metadata (a [`Propose`] closure does) and touches no disk; authentication and
+//! quotas are not here yet.
 //!
 //! First file to read: `connection.rs`, then `handlers/produce.rs` and `handlers/fetch.rs`.
 //!
@@ -31,16 +31,18 @@
 //!     log_dir: "/var/lib/flumen".to_owned(),
 //! };
 //! let (doors, arrivals): (Vec<Door>, Vec<Arrivals>) = (0..shards).map(|_| door()).unzip();
+//! // One for each shard.
+//! let peers: Vec<Peer> = peers(shards);
 //!
 //! // On one executor, for each listener; the index is that in `BrokerConfig::listeners`.
 //! let listener = engine_rt::Listener::bind(addr)?;
 //! let accepting = engine_rt::spawn(accept(listener, 0, doors, 1000));
-//! # accepting.detach(); drop(arrivals); Ok(())
+//! # accepting.detach(); drop((arrivals, peers)); Ok(())
 //! # }
-//! # fn on_shard(config: BrokerConfig, shards: Shards, state: Rc<RefCell<State>>, propose: Propose, arrivals: Arrivals) {
+//! # fn on_shard(config: BrokerConfig, shards: Shards, state: Rc<RefCell<State>>, propose: Propose, peer: Peer, arrivals: Arrivals) {
 //!
 //! // On every shard's executor, once its shard is recovered and its replica of the state applied.
-//! let broker = Broker::new(config, shards, state, propose);
+//! let broker = Broker::new(config, shards, state, propose, peer);
 //! engine_rt::spawn(serve(Rc::clone(&broker), arrivals)).detach();
 //! // `broker.metrics()` gives the counters at any time.
 //! # }
@@ -69,9 +71,11 @@ mod fetch_session;
 mod fetch_session_cache;
 mod frame_reader;
 mod futures;
+mod groups;
 mod handlers;
 mod kept_answers;
 mod metrics;
+mod peers;
 mod producer_ids;
 mod propose;
 mod request;
@@ -86,4 +90,5 @@ pub use config::{AdvertisedListener, BrokerConfig, Limits};
 pub use connection::serve;
 pub use frame_reader::{FrameReader, ReadError, Source};
 pub use metrics::{BUCKETS, Histogram, MetricsSnapshot, Stage};
+pub use peers::{Peer, peers};
 pub use propose::{Change, LocalFuture, Propose, ProposeError};

@@ -94,23 +94,23 @@ apis! {
     /// Describes brokers, topics and partitions.
     3 Metadata, advertised 0, served 0 to 12, flexible 9;
     /// Commits offsets of a group.
-    8 OffsetCommit, advertised 2, known 2 to 9, flexible 8;
+    8 OffsetCommit, advertised 2, served 2 to 9, flexible 8;
     /// Reads committed offsets of groups.
-    9 OffsetFetch, advertised 1, known 1 to 9, flexible 6;
+    9 OffsetFetch, advertised 1, served 1 to 9, flexible 6;
     /// Finds the coordinators of groups and transactional ids.
-    10 FindCoordinator, advertised 0, known 0 to 6, flexible 3;
+    10 FindCoordinator, advertised 0, served 0 to 6, flexible 3;
     /// Joins a classic group.
-    11 JoinGroup, advertised 0, known 0 to 9, flexible 6;
+    11 JoinGroup, advertised 0, served 0 to 9, flexible 6;
     /// Keeps a member in a classic group.
-    12 Heartbeat, advertised 0, known 0 to 4, flexible 4;
+    12 Heartbeat, advertised 0, served 0 to 4, flexible 4;
     /// Leaves a classic group.
-    13 LeaveGroup, advertised 0, known 0 to 5, flexible 4;
+    13 LeaveGroup, advertised 0, served 0 to 5, flexible 4;
     /// Hands in and gives out the assignments of a classic group.
-    14 SyncGroup, advertised 0, known 0 to 5, flexible 4;
+    14 SyncGroup, advertised 0, served 0 to 5, flexible 4;
     /// Describes classic groups.
-    15 DescribeGroups, advertised 0, known 0 to 6, flexible 5;
+    15 DescribeGroups, advertised 0, served 0 to 6, flexible 5;
     /// Lists groups.
-    16 ListGroups, advertised 0, known 0 to 5, flexible 3;
+    16 ListGroups, advertised 0, served 0 to 5, flexible 3;
     /// Tells this table to clients (KIP-35).
     18 ApiVersions, advertised 0, served 0 to 4, flexible 3;
     /// Creates topics.
@@ -138,7 +138,7 @@ apis! {
     /// Adds partitions to topics (KIP-195).
     37 CreatePartitions, advertised 0, served 0 to 3, flexible 2;
     /// Deletes groups (KIP-229).
-    42 DeleteGroups, advertised 0, known 0 to 2, flexible 2;
+    42 DeleteGroups, advertised 0, served 0 to 2, flexible 2;
     /// Elects leaders (KIP-183, KIP-460).
     43 ElectLeaders, advertised 0, served 0 to 2, flexible 2;
     /// Changes single configurations (KIP-339).
@@ -148,7 +148,7 @@ apis! {
     /// Lists partitions that are moving (KIP-455).
     46 ListPartitionReassignments, advertised 0, served 0 to 0, flexible 0;
     /// Deletes committed offsets (KIP-496); no version is flexible.
-    47 OffsetDelete, advertised 0, known 0 to 0, flexible 1;
+    47 OffsetDelete, advertised 0, served 0 to 0, flexible 1;
     /// Describes quotas (KIP-546).
     48 DescribeClientQuotas, advertised 0, served 0 to 1, flexible 1;
     /// Changes quotas (KIP-546).

@@ -13,12 +13,14 @@ mod create_acls;
 mod create_partitions;
 mod create_topics;
 mod delete_acls;
+mod delete_groups;
 mod delete_records;
 mod delete_topics;
 mod describe_acls;
 mod describe_client_quotas;
 mod describe_cluster;
 mod describe_configs;
+mod describe_groups;
 mod describe_log_dirs;
 mod describe_producers;
 mod describe_quorum;
@@ -28,16 +30,25 @@ mod describe_user_scram_credentials;
 mod elect_leaders;
 mod fetch;
 mod fetch_read;
+mod find_coordinator;
+mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
+mod join_group;
+mod leave_group;
 mod list_config_resources;
+mod list_groups;
 mod list_offsets;
 mod list_partition_reassignments;
 mod list_transactions;
 mod metadata;
+mod offset_commit;
+mod offset_delete;
+mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod produce_check;
+mod sync_group;
 mod update_features;
 
 use std::cell::Cell;
@@ -49,6 +60,8 @@ use crate::connection::Context;
 use crate::metrics::Stage;
 use crate::propose::LocalFuture;
 use crate::request::{Outcome, Request};
+
+pub(crate) use create_topics::free_topic_id;
 
 /// Answers a request that waited until those before it were computed.
 pub(crate) async fn dispatch_in_turn(context: Rc<Context>, request: Request) -> Outcome {
@@ -71,6 +84,17 @@ pub(crate) fn dispatch(
         ApiKey::Fetch => Box::pin(fetch::handle(context, request)),
         ApiKey::ListOffsets => Box::pin(list_offsets::handle(context, request)),
         ApiKey::Metadata => Box::pin(metadata::handle(context, request)),
+        ApiKey::OffsetCommit => Box::pin(offset_commit::handle(context, request)),
+        ApiKey::OffsetFetch => Box::pin(offset_fetch::handle(context, request)),
+        ApiKey::FindCoordinator => Box::pin(find_coordinator::handle(context, request)),
+        ApiKey::JoinGroup => Box::pin(join_group::handle(context, request)),
+        ApiKey::Heartbeat => Box::pin(heartbeat::handle(context, request)),
+        ApiKey::LeaveGroup => Box::pin(leave_group::handle(context, request)),
+        ApiKey::SyncGroup => Box::pin(sync_group::handle(context, request)),
+        ApiKey::DescribeGroups => Box::pin(describe_groups::handle(context, request)),
+        ApiKey::ListGroups => Box::pin(list_groups::handle(context, request)),
+        ApiKey::DeleteGroups => Box::pin(delete_groups::handle(context, request)),
+        ApiKey::OffsetDelete => Box::pin(offset_delete::handle(context, request)),
         ApiKey::ApiVersions => Box::pin(async move { api_versions::handle(&request) }),
         ApiKey::CreateTopics => Box::pin(create_topics::handle(context, request)),
         ApiKey::DeleteTopics => Box::pin(delete_topics::handle(context, request)),

@@ -6,6 +6,7 @@ mod client;
 mod cluster;
 mod connections;
 mod fetch;
+mod groups;
 mod node;
 mod offsets;
 mod produce;

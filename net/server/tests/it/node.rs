@@ -17,7 +17,7 @@ use engine_rt::{
 use engine_shard::{LogConfig, Mail, PartitionSpec, Shard, ShardOptions, Shards, TopicPartition};
 use net_server::{
     AdvertisedListener, Arrivals, Broker, BrokerConfig, Change, Door, Limits, MetricsSnapshot,
-    Propose, ProposeError, accept, door, serve,
+    Peer, Propose, ProposeError, accept, door, peers, serve,
 };
 
 use crate::client::Client;
@@ -122,7 +122,8 @@ impl Node {
         let (doors, arrivals): (Vec<Door>, Vec<Arrivals>) =
             (0..setup.shards).map(|_| door()).unzip();
         let mut orders = Vec::new();
-        for (index, (inbox, arrivals)) in inboxes.into_iter().zip(arrivals).enumerate() {
+        let servers = inboxes.into_iter().zip(arrivals).zip(peers(setup.shards));
+        for (index, ((inbox, arrivals), peer)) in servers.enumerate() {
             let (order, told) = mailbox(100);
             orders.push(order);
             let start = ShardStart {
@@ -135,6 +136,7 @@ impl Node {
                 proposals: proposals.clone(),
                 mails: mails.clone(),
                 inbox,
+                peer,
                 arrivals,
                 told,
             };
@@ -226,6 +228,7 @@ struct ShardStart {
     proposals: MailSender<Proposal>,
     mails: Vec<MailSender<Mail>>,
     inbox: MailReceiver<Mail>,
+    peer: Peer,
     arrivals: Arrivals,
     told: MailReceiver<Order>,
 }
@@ -251,7 +254,8 @@ impl ShardStart {
             limits: self.limits,
         };
         let shards = Shards::new(Rc::clone(&shard), self.mails);
-        let broker = Broker::new(config, shards, Rc::clone(&state), propose(self.proposals));
+        let propose = propose(self.proposals);
+        let broker = Broker::new(config, shards, Rc::clone(&state), propose, self.peer);
         spawn(serve(Rc::clone(&broker), self.arrivals)).detach();
         let mut told = self.told;
         while let Some(order) = told.receive().await {

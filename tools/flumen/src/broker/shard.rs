@@ -10,7 +10,7 @@ use cluster_meta::{State, TopicId};
 use engine_rt::{MailReceiver, MailSender, OneshotSender, fs, sleep, spawn};
 use engine_shard::{Mail, OpenError, PartitionSpec, Shard, ShardOptions, Shards};
 use net_admin::{NodeCounters, ShardCounters};
-use net_server::{Arrivals, Broker, serve};
+use net_server::{Arrivals, Broker, Peer, serve};
 
 use super::admin::{AdminHandle, NodeFacts, shard_counters};
 use super::apply::Applier;
@@ -47,6 +47,7 @@ pub(super) struct ShardSeed {
     pub(super) shards: Vec<MailSender<Mail>>,
     pub(super) apply: MailReceiver<ApplyMail>,
     pub(super) calls: MailReceiver<ShardCall>,
+    pub(super) peer: Peer,
     pub(super) arrivals: Arrivals,
     pub(super) control: ControlHandle,
     pub(super) emptied: MailSender<TopicId>,
@@ -83,7 +84,7 @@ pub(super) async fn run(seed: ShardSeed) {
     };
     spawn(applier.run(seed.apply)).detach();
     let propose = proposer(seed.control);
-    let server = Broker::new(seed.server, shards, Rc::clone(&state), propose);
+    let server = Broker::new(seed.server, shards, Rc::clone(&state), propose, seed.peer);
     spawn(serve(Rc::clone(&server), seed.arrivals)).detach();
     spawn(pulse(seed.admin, shard.index())).detach();
     seed.started.send(Ok(()));

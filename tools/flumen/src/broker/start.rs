@@ -17,7 +17,7 @@ use engine_rt::{
 };
 use engine_shard::{ShardOptions, TopicPartition, remove_other_generations, reshard};
 use net_admin::ReadyState;
-use net_server::{AdvertisedListener, Door, Limits, accept, door};
+use net_server::{AdvertisedListener, Door, Limits, accept, door, peers};
 
 use super::admin::NodeFacts;
 use super::config::{BrokerConfig, KafkaListener};
@@ -367,7 +367,8 @@ impl<'a> Layout<'a> {
         let specs = specs::by_shard(&common.state, &config.settings.fixed, config.shards);
         let (mut doors, mut starting) = (Vec::new(), Vec::new());
         let given = mail.into_iter().zip(apply).zip(specs);
-        for (index, ((mail, apply), specs)) in given.enumerate() {
+        let given = given.zip(peers(config.shards));
+        for (index, (((mail, apply), specs), peer)) in given.enumerate() {
             let (outer, arrivals) = door();
             let (calls, calls_receiver) = mailbox(CALLS_LEN);
             let (started, start_of) = oneshot();
@@ -380,6 +381,7 @@ impl<'a> Layout<'a> {
                 shards: senders.clone(),
                 apply,
                 calls: calls_receiver,
+                peer,
                 arrivals,
                 control: common.control.clone(),
                 emptied: common.emptied.clone(),

@@ -1,0 +1,140 @@
+//! A coordinator's partition: read from its start, appended to.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use cluster_group::record::Record;
+use cluster_group::{Config, Coordinator};
+use engine_rt::{Buf, sleep};
+use engine_shard::{FetchPart, ProduceBatch, ProducerStamp, Shard, ShardError, TopicPartition};
+use net_wire::batch::{BatchBuilder, BatchError, Batches, RecordIter};
+use net_wire::codec::Codecs;
+use tracing::warn;
+
+/// Bytes that are read at a time.
+const READ_BYTES: usize = 1 << 20;
+/// Most bytes of a batch when decompressed; this broker's own batches are not compressed.
+const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
+/// Wait for appends of before to become durable, or not.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The coordinator that the partition's records make.
+pub(super) async fn load(
+    shard: &Rc<Shard>,
+    id: TopicPartition,
+    config: Config,
+) -> Result<Coordinator, ShardError> {
+    let mut coordinator = Coordinator::new(config);
+    let mut codecs = Codecs::new();
+    let mut offset = shard.position(id)?.log_start_offset;
+    loop {
+        let position = shard.position(id)?;
+        if offset < position.high_watermark {
+            let bytes = read(shard, id, offset).await?;
+            offset = replay(&mut coordinator, &mut codecs, id, &bytes, offset)
+                .map_err(|error| ShardError::Storage(format!("offset {offset}: {error}")))?;
+        } else if position.high_watermark < position.log_end_offset {
+            // An append of a former life of the coordinator is on its way.
+            sleep(PAUSE).await;
+        } else {
+            return Ok(coordinator);
+        }
+    }
+}
+
+/// Whole batches from the one that has `offset` on, in memory.
+async fn read(shard: &Rc<Shard>, id: TopicPartition, offset: i64) -> Result<Vec<u8>, ShardError> {
+    let part = |max_bytes| FetchPart {
+        id,
+        offset,
+        max_bytes,
+        min_one: true,
+        current_leader_epoch: -1,
+        last_fetched_epoch: -1,
+    };
+    // Pages that could be sent from the file are not bytes; a single batch always is.
+    for max_bytes in [READ_BYTES, 1] {
+        for fetched in shard.fetch(&[part(max_bytes)], max_bytes).await {
+            let fetched = fetched?;
+            if fetched.resident.is_empty() {
+                let parts: Vec<&[u8]> = fetched.records.iter().map(|buf| &**buf).collect();
+                return Ok(parts.concat());
+            }
+        }
+    }
+    Err(ShardError::Storage(
+        "records cannot be read into memory".to_owned(),
+    ))
+}
+
+/// Takes batches into the coordinator; gives the offset behind them.
+fn replay(
+    coordinator: &mut Coordinator,
+    codecs: &mut Codecs,
+    id: TopicPartition,
+    bytes: &[u8],
+    mut offset: i64,
+) -> Result<i64, BatchError> {
+    let from = offset;
+    for batch in Batches::new(bytes) {
+        let batch = batch?;
+        let header = *batch.header();
+        if header.attributes.is_control() {
+            offset = header.next_offset();
+            continue;
+        }
+        codecs.with_decompressed(&batch, DECOMPRESSED_BYTES_MAX, |records, _| {
+            for record in RecordIter::new(&header, records) {
+                let record = record?;
+                if header.base_offset + i64::from(record.offset_delta) < from {
+                    continue;
+                }
+                match Record::decode(record.key.unwrap_or_default(), record.value) {
+                    Ok(Some(record)) => coordinator.replay(record),
+                    Ok(None) => {},
+                    Err(error) => warn!(partition = %id, %error, "record skipped"),
+                }
+            }
+            Ok(())
+        })?;
+        offset = header.next_offset();
+    }
+    Ok(offset)
+}
+
+/// Appends records as one batch; returns when it is durable.
+pub(super) async fn append(
+    shard: &Rc<Shard>,
+    id: TopicPartition,
+    records: &[Record],
+) -> Result<(), ShardError> {
+    let batch = batch_of(id, records)?;
+    let outcomes = shard.append(vec![batch]).await;
+    let outcome = outcomes.into_iter().next();
+    outcome.unwrap_or(Err(ShardError::Stopping)).map(|_| ())
+}
+
+fn batch_of(id: TopicPartition, records: &[Record]) -> Result<ProduceBatch, ShardError> {
+    let impossible = |error: &dyn std::fmt::Display| ShardError::Storage(error.to_string());
+    let now_ms = engine_rt::wall_clock_ms();
+    let mut builder = BatchBuilder::new();
+    for record in records {
+        let bytes = record.encode().map_err(|error| impossible(&error))?;
+        builder.append(now_ms, Some(&bytes.key), bytes.value.as_deref(), &[]);
+    }
+    let bytes = builder
+        .build(&mut Codecs::new())
+        .map_err(|error| impossible(&error))?;
+    Ok(ProduceBatch {
+        id,
+        bytes: Buf::copy_from_slice(&bytes),
+        records: records.len() as i32,
+        max_timestamp: now_ms,
+        max_timestamp_delta: 0,
+        stamp: ProducerStamp {
+            producer_id: -1,
+            producer_epoch: -1,
+            base_sequence: -1,
+        },
+    })
+}

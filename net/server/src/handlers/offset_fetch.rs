@@ -1,0 +1,154 @@
+//! `OffsetFetch` (key 9): reads committed offsets.
+//!
+//! Behaviour:
+//! - what was never committed is -1 and no error, also in a group that there is not;
+//! - nothing is pending without transactions: `require_stable` changes nothing.
+//!
+//! Version notes:
+//! - 1: an error stands at each partition; 2: null for all topics, and an error of the group; 5:
+//!   leader epochs (KIP-320); 8: many groups (KIP-709); 9: members of groups of the consumer
+//!   protocol (KIP-848).
+
+use std::rc::Rc;
+
+use cluster_group as group;
+use cluster_group::{Answer, FetchedOffsets, TopicPartitions};
+use net_wire::ErrorCode;
+use net_wire::messages::offset_fetch::{
+    OffsetFetchRequest, OffsetFetchRequestTopic, OffsetFetchResponse, OffsetFetchResponseGroup,
+    OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
+    OffsetFetchResponseTopics,
+};
+
+use crate::connection::Context;
+use crate::groups::ask;
+use crate::request::{Outcome, Request};
+
+/// First version in which an error is one of the group.
+const GROUP_ERROR_VERSION: i16 = 2;
+/// First version with many groups.
+const GROUPS_VERSION: i16 = 8;
+
+pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
+    let body: OffsetFetchRequest<'_> = request.body()?;
+    if request.version >= GROUPS_VERSION {
+        return fetch_groups(&context, &request, &body).await;
+    }
+    let topics = body.topics.as_ref().map(|topics| {
+        let wanted = |topic: &OffsetFetchRequestTopic<'_>| TopicPartitions {
+            name: topic.name.to_owned(),
+            partitions: topic.partition_indexes.clone(),
+        };
+        topics.iter().map(wanted).collect()
+    });
+    let (error_code, fetched) = fetch(&context, body.group_id, topics).await;
+    let mut topics: Vec<_> = fetched.iter().map(topic).collect();
+    if request.version < GROUP_ERROR_VERSION && !error_code.is_none() {
+        topics = refused(&body, error_code);
+    }
+    request.respond(&OffsetFetchResponse {
+        topics,
+        error_code,
+        ..OffsetFetchResponse::default()
+    })
+}
+
+async fn fetch_groups(
+    context: &Context,
+    request: &Request,
+    body: &OffsetFetchRequest<'_>,
+) -> Outcome {
+    let mut fetched = Vec::with_capacity(body.groups.len());
+    for group in &body.groups {
+        let topics = group.topics.as_ref().map(|topics| {
+            let wanted = topics.iter().map(|topic| TopicPartitions {
+                name: topic.name.to_owned(),
+                partitions: topic.partition_indexes.clone(),
+            });
+            wanted.collect()
+        });
+        fetched.push(fetch(context, group.group_id, topics).await);
+    }
+    let groups = body.groups.iter().zip(&fetched);
+    let groups = groups.map(|(group, (error_code, fetched))| OffsetFetchResponseGroup {
+        group_id: group.group_id,
+        topics: fetched.iter().map(topic_of_group).collect(),
+        error_code: *error_code,
+    });
+    request.respond(&OffsetFetchResponse {
+        groups: groups.collect(),
+        ..OffsetFetchResponse::default()
+    })
+}
+
+async fn fetch(
+    context: &Context,
+    group_id: &str,
+    topics: Option<Vec<TopicPartitions>>,
+) -> (ErrorCode, Vec<FetchedOffsets>) {
+    let asked = group::OffsetFetch {
+        group_id: group_id.to_owned(),
+        topics,
+    };
+    let answer = ask(context, group_id, group::Request::OffsetFetch(asked)).await;
+    let (code, fetched) = match answer {
+        Answer::OffsetFetch(fetched) => (ErrorCode::NONE, fetched),
+        Answer::Refused(code) => (code, Vec::new()),
+        _ => (ErrorCode::UNKNOWN_SERVER_ERROR, Vec::new()),
+    };
+    context.broker.metrics.error(code);
+    (code, fetched)
+}
+
+fn topic(fetched: &FetchedOffsets) -> OffsetFetchResponseTopic<'_> {
+    let partitions = fetched.partitions.iter();
+    OffsetFetchResponseTopic {
+        name: &fetched.name,
+        partitions: partitions
+            .map(|one| OffsetFetchResponsePartition {
+                partition_index: one.partition_index,
+                committed_offset: one.committed_offset,
+                committed_leader_epoch: one.committed_leader_epoch,
+                metadata: Some(&one.metadata),
+                error_code: ErrorCode::NONE,
+            })
+            .collect(),
+    }
+}
+
+fn topic_of_group(fetched: &FetchedOffsets) -> OffsetFetchResponseTopics<'_> {
+    let partitions = fetched.partitions.iter();
+    OffsetFetchResponseTopics {
+        name: &fetched.name,
+        partitions: partitions
+            .map(|one| OffsetFetchResponsePartitions {
+                partition_index: one.partition_index,
+                committed_offset: one.committed_offset,
+                committed_leader_epoch: one.committed_leader_epoch,
+                metadata: Some(&one.metadata),
+                error_code: ErrorCode::NONE,
+            })
+            .collect(),
+    }
+}
+
+/// The same error at each partition.
+fn refused<'a>(
+    body: &OffsetFetchRequest<'a>,
+    error_code: ErrorCode,
+) -> Vec<OffsetFetchResponseTopic<'a>> {
+    let topics = body.topics.iter().flatten();
+    let refused = |partition: &i32| OffsetFetchResponsePartition {
+        partition_index: *partition,
+        committed_offset: -1,
+        metadata: Some(""),
+        error_code,
+        ..OffsetFetchResponsePartition::default()
+    };
+    topics
+        .map(|topic| OffsetFetchResponseTopic {
+            name: topic.name,
+            partitions: topic.partition_indexes.iter().map(refused).collect(),
+        })
+        .collect()
+}
