@@ -20,6 +20,7 @@ use net_wire::messages::offset_commit::{
 };
 use net_wire::{ErrorCode, Uuid};
 
+use crate::broker::Broker;
 use crate::connection::Context;
 use crate::groups::ask;
 use crate::request::{Outcome, Request};
@@ -30,18 +31,27 @@ const NO_GROUP_VERSION: i16 = 9;
 pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     let broker = &context.broker;
     let body: OffsetCommitRequest<'_> = request.body()?;
-    let id_of = |name: &str| broker.with_state(|state| Some(state.topic_by_name(name)?.topic_id));
-    let ids: Vec<Option<Uuid>> = body.topics.iter().map(|topic| id_of(topic.name)).collect();
-    let committed = commit(&context, &request, &body, &ids).await;
+    let known = body
+        .topics
+        .iter()
+        .map(|topic| Known::of(broker, topic.name));
+    let known: Vec<Option<Known>> = known.collect();
+    let committed = commit(&context, &request, &body, &known).await;
     let mut committed = committed.into_iter();
-    let topics = body.topics.iter().zip(&ids).map(|(topic, id)| {
-        let results = match id {
-            Some(_) => committed.next().unwrap_or_default(),
-            None => all(topic, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-        };
+    let topics = body.topics.iter().zip(&known).map(|(topic, known)| {
+        let results = known.and_then(|_| committed.next()).unwrap_or_default();
+        let mut results = results.into_iter();
+        let partitions = topic.partitions.iter().map(|one| {
+            let exists = known.is_some_and(|known| known.has(one.partition_index));
+            let result = exists.then(|| results.next()).flatten();
+            OffsetCommitResponsePartition {
+                partition_index: one.partition_index,
+                error_code: result.unwrap_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
+            }
+        });
         OffsetCommitResponseTopic {
             name: topic.name,
-            partitions: results.into_iter().map(partition).collect(),
+            partitions: partitions.collect(),
         }
     });
     let topics: Vec<_> = topics.collect();
@@ -54,41 +64,71 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     })
 }
 
-/// What became of the topics that exist, in their order.
+/// A topic that exists.
+#[derive(Clone, Copy)]
+struct Known {
+    topic_id: Uuid,
+    partitions: usize,
+}
+
+impl Known {
+    fn of(broker: &Broker, name: &str) -> Option<Self> {
+        broker.with_state(|state| {
+            let topic = state.topic_by_name(name)?;
+            Some(Self {
+                topic_id: topic.topic_id,
+                partitions: topic.partitions.len(),
+            })
+        })
+    }
+
+    fn has(self, partition: i32) -> bool {
+        usize::try_from(partition).is_ok_and(|partition| partition < self.partitions)
+    }
+}
+
+/// What became of the topics that exist, in their order, and of those of their partitions that do.
 async fn commit(
     context: &Context,
     request: &Request,
     body: &OffsetCommitRequest<'_>,
-    ids: &[Option<Uuid>],
-) -> Vec<Vec<PartitionResult>> {
-    let known = body.topics.iter().zip(ids);
-    let known: Vec<_> = known
-        .filter_map(|(topic, id)| Some((topic, (*id)?)))
+    known: &[Option<Known>],
+) -> Vec<Vec<ErrorCode>> {
+    let topics = body.topics.iter().zip(known);
+    let topics: Vec<TopicCommit> = topics
+        .filter_map(|(topic, known)| Some(wanted(topic, (*known)?)))
         .collect();
-    if known.is_empty() {
+    if topics.is_empty() {
         return Vec::new();
     }
+    let counts: Vec<usize> = topics.iter().map(|topic| topic.partitions.len()).collect();
     let asked = group::OffsetCommit {
         group_id: body.group_id.to_owned(),
         generation_id: body.generation_id_or_member_epoch,
         member_id: body.member_id.to_owned(),
         group_instance_id: body.group_instance_id.map(str::to_owned),
         retention_time_ms: body.retention_time_ms,
-        topics: known.iter().map(|(topic, id)| wanted(topic, *id)).collect(),
+        topics,
     };
     let code = match ask(context, body.group_id, group::Request::OffsetCommit(asked)).await {
-        Answer::OffsetCommit(results) => return results,
+        Answer::OffsetCommit(results) => return results.iter().map(|one| codes(one)).collect(),
         Answer::Refused(ErrorCode::GROUP_ID_NOT_FOUND) if request.version < NO_GROUP_VERSION => {
             ErrorCode::ILLEGAL_GENERATION
         },
         Answer::Refused(code) => code,
         _ => ErrorCode::UNKNOWN_SERVER_ERROR,
     };
-    known.iter().map(|(topic, _)| all(topic, code)).collect()
+    counts.into_iter().map(|count| vec![code; count]).collect()
 }
 
-fn wanted(topic: &OffsetCommitRequestTopic<'_>, topic_id: Uuid) -> TopicCommit {
-    let partitions = topic.partitions.iter().map(|partition| PartitionCommit {
+fn codes(results: &[PartitionResult]) -> Vec<ErrorCode> {
+    results.iter().map(|result| result.error_code).collect()
+}
+
+fn wanted(topic: &OffsetCommitRequestTopic<'_>, known: Known) -> TopicCommit {
+    let exist = topic.partitions.iter();
+    let exist = exist.filter(|partition| known.has(partition.partition_index));
+    let partitions = exist.map(|partition| PartitionCommit {
         partition_index: partition.partition_index,
         committed_offset: partition.committed_offset,
         committed_leader_epoch: partition.committed_leader_epoch,
@@ -96,23 +136,7 @@ fn wanted(topic: &OffsetCommitRequestTopic<'_>, topic_id: Uuid) -> TopicCommit {
     });
     TopicCommit {
         name: topic.name.to_owned(),
-        topic_id,
+        topic_id: known.topic_id,
         partitions: partitions.collect(),
-    }
-}
-
-/// The same for all partitions of a topic.
-fn all(topic: &OffsetCommitRequestTopic<'_>, error_code: ErrorCode) -> Vec<PartitionResult> {
-    let partitions = topic.partitions.iter().map(|partition| PartitionResult {
-        partition_index: partition.partition_index,
-        error_code,
-    });
-    partitions.collect()
-}
-
-fn partition(result: PartitionResult) -> OffsetCommitResponsePartition {
-    OffsetCommitResponsePartition {
-        partition_index: result.partition_index,
-        error_code: result.error_code,
     }
 }

@@ -20,6 +20,13 @@ use crate::request::{Outcome, Request};
 
 pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     let body: OffsetDeleteRequest<'_> = request.body()?;
+    if body.group_id.is_empty() {
+        context.broker.metrics.error(ErrorCode::INVALID_GROUP_ID);
+        return request.respond(&OffsetDeleteResponse {
+            error_code: ErrorCode::INVALID_GROUP_ID,
+            ..OffsetDeleteResponse::default()
+        });
+    }
     let exists = |topic: &OffsetDeleteRequestTopic<'_>| {
         let broker = &context.broker;
         broker.with_state(|state| state.topic_by_name(topic.name).is_some())

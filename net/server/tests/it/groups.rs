@@ -127,25 +127,41 @@ async fn commit(
     member: (&str, i32),
     offset: i64,
 ) -> ErrorCode {
+    // The topic has no partition 77: that one is refused, and nothing else with it.
+    let codes = commit_all(client, version, group, member, offset, &[77, 1]).await;
+    assert_eq!(codes[0], ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
+    codes[1]
+}
+
+async fn commit_all(
+    client: &Client,
+    version: i16,
+    group: &str,
+    member: (&str, i32),
+    offset: i64,
+    partitions: &[i32],
+) -> Vec<ErrorCode> {
+    let partition = |index: &i32| OffsetCommitRequestPartition {
+        partition_index: *index,
+        committed_offset: offset,
+        committed_leader_epoch: -1,
+        committed_metadata: None,
+    };
     let body = OffsetCommitRequest {
         group_id: group,
         generation_id_or_member_epoch: member.1,
         member_id: member.0,
         topics: vec![OffsetCommitRequestTopic {
             name: "t",
-            partitions: vec![OffsetCommitRequestPartition {
-                partition_index: 1,
-                committed_offset: offset,
-                committed_leader_epoch: -1,
-                committed_metadata: None,
-            }],
+            partitions: partitions.iter().map(partition).collect(),
         }],
         ..OffsetCommitRequest::default()
     };
     let version = at_most(ApiKey::OffsetCommit, version);
     let answer = client.ask(version, &body).await;
     let committed: OffsetCommitResponse<'_> = answer.decode();
-    committed.topics[0].partitions[0].error_code
+    let committed = &committed.topics[0].partitions;
+    committed.iter().map(|one| one.error_code).collect()
 }
 
 async fn fetch(client: &Client, version: i16, group: &str) -> (ErrorCode, i64) {
@@ -275,6 +291,10 @@ async fn whole_life(client: &Client, version: i16) {
     assert_eq!(leave(client, version, &group, &id).await, ErrorCode::NONE);
     let again = leave(client, version, &group, &id).await;
     assert_eq!(again, ErrorCode::UNKNOWN_MEMBER_ID);
+    assert_eq!(
+        delete_offset(client, "", "t").await,
+        ErrorCode::INVALID_GROUP_ID
+    );
     assert_eq!(delete_offset(client, &group, "t").await, ErrorCode::NONE);
     assert_eq!(fetch(client, version, &group).await, (ErrorCode::NONE, -1));
     assert_eq!(delete(client, version, &group).await, ErrorCode::NONE);
