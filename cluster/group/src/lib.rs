@@ -9,6 +9,9 @@
 //! members tell each other (subscriptions, assignments) is opaque here, as it is in Kafka, except
 //! for the topics of consumers, which protect committed offsets from expiry.
 //!
+//! Beside it stands [`consumer`], the groups of KIP-848 as pure functions and states. A coordinator
+//! does not speak that protocol yet.
+//!
 //! First file to read: `coordinator.rs`; then `classic/mod.rs` and `record/mod.rs`.
 //!
 //! ```
@@ -41,6 +44,7 @@
 mod answer;
 mod classic;
 mod config;
+pub mod consumer;
 mod coordinator;
 mod effect;
 mod expiry;
