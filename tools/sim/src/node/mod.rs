@@ -45,6 +45,9 @@ use watch::Watch;
 /// Longest life of a node whose disk has failed: clients may wait for a partition that is fenced
 /// until the restart.
 const PATIENCE_WITH_A_DISK: Duration = Duration::from_millis(1500);
+/// Troubles of the network end after this long in a life: who is cut off again and again need not
+/// get anything done.
+const TROUBLED_MAX: Duration = Duration::from_secs(60);
 /// Longest life with a damaged segment: clients may wait for a partition that takes no appends.
 const PATIENCE_WITH_DAMAGE: Duration = Duration::from_secs(20);
 
@@ -313,6 +316,7 @@ impl Director {
     /// Lets things happen until the life is over or idle, with troubles of the network.
     fn run(&mut self, life: &Life) {
         let troubled = self.rng.percent(self.game.plan.troubled_percent);
+        let calm_from = self.world.time() + TROUBLED_MAX;
         loop {
             let pause = Duration::from_micros(self.rng.magnitude(1000, 1_000_000));
             let until = self.world.time() + pause;
@@ -320,6 +324,7 @@ impl Director {
                 let ended = own.game.is_over() || !own.world.is_running(own.node);
                 ended || life.is_idle() || own.is_stuck(life)
             };
+            let troubled = troubled && self.world.time() < calm_from;
             self.run_until(|own| is_over(own) || (troubled && own.world.time() >= until));
             if is_over(self) {
                 return;
