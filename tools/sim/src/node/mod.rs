@@ -47,7 +47,7 @@ use watch::Watch;
 const PATIENCE_WITH_A_DISK: Duration = Duration::from_millis(1500);
 /// Troubles of the network end after this long in a life: who is cut off again and again need not
 /// get anything done.
-const TROUBLED_MAX: Duration = Duration::from_secs(60);
+const TROUBLED_MAX: Duration = Duration::from_mins(1);
 /// Longest life with a damaged segment: clients may wait for a partition that takes no appends.
 const PATIENCE_WITH_DAMAGE: Duration = Duration::from_secs(20);
 
