@@ -46,6 +46,14 @@ class Broker:
         self.on_line: Callable[[str], None] | None = None
         self._reader: threading.Thread | None = None
 
+    def __enter__(self) -> "Broker":
+        return self
+
+    def __exit__(self, *_) -> None:
+        """Does not outlive the run."""
+        if self.process and self.process.poll() is None:
+            self.kill()
+
     def command(self, shards: int | None) -> list[str]:
         """The command line that starts it."""
         raise NotImplementedError
@@ -101,16 +109,19 @@ class Broker:
         if self._reader is not None:
             self._reader.join()
 
-    def stop(self) -> int:
-        """Graceful stop by SIGTERM; returns the exit status."""
-        if self.process is None or self.process.poll() is not None:
-            return self.process.returncode if self.process else 0
-        self.process.terminate()
+    def stop(self) -> list[str]:
+        """Stops it by SIGTERM; returns what is wrong with how it ended."""
+        if self.process is None:
+            return []
+        if self.process.poll() is None:
+            self.process.terminate()
         try:
-            return self.process.wait(STOP_S)
+            status = self.process.wait(STOP_S)
         except subprocess.TimeoutExpired:
             self.kill()
             raise BrokerError(f"the broker did not stop within {STOP_S} s of SIGTERM") from None
+        # A JVM that handled SIGTERM leaves with 143.
+        return [] if status in (0, 143) else [f"exit status {status}"]
 
     def log_tail(self) -> str:
         """The end of its log."""

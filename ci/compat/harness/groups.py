@@ -3,7 +3,6 @@
 import argparse
 import datetime
 import queue
-import shutil
 import signal
 import subprocess
 import sys
@@ -51,9 +50,7 @@ class Groups:
             worker.start()
         for worker in workers:
             worker.join()
-        status = self._broker.stop()
-        # A JVM that handled SIGTERM leaves with 143.
-        self._report.check("SIGTERM stops the broker", [] if status in (0, 143) else [f"exit status {status}"])
+        self._report.check("SIGTERM stops the broker", self._broker.stop())
 
     def _work_off(self, todo: queue.SimpleQueue) -> None:
         try:
@@ -142,24 +139,16 @@ def main() -> int:
         check_harness(report)
         if subprocess.run([str(HOME / "install")], check=False).returncode:
             return 1
-        broker = make_broker(options, work / "data", SETTINGS)
-        groups = Groups(options, broker, work, report)
-        try:
-            groups.run()
-        except BrokerError as error:
-            report.check("the run itself", [str(error)])
-        finally:
-            if broker.process and broker.process.poll() is None:
-                broker.kill()
+        with make_broker(options, work / "data", SETTINGS) as broker:
+            groups = Groups(options, broker, work, report)
+            try:
+                groups.run()
+            except BrokerError as error:
+                report.check("the run itself", [str(error)])
         print("\n" + groups.table() + "\n")
         if options.full:
             print(f"written: ci/compat/results/{write_result_file(groups, broker.name, report)}")
-        if report.failed:
-            print("data and logs are kept in ci/compat/.cache/groups")
-        else:
-            shutil.rmtree(work, ignore_errors=True)
-    print(report.closing_line())
-    return 1 if report.failed else 0
+        return report.conclude(work)
 
 
 if __name__ == "__main__":

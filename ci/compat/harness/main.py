@@ -2,7 +2,6 @@
 
 import argparse
 import queue
-import shutil
 import subprocess
 import sys
 import threading
@@ -32,15 +31,15 @@ def main() -> int:
         report.say("installing the clients (skipped where nothing changed)")
         if subprocess.run([str(HOME / "install")], check=False).returncode:
             return 1
-        broker = make_broker(options, work / "data")
-        try:
-            run(options, broker, work, report)
-        except (BrokerError, DriverError) as error:
-            report.check("the run itself", [str(error)])
-        finally:
-            if broker.process and broker.process.poll() is None:
-                broker.kill()
-        return finish(options, broker, work, report)
+        with make_broker(options, work / "data") as broker:
+            try:
+                run(options, broker, work, report)
+            except (BrokerError, DriverError) as error:
+                report.check("the run itself", [str(error)])
+        print("\n" + report.summary() + "\n")
+        if options.full:
+            print(f"written: ci/compat/results/{report.write_result_file(broker.name, options.records)}")
+        return report.conclude(work)
 
 
 def check_harness(report: Report) -> None:
@@ -60,11 +59,11 @@ def run(options: argparse.Namespace, broker: Broker, work: Path, report: Report)
     run_matrix(cells, matrix, work, report)
     if options.only is None or "admin" in options.only:
         run_admin(broker, work, report)
-    stop(broker, report)
+    report.check("SIGTERM stops the broker", broker.stop())
     shards = 1 if options.shards != 1 else 2
     report.say(f"{broker.name} serves again after {broker.start(shards):.1f} s")
     read_again(cells[::REREAD_EVERY], matrix, work, report)
-    stop(broker, report)
+    report.check("SIGTERM stops the broker", broker.stop())
 
 
 def parse() -> argparse.Namespace:
@@ -122,26 +121,6 @@ def read_again(cells: list[Cell], matrix: Matrix, work: Path, report: Report) ->
     for cell in cells:
         report.check(f"after a restart: {cell.topic}", matrix.read_again(cell, drivers))
     drivers.close()
-
-
-def stop(broker: Broker, report: Report) -> None:
-    """A graceful stop is part of what is checked."""
-    status = broker.stop()
-    # A JVM that handled SIGTERM leaves with 143.
-    report.check("SIGTERM stops the broker", [] if status in (0, 143) else [f"exit status {status}"])
-
-
-def finish(options: argparse.Namespace, broker: Broker, work: Path, report: Report) -> int:
-    """Prints the summary; keeps data and logs of a failed run."""
-    print("\n" + report.summary() + "\n")
-    if options.full:
-        print(f"written: ci/compat/results/{report.write_result_file(broker.name, options.records)}")
-    if report.failed:
-        print("data and logs are kept in ci/compat/.cache/run")
-    else:
-        shutil.rmtree(work, ignore_errors=True)
-    print(report.closing_line())
-    return 1 if report.failed else 0
 
 
 if __name__ == "__main__":

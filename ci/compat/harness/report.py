@@ -2,13 +2,15 @@
 
 import datetime
 import platform
+import shutil
 import threading
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from .matrix import PARTITIONS, Result
-from .paths import RESULTS
+from .paths import REPOSITORY, RESULTS
 
 
 @dataclass
@@ -73,6 +75,15 @@ class Report:
     def closing_line(self) -> str:
         """The last line of the output."""
         return f"{self.passed} passed, {self.failed} failed"
+
+    def conclude(self, work: Path) -> int:
+        """Prints how the run ended and returns its status; what a failed one wrote stays."""
+        if self.failed:
+            print(f"data and logs are kept in {work.relative_to(REPOSITORY)}")
+        else:
+            shutil.rmtree(work, ignore_errors=True)
+        print("\n" + self.closing_line())
+        return 1 if self.failed else 0
 
     def write_result_file(self, broker: str, count: int) -> str:
         """Writes the dated file of a full run and returns its name."""

@@ -33,13 +33,13 @@ def main() -> int:
     report = Report()
     check_harness(report)
     schemas = Schemas(next((CACHE / "java/lib").glob("kafka-clients-*.jar")))
-    with work_directory("oracle") as work, brokers(options, work) as (kafka, flumen):
-        oracle = Oracle(schemas, kafka, flumen, report)
-        oracle.run(options.only)
-        if not options.only and options.broker == "flumen":
-            oracle.check_coverage()
-    print("\n" + report.closing_line())
-    return 1 if report.failed else 0
+    with work_directory("oracle") as work:
+        with brokers(options, work) as (kafka, flumen):
+            oracle = Oracle(schemas, kafka, flumen, report)
+            oracle.run(options.only)
+            if not options.only and options.broker == "flumen":
+                oracle.check_coverage()
+        return report.conclude(work)
 
 
 def parse() -> argparse.Namespace:
@@ -56,15 +56,10 @@ def parse() -> argparse.Namespace:
 @contextlib.contextmanager
 def brokers(options: argparse.Namespace, work: Path) -> Iterator[tuple[Broker, Broker]]:
     """Both brokers, serving."""
-    both = Kafka(work / "kafka"), make_broker(options, work / "other", SETTINGS)
-    try:
+    with Kafka(work / "kafka") as kafka, make_broker(options, work / "other", SETTINGS) as other:
         with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda broker: broker.start(), both))
-        yield both
-    finally:
-        for broker in both:
-            if broker.process and broker.process.poll() is None:
-                broker.kill()
+            list(pool.map(lambda broker: broker.start(), (kafka, other)))
+        yield kafka, other
 
 
 class Oracle:
