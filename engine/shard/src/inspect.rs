@@ -135,7 +135,7 @@ async fn examine(
     copy: usize,
     owner: CheckpointOwner,
 ) -> std::io::Result<CheckpointCopy> {
-    let found = load_copy(path, copy, owner).await?;
+    let found = load_copy(path, copy, owner, Bodies::Kept).await?;
     let (place, contents) = found.map_or((None, None), |(p, c)| (Some(p), Some(c)));
     let read_only = OpenOptions {
         read_only: true,

@@ -5,8 +5,10 @@ use std::future::Future;
 use std::rc::Rc;
 
 use engine_shard::{Shard, ShardError, TopicPartition};
+use net_wire::ErrorCode;
 
 use crate::broker::Broker;
+use crate::error_map::shard_code;
 
 /// Items of one shard, each with its place in the request.
 type Group<I> = (Vec<usize>, Vec<(TopicPartition, I)>);
@@ -52,4 +54,31 @@ where
         }
     }
     results
+}
+
+/// As [`on_owners`], for a request of which some parts are refused before anybody is asked: their
+/// errors stand at their places.
+pub(crate) async fn carry_out<I, T, F, A>(
+    broker: &Broker,
+    plans: Vec<Result<(TopicPartition, I), ErrorCode>>,
+    ask: A,
+) -> Vec<Result<T, ErrorCode>>
+where
+    I: Send + 'static,
+    T: Send + 'static,
+    F: Future<Output = Result<T, ShardError>> + 'static,
+    A: Fn(Rc<Shard>, TopicPartition, I) -> F + Clone + Send + 'static,
+{
+    let mut asked = Vec::with_capacity(plans.len());
+    let mut refusals = Vec::with_capacity(plans.len());
+    for plan in plans {
+        refusals.push(plan.map(|item| asked.push(item)));
+    }
+    let mut answers = on_owners(broker, asked, ask).await.into_iter();
+    let mut answer = || answers.next().unwrap_or(Err(ShardError::Stopping));
+    let results = refusals.into_iter().map(|refusal| {
+        refusal?;
+        answer().map_err(|error| shard_code(&error))
+    });
+    results.collect()
 }

@@ -21,21 +21,12 @@ pub(super) async fn load_newer(
     known: Option<u64>,
 ) -> io::Result<Option<(Place, CheckpointContents)>> {
     if known.is_some() {
-        let checked = follow(path, copy, owner, Bodies::Checked).await?;
+        let checked = load_copy(path, copy, owner, Bodies::Checked).await?;
         if sequence_of(checked.as_ref()) <= known {
             return Ok(checked);
         }
     }
-    load_copy(path, copy, owner).await
-}
-
-/// Reads one copy whole.
-pub(crate) async fn load_copy(
-    path: &Path,
-    copy: usize,
-    owner: CheckpointOwner,
-) -> io::Result<Option<(Place, CheckpointContents)>> {
-    follow(path, copy, owner, Bodies::Kept).await
+    load_copy(path, copy, owner, Bodies::Kept).await
 }
 
 /// What becomes of the bodies of records.
@@ -46,8 +37,8 @@ pub(crate) enum Bodies {
     Checked,
 }
 
-/// Reads a full record and the changes that link to it.
-async fn follow(
+/// Reads one copy: a full record and the changes that link to it.
+pub(crate) async fn load_copy(
     path: &Path,
     copy: usize,
     owner: CheckpointOwner,

@@ -79,12 +79,17 @@ impl Seat {
     /// The partition is gone, and with it everything here.
     pub(super) fn end(&self) {
         self.is_over.set(true);
+        self.clear();
+        self.loaded.notify();
+    }
+
+    /// Without a coordinator: its tasks end, and everybody who waits for it is sent away.
+    fn clear(&self) {
         self.coordinator.replace(None);
         self.life.set(self.life.get() + 1);
         self.queue.borrow_mut().clear();
         self.waiting.borrow_mut().clear();
         self.woken.notify();
-        self.loaded.notify();
     }
 
     /// Waits until the partition is read, or is known to be gone.
@@ -225,12 +230,8 @@ impl Seat {
         if !broker.is_stopping() {
             error!(partition = %self.id, %error, "FL2102: group coordinator cannot append; its partition is read again");
         }
-        self.coordinator.replace(None);
-        self.life.set(self.life.get() + 1);
-        self.queue.borrow_mut().clear();
-        self.waiting.borrow_mut().clear();
+        self.clear();
         self.is_writing.set(false);
-        self.woken.notify();
         spawn(Rc::clone(self).load(Rc::clone(broker), RELOAD_PAUSE_MIN)).detach();
     }
 

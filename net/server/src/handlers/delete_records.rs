@@ -12,7 +12,7 @@
 
 use std::rc::Rc;
 
-use engine_shard::{Shard, ShardError, TopicPartition};
+use engine_shard::{Shard, TopicPartition};
 use net_wire::ErrorCode;
 use net_wire::messages::delete_records::{
     DeleteRecordsPartitionResult, DeleteRecordsRequest, DeleteRecordsResponse,
@@ -22,9 +22,8 @@ use net_wire::topic_name::is_internal;
 
 use crate::broker::TopicView;
 use crate::connection::Context;
-use crate::error_map::shard_code;
 use crate::request::{Outcome, Request};
-use crate::scatter::on_owners;
+use crate::scatter::carry_out;
 
 /// Stands for the high watermark.
 const HIGH_WATERMARK: i64 = -1;
@@ -40,34 +39,27 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
             partitions.map(|one| plan(topic.name, view.as_ref(), one.partition_index, one.offset)),
         );
     }
-    let asked = plans.iter().filter_map(|plan| plan.ok()).collect();
     let delete =
         |shard: Rc<Shard>, id, offset| async move { shard.delete_records(id, offset).await };
-    let mut done = on_owners(broker, asked, delete).await.into_iter();
-    let results = plans.into_iter().map(|plan| {
-        let (low_watermark, error_code) = match plan {
-            Err(code) => (-1, code),
-            Ok(_) => outcome(done.next().unwrap_or(Err(ShardError::Stopping))),
-        };
-        broker.metrics.error(error_code);
-        DeleteRecordsPartitionResult {
-            partition_index: 0,
-            low_watermark,
-            error_code,
-        }
-    });
-    let mut results = results.collect::<Vec<_>>().into_iter();
-    let topics = body.topics.iter().map(|topic| DeleteRecordsTopicResult {
-        name: topic.name,
-        partitions: topic
-            .partitions
-            .iter()
-            .zip(results.by_ref())
-            .map(|(one, result)| DeleteRecordsPartitionResult {
+    let mut results = carry_out(broker, plans, delete).await.into_iter();
+    let topics = body.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter().zip(results.by_ref());
+        let partitions = partitions.map(|(one, result)| {
+            let (low_watermark, error_code) = match result {
+                Ok(low_watermark) => (low_watermark, ErrorCode::NONE),
+                Err(code) => (-1, code),
+            };
+            broker.metrics.error(error_code);
+            DeleteRecordsPartitionResult {
                 partition_index: one.partition_index,
-                ..result
-            })
-            .collect(),
+                low_watermark,
+                error_code,
+            }
+        });
+        DeleteRecordsTopicResult {
+            name: topic.name,
+            partitions: partitions.collect(),
+        }
     });
     let topics = topics.collect();
     request.respond(&DeleteRecordsResponse {
@@ -97,13 +89,6 @@ fn plan(
         return Err(ErrorCode::OFFSET_OUT_OF_RANGE);
     }
     Ok((id, offset))
-}
-
-fn outcome(result: Result<i64, ShardError>) -> (i64, ErrorCode) {
-    match result {
-        Ok(low_watermark) => (low_watermark, ErrorCode::NONE),
-        Err(error) => (-1, shard_code(&error)),
-    }
 }
 
 #[cfg(test)]

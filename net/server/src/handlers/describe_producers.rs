@@ -6,7 +6,7 @@
 
 use std::rc::Rc;
 
-use engine_shard::{ActiveProducer, Shard, ShardError};
+use engine_shard::{ActiveProducer, Shard, TopicPartition};
 use net_wire::ErrorCode;
 use net_wire::messages::describe_producers::{
     DescribeProducersRequest, DescribeProducersResponse, PartitionResponse, ProducerState,
@@ -14,36 +14,26 @@ use net_wire::messages::describe_producers::{
 };
 use net_wire::topic_name::check_topic_name;
 
+use crate::broker::TopicView;
 use crate::connection::Context;
-use crate::error_map::shard_code;
 use crate::request::{Outcome, Request};
-use crate::scatter::on_owners;
-
-/// What is found of a partition; nothing if there is none.
-type Found = Option<Result<Vec<ActiveProducer>, ShardError>>;
+use crate::scatter::carry_out;
 
 pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     let broker = &context.broker;
     let body: DescribeProducersRequest<'_> = request.body()?;
-    let mut known = Vec::new();
-    let mut asked = Vec::new();
+    let mut plans = Vec::new();
     for topic in &body.topics {
         let view = broker.topic_by_name(topic.name);
-        for index in &topic.partition_indexes {
-            let id = view.as_ref().and_then(|view| view.partition(*index));
-            known.push(id.is_some());
-            asked.extend(id.map(|id| (id, ())));
-        }
+        let indexes = topic.partition_indexes.iter();
+        plans.extend(indexes.map(|index| Ok((partition(topic.name, view.as_ref(), *index)?, ()))));
     }
     let look_up = |shard: Rc<Shard>, id, ()| async move { shard.producers(id) };
-    let mut found = on_owners(broker, asked, look_up).await.into_iter();
-    let mut found = known
-        .into_iter()
-        .map(|is_known| if is_known { found.next() } else { None });
+    let mut found = carry_out(broker, plans, look_up).await.into_iter();
     let topics = body.topics.iter().map(|topic| {
-        let indexes = topic.partition_indexes.iter();
-        let partitions = indexes.map(|index| {
-            let answer = answer(topic.name, *index, found.next().flatten());
+        let partitions = topic.partition_indexes.iter().zip(found.by_ref());
+        let partitions = partitions.map(|(index, found)| {
+            let answer = answer(*index, found);
             broker.metrics.error(answer.error_code);
             answer
         });
@@ -59,14 +49,25 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     })
 }
 
-fn answer(topic: &str, partition_index: i32, found: Found) -> PartitionResponse<'static> {
+fn partition(
+    name: &str,
+    topic: Option<&TopicView>,
+    index: i32,
+) -> Result<TopicPartition, ErrorCode> {
+    let id = topic.and_then(|topic| topic.partition(index));
+    id.ok_or_else(|| match check_topic_name(name) {
+        Ok(()) => ErrorCode::UNKNOWN_TOPIC_OR_PARTITION,
+        Err(_) => ErrorCode::INVALID_TOPIC_EXCEPTION,
+    })
+}
+
+fn answer(
+    partition_index: i32,
+    found: Result<Vec<ActiveProducer>, ErrorCode>,
+) -> PartitionResponse<'static> {
     let (error_code, producers) = match found {
-        Some(Ok(producers)) => (ErrorCode::NONE, producers),
-        Some(Err(error)) => (shard_code(&error), Vec::new()),
-        None if check_topic_name(topic).is_err() => {
-            (ErrorCode::INVALID_TOPIC_EXCEPTION, Vec::new())
-        },
-        None => (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, Vec::new()),
+        Ok(producers) => (ErrorCode::NONE, producers),
+        Err(code) => (code, Vec::new()),
     };
     PartitionResponse {
         partition_index,
@@ -92,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn producers_and_refusals_are_told() {
+    fn producers_are_told() {
         let producer = ActiveProducer {
             producer_id: 7,
             producer_epoch: 2,
@@ -100,7 +101,7 @@ mod tests {
             last_append_ms: 55,
             transaction_first_offset: None,
         };
-        let told = answer("t", 3, Some(Ok(vec![producer])));
+        let told = answer(3, Ok(vec![producer]));
         assert!(told.error_code.is_none() && told.error_message.is_none());
         let expected = ProducerState {
             producer_id: 7,
@@ -111,10 +112,15 @@ mod tests {
             current_txn_start_offset: -1,
         };
         assert_eq!(told.active_producers, [expected]);
-        let code = |topic, found| answer(topic, 0, found).error_code;
-        assert_eq!(code("t", None), ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-        assert_eq!(code("a/b", None), ErrorCode::INVALID_TOPIC_EXCEPTION);
-        let stopping = Some(Err(ShardError::Stopping));
-        assert_eq!(code("t", stopping), ErrorCode::NOT_LEADER_OR_FOLLOWER);
+    }
+
+    #[test]
+    fn refusals_have_their_codes() {
+        let code = |topic| partition(topic, None, 0).err();
+        assert_eq!(code("t"), Some(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+        assert_eq!(code("a/b"), Some(ErrorCode::INVALID_TOPIC_EXCEPTION));
+        let refused = answer(3, Err(ErrorCode::NOT_LEADER_OR_FOLLOWER));
+        assert_eq!(refused.error_code, ErrorCode::NOT_LEADER_OR_FOLLOWER);
+        assert!(refused.error_message.is_some() && refused.active_producers.is_empty());
     }
 }

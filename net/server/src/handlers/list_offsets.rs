@@ -15,7 +15,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use engine_shard::{OffsetQuery, Shard, ShardError, TimestampOffset, TopicPartition};
+use engine_shard::{OffsetQuery, Shard, TimestampOffset, TopicPartition};
 use net_wire::ErrorCode;
 use net_wire::messages::list_offsets::{
     EARLIEST_LOCAL_TIMESTAMP, EARLIEST_TIMESTAMP, LATEST_TIERED_TIMESTAMP, LATEST_TIMESTAMP,
@@ -25,35 +25,39 @@ use net_wire::messages::list_offsets::{
 
 use crate::broker::Broker;
 use crate::connection::Context;
-use crate::error_map::shard_code;
 use crate::request::{Outcome, Request};
-use crate::scatter::on_owners;
+use crate::scatter::carry_out;
 
 pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     let broker = &context.broker;
     let body: ListOffsetsRequest<'_> = request.body()?;
     let plans = plan(broker, &body, request.version);
-    let asked = plans.iter().filter_map(|plan| match plan {
-        Plan::Ask(id, query, epoch) => Some((*id, (*query, *epoch))),
-        Plan::Answer(..) => None,
-    });
     let look_up = |shard: Rc<Shard>, id, (query, epoch)| async move {
         shard.offset_for(id, query, epoch).await
     };
-    let found = on_owners(broker, asked.collect(), look_up).await;
-    let answers = merge(plans, found);
-    for answer in &answers {
-        broker.metrics.error(answer.error_code);
-    }
-    request.respond(&response(&body, answers))
+    let mut found = carry_out(broker, plans, look_up).await.into_iter();
+    let topics = body.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter().zip(found.by_ref());
+        let partitions = partitions.map(|(one, found)| {
+            let answer = answer(one.partition_index, found);
+            broker.metrics.error(answer.error_code);
+            answer
+        });
+        ListOffsetsTopicResponse {
+            name: topic.name,
+            partitions: partitions.collect(),
+        }
+    });
+    let topics = topics.collect();
+    request.respond(&ListOffsetsResponse {
+        topics,
+        ..ListOffsetsResponse::default()
+    })
 }
 
-/// What to do for one partition.
-#[derive(Debug, PartialEq, Eq)]
-enum Plan {
-    Ask(TopicPartition, OffsetQuery, i32),
-    Answer(ErrorCode),
-}
+/// What to ask of one partition, and the leader epoch that the client knows; or the answer at once,
+/// which may be that there is no offset and no error.
+type Plan = Result<(TopicPartition, (OffsetQuery, i32)), ErrorCode>;
 
 fn plan(broker: &Broker, body: &ListOffsetsRequest<'_>, version: i16) -> Vec<Plan> {
     let twice = named_twice(body);
@@ -62,7 +66,7 @@ fn plan(broker: &Broker, body: &ListOffsetsRequest<'_>, version: i16) -> Vec<Pla
         let view = broker.topic_by_name(topic.name);
         plans.extend(topic.partitions.iter().map(|one| {
             if twice.contains(&(topic.name, one.partition_index)) {
-                return Plan::Answer(ErrorCode::INVALID_REQUEST);
+                return Err(ErrorCode::INVALID_REQUEST);
             }
             let id = view
                 .as_ref()
@@ -87,13 +91,11 @@ fn named_twice<'a>(body: &'a ListOffsetsRequest<'a>) -> Vec<(&'a str, i32)> {
 }
 
 fn plan_one(one: &ListOffsetsPartition, id: Option<TopicPartition>, version: i16) -> Plan {
-    let Some(query) = query_of(one.timestamp, version) else {
-        return Plan::Answer(ErrorCode::UNSUPPORTED_VERSION);
-    };
-    match (id, query) {
-        (None, _) => Plan::Answer(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
-        (Some(_), Query::Nothing) => Plan::Answer(ErrorCode::NONE),
-        (Some(id), Query::Ask(query)) => Plan::Ask(id, query, one.current_leader_epoch),
+    let query = query_of(one.timestamp, version).ok_or(ErrorCode::UNSUPPORTED_VERSION)?;
+    let id = id.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+    match query {
+        Query::Nothing => Err(ErrorCode::NONE),
+        Query::Ask(query) => Ok((id, (query, one.current_leader_epoch))),
     }
 }
 
@@ -117,52 +119,25 @@ fn query_of(timestamp: i64, version: i16) -> Option<Query> {
     (version >= since).then_some(query)
 }
 
-fn merge(
-    plans: Vec<Plan>,
-    found: Vec<Result<TimestampOffset, ShardError>>,
-) -> Vec<ListOffsetsPartitionResponse> {
-    let mut found = found.into_iter();
-    let mut answer = |plan| match plan {
-        Plan::Answer(error_code) => ListOffsetsPartitionResponse {
-            error_code,
-            ..Default::default()
-        },
-        Plan::Ask(..) => match found.next().unwrap_or(Err(ShardError::Stopping)) {
-            Ok(found) => ListOffsetsPartitionResponse {
-                timestamp: found.timestamp,
-                offset: found.offset,
-                leader_epoch: found.leader_epoch,
-                ..Default::default()
-            },
-            Err(error) => ListOffsetsPartitionResponse {
-                error_code: shard_code(&error),
-                ..Default::default()
-            },
-        },
+fn answer(
+    partition_index: i32,
+    found: Result<TimestampOffset, ErrorCode>,
+) -> ListOffsetsPartitionResponse {
+    let nothing = ListOffsetsPartitionResponse {
+        partition_index,
+        ..ListOffsetsPartitionResponse::default()
     };
-    plans.into_iter().map(&mut answer).collect()
-}
-
-fn response<'a>(
-    body: &ListOffsetsRequest<'a>,
-    answers: Vec<ListOffsetsPartitionResponse>,
-) -> ListOffsetsResponse<'a> {
-    let mut answers = answers.into_iter();
-    let topics = body.topics.iter().map(|topic| ListOffsetsTopicResponse {
-        name: topic.name,
-        partitions: topic
-            .partitions
-            .iter()
-            .zip(answers.by_ref())
-            .map(|(one, answer)| ListOffsetsPartitionResponse {
-                partition_index: one.partition_index,
-                ..answer
-            })
-            .collect(),
-    });
-    ListOffsetsResponse {
-        topics: topics.collect(),
-        ..ListOffsetsResponse::default()
+    match found {
+        Ok(found) => ListOffsetsPartitionResponse {
+            timestamp: found.timestamp,
+            offset: found.offset,
+            leader_epoch: found.leader_epoch,
+            ..nothing
+        },
+        Err(error_code) => ListOffsetsPartitionResponse {
+            error_code,
+            ..nothing
+        },
     }
 }
 
@@ -183,26 +158,26 @@ mod tests {
     #[test]
     fn negative_times_belong_to_versions() {
         for (timestamp, since) in [(-1, 1), (-2, 1), (-3, 7), (-4, 8), (-5, 9)] {
-            let unsupported = Plan::Answer(ErrorCode::UNSUPPORTED_VERSION);
+            let unsupported = Err(ErrorCode::UNSUPPORTED_VERSION);
             assert_eq!(planned(timestamp, since - 1), unsupported, "{timestamp}");
             assert_ne!(planned(timestamp, since), unsupported, "{timestamp}");
         }
-        assert_eq!(planned(-6, 9), Plan::Answer(ErrorCode::UNSUPPORTED_VERSION));
+        assert_eq!(planned(-6, 9), Err(ErrorCode::UNSUPPORTED_VERSION));
     }
 
     #[test]
     fn without_tiering_the_local_start_is_the_log_start_and_nothing_is_tiered() {
         assert!(matches!(
             planned(-4, 8),
-            Plan::Ask(_, OffsetQuery::Earliest, -1)
+            Ok((_, (OffsetQuery::Earliest, -1)))
         ));
-        assert_eq!(planned(-5, 9), Plan::Answer(ErrorCode::NONE));
+        assert_eq!(planned(-5, 9), Err(ErrorCode::NONE));
         assert!(matches!(
             planned(0, 1),
-            Plan::Ask(_, OffsetQuery::Timestamp(0), -1)
+            Ok((_, (OffsetQuery::Timestamp(0), -1)))
         ));
-        let answers = merge(vec![planned(-5, 9)], Vec::new());
-        assert_eq!((answers[0].offset, answers[0].timestamp), (-1, -1));
+        let nothing = answer(0, Err(ErrorCode::NONE));
+        assert_eq!((nothing.offset, nothing.timestamp), (-1, -1));
     }
 
     #[test]
@@ -224,25 +199,22 @@ mod tests {
     }
 
     #[test]
-    fn answers_find_their_partitions() {
+    fn what_is_found_is_told() {
         let found = TimestampOffset {
             timestamp: 5,
             offset: 6,
             leader_epoch: 7,
         };
-        let plans = vec![Plan::Answer(ErrorCode::INVALID_REQUEST), planned(-1, 4)];
-        let answers = merge(plans, vec![Ok(found)]);
-        assert_eq!(
-            (answers[0].error_code, answers[0].offset),
-            (ErrorCode::INVALID_REQUEST, -1)
-        );
+        let told = answer(3, Ok(found));
         assert_eq!(
             (
-                answers[1].timestamp,
-                answers[1].offset,
-                answers[1].leader_epoch
+                told.partition_index,
+                told.timestamp,
+                told.offset,
+                told.leader_epoch
             ),
-            (5, 6, 7)
+            (3, 5, 6, 7)
         );
+        assert!(told.error_code.is_none());
     }
 }

@@ -2,8 +2,7 @@
 //!
 //! Behaviour:
 //! - the answer comes when the offsets are durable;
-//! - a topic that does not exist is `UNKNOWN_TOPIC_OR_PARTITION`, whatever the group; which of its
-//!   partitions there are is not checked, as in Kafka;
+//! - what does not exist is `UNKNOWN_TOPIC_OR_PARTITION`, whatever the group;
 //! - an error of the group or the member stands at each partition.
 //!
 //! Version notes:
@@ -14,13 +13,13 @@ use std::rc::Rc;
 
 use cluster_group as group;
 use cluster_group::{Answer, PartitionCommit, PartitionResult, TopicCommit};
+use net_wire::ErrorCode;
 use net_wire::messages::offset_commit::{
     OffsetCommitRequest, OffsetCommitRequestTopic, OffsetCommitResponse,
     OffsetCommitResponsePartition, OffsetCommitResponseTopic,
 };
-use net_wire::{ErrorCode, Uuid};
 
-use crate::broker::Broker;
+use crate::broker::TopicView;
 use crate::connection::Context;
 use crate::groups::ask;
 use crate::request::{Outcome, Request};
@@ -31,19 +30,18 @@ const NO_GROUP_VERSION: i16 = 9;
 pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     let broker = &context.broker;
     let body: OffsetCommitRequest<'_> = request.body()?;
-    let known = body
-        .topics
-        .iter()
-        .map(|topic| Known::of(broker, topic.name));
-    let known: Vec<Option<Known>> = known.collect();
+    let known = body.topics.iter();
+    let known = known.map(|topic| broker.topic_by_name(topic.name));
+    let known: Vec<Option<TopicView>> = known.collect();
     let committed = commit(&context, &request, &body, &known).await;
     let mut committed = committed.into_iter();
     let topics = body.topics.iter().zip(&known).map(|(topic, known)| {
-        let results = known.and_then(|_| committed.next()).unwrap_or_default();
-        let mut results = results.into_iter();
+        let results = known.as_ref().and_then(|_| committed.next());
+        let mut results = results.unwrap_or_default().into_iter();
         let partitions = topic.partitions.iter().map(|one| {
-            let exists = known.is_some_and(|known| known.has(one.partition_index));
-            let result = exists.then(|| results.next()).flatten();
+            let result = exists(known.as_ref(), one.partition_index)
+                .then(|| results.next())
+                .flatten();
             OffsetCommitResponsePartition {
                 partition_index: one.partition_index,
                 error_code: result.unwrap_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION),
@@ -64,27 +62,8 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     })
 }
 
-/// A topic that exists.
-#[derive(Clone, Copy)]
-struct Known {
-    topic_id: Uuid,
-    partitions: usize,
-}
-
-impl Known {
-    fn of(broker: &Broker, name: &str) -> Option<Self> {
-        broker.with_state(|state| {
-            let topic = state.topic_by_name(name)?;
-            Some(Self {
-                topic_id: topic.topic_id,
-                partitions: topic.partitions.len(),
-            })
-        })
-    }
-
-    fn has(self, partition: i32) -> bool {
-        usize::try_from(partition).is_ok_and(|partition| partition < self.partitions)
-    }
+fn exists(topic: Option<&TopicView>, partition: i32) -> bool {
+    topic.is_some_and(|topic| topic.partition(partition).is_some())
 }
 
 /// What became of the topics that exist, in their order, and of those of their partitions that do.
@@ -92,11 +71,11 @@ async fn commit(
     context: &Context,
     request: &Request,
     body: &OffsetCommitRequest<'_>,
-    known: &[Option<Known>],
+    known: &[Option<TopicView>],
 ) -> Vec<Vec<ErrorCode>> {
     let topics = body.topics.iter().zip(known);
     let topics: Vec<TopicCommit> = topics
-        .filter_map(|(topic, known)| Some(wanted(topic, (*known)?)))
+        .filter_map(|(topic, known)| Some(wanted(topic, known.as_ref()?)))
         .collect();
     if topics.is_empty() {
         return Vec::new();
@@ -125,9 +104,9 @@ fn codes(results: &[PartitionResult]) -> Vec<ErrorCode> {
     results.iter().map(|result| result.error_code).collect()
 }
 
-fn wanted(topic: &OffsetCommitRequestTopic<'_>, known: Known) -> TopicCommit {
+fn wanted(topic: &OffsetCommitRequestTopic<'_>, known: &TopicView) -> TopicCommit {
     let exist = topic.partitions.iter();
-    let exist = exist.filter(|partition| known.has(partition.partition_index));
+    let exist = exist.filter(|partition| exists(Some(known), partition.partition_index));
     let partitions = exist.map(|partition| PartitionCommit {
         partition_index: partition.partition_index,
         committed_offset: partition.committed_offset,
@@ -136,7 +115,7 @@ fn wanted(topic: &OffsetCommitRequestTopic<'_>, known: Known) -> TopicCommit {
     });
     TopicCommit {
         name: topic.name.to_owned(),
-        topic_id: known.topic_id,
+        topic_id: known.id,
         partitions: partitions.collect(),
     }
 }

@@ -16,8 +16,7 @@ use cluster_group::{Answer, FetchedOffsets, TopicPartitions};
 use net_wire::ErrorCode;
 use net_wire::messages::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestTopic, OffsetFetchResponse, OffsetFetchResponseGroup,
-    OffsetFetchResponsePartition, OffsetFetchResponsePartitions, OffsetFetchResponseTopic,
-    OffsetFetchResponseTopics,
+    OffsetFetchResponsePartition, OffsetFetchResponseTopic,
 };
 
 use crate::connection::Context;
@@ -34,14 +33,7 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     if request.version >= GROUPS_VERSION {
         return fetch_groups(&context, &request, &body).await;
     }
-    let topics = body.topics.as_ref().map(|topics| {
-        let wanted = |topic: &OffsetFetchRequestTopic<'_>| TopicPartitions {
-            name: topic.name.to_owned(),
-            partitions: topic.partition_indexes.clone(),
-        };
-        topics.iter().map(wanted).collect()
-    });
-    let (error_code, fetched) = fetch(&context, body.group_id, topics).await;
+    let (error_code, fetched) = fetch(&context, body.group_id, body.topics.as_deref()).await;
     let mut topics: Vec<_> = fetched.iter().map(topic).collect();
     if request.version < GROUP_ERROR_VERSION && !error_code.is_none() {
         topics = refused(&body, error_code);
@@ -60,19 +52,12 @@ async fn fetch_groups(
 ) -> Outcome {
     let mut fetched = Vec::with_capacity(body.groups.len());
     for group in &body.groups {
-        let topics = group.topics.as_ref().map(|topics| {
-            let wanted = topics.iter().map(|topic| TopicPartitions {
-                name: topic.name.to_owned(),
-                partitions: topic.partition_indexes.clone(),
-            });
-            wanted.collect()
-        });
-        fetched.push(fetch(context, group.group_id, topics).await);
+        fetched.push(fetch(context, group.group_id, group.topics.as_deref()).await);
     }
     let groups = body.groups.iter().zip(&fetched);
     let groups = groups.map(|(group, (error_code, fetched))| OffsetFetchResponseGroup {
         group_id: group.group_id,
-        topics: fetched.iter().map(topic_of_group).collect(),
+        topics: fetched.iter().map(topic).collect(),
         error_code: *error_code,
     });
     request.respond(&OffsetFetchResponse {
@@ -84,11 +69,11 @@ async fn fetch_groups(
 async fn fetch(
     context: &Context,
     group_id: &str,
-    topics: Option<Vec<TopicPartitions>>,
+    topics: Option<&[OffsetFetchRequestTopic<'_>]>,
 ) -> (ErrorCode, Vec<FetchedOffsets>) {
     let asked = group::OffsetFetch {
         group_id: group_id.to_owned(),
-        topics,
+        topics: topics.map(|topics| topics.iter().map(wanted).collect()),
     };
     let answer = ask(context, group_id, group::Request::OffsetFetch(asked)).await;
     let (code, fetched) = match answer {
@@ -100,28 +85,19 @@ async fn fetch(
     (code, fetched)
 }
 
+fn wanted(topic: &OffsetFetchRequestTopic<'_>) -> TopicPartitions {
+    TopicPartitions {
+        name: topic.name.to_owned(),
+        partitions: topic.partition_indexes.clone(),
+    }
+}
+
 fn topic(fetched: &FetchedOffsets) -> OffsetFetchResponseTopic<'_> {
     let partitions = fetched.partitions.iter();
     OffsetFetchResponseTopic {
         name: &fetched.name,
         partitions: partitions
             .map(|one| OffsetFetchResponsePartition {
-                partition_index: one.partition_index,
-                committed_offset: one.committed_offset,
-                committed_leader_epoch: one.committed_leader_epoch,
-                metadata: Some(&one.metadata),
-                error_code: ErrorCode::NONE,
-            })
-            .collect(),
-    }
-}
-
-fn topic_of_group(fetched: &FetchedOffsets) -> OffsetFetchResponseTopics<'_> {
-    let partitions = fetched.partitions.iter();
-    OffsetFetchResponseTopics {
-        name: &fetched.name,
-        partitions: partitions
-            .map(|one| OffsetFetchResponsePartitions {
                 partition_index: one.partition_index,
                 committed_offset: one.committed_offset,
                 committed_leader_epoch: one.committed_leader_epoch,

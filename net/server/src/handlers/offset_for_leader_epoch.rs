@@ -11,7 +11,7 @@
 
 use std::rc::Rc;
 
-use engine_shard::{Shard, ShardError};
+use engine_shard::Shard;
 use net_wire::ErrorCode;
 use net_wire::messages::offset_for_leader_epoch::{
     EpochEndOffset, OffsetForLeaderEpochRequest, OffsetForLeaderEpochResponse,
@@ -19,43 +19,35 @@ use net_wire::messages::offset_for_leader_epoch::{
 };
 
 use crate::connection::Context;
-use crate::error_map::shard_code;
 use crate::request::{Outcome, Request};
-use crate::scatter::on_owners;
+use crate::scatter::carry_out;
 
 pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     let broker = &context.broker;
     let body: OffsetForLeaderEpochRequest<'_> = request.body()?;
-    let mut known = Vec::new();
-    let mut asked = Vec::new();
+    let mut plans = Vec::new();
     for topic in &body.topics {
         let view = broker.topic_by_name(topic.topic);
-        for one in &topic.partitions {
+        plans.extend(topic.partitions.iter().map(|one| {
             let id = view.as_ref().and_then(|view| view.partition(one.partition));
-            known.push(id.is_some());
-            asked.extend(id.map(|id| (id, (one.current_leader_epoch, one.leader_epoch))));
-        }
+            let id = id.ok_or(ErrorCode::UNKNOWN_TOPIC_OR_PARTITION)?;
+            Ok((id, (one.current_leader_epoch, one.leader_epoch)))
+        }));
     }
     let look_up =
         |shard: Rc<Shard>, id, (current, epoch)| async move { shard.epoch_end(id, current, epoch) };
-    let mut found = on_owners(broker, asked, look_up).await.into_iter();
-    let mut known = known.into_iter();
-    let topics = body.topics.iter().map(|topic| OffsetForLeaderTopicResult {
-        topic: topic.topic,
-        partitions: topic
-            .partitions
-            .iter()
-            .map(|one| {
-                let result = known
-                    .next()
-                    .unwrap_or(false)
-                    .then(|| found.next())
-                    .flatten();
-                let answer = answer(one, result);
-                broker.metrics.error(answer.error_code);
-                answer
-            })
-            .collect(),
+    let mut found = carry_out(broker, plans, look_up).await.into_iter();
+    let topics = body.topics.iter().map(|topic| {
+        let partitions = topic.partitions.iter().zip(found.by_ref());
+        let partitions = partitions.map(|(one, end)| {
+            let answer = answer(one, end);
+            broker.metrics.error(answer.error_code);
+            answer
+        });
+        OffsetForLeaderTopicResult {
+            topic: topic.topic,
+            partitions: partitions.collect(),
+        }
     });
     let topics = topics.collect();
     request.respond(&OffsetForLeaderEpochResponse {
@@ -64,14 +56,10 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     })
 }
 
-fn answer(
-    one: &OffsetForLeaderPartition,
-    result: Option<Result<(i32, i64), ShardError>>,
-) -> EpochEndOffset {
-    let (error_code, (leader_epoch, end_offset)) = match result {
-        None => (ErrorCode::UNKNOWN_TOPIC_OR_PARTITION, (-1, -1)),
-        Some(Err(error)) => (shard_code(&error), (-1, -1)),
-        Some(Ok(end)) => (ErrorCode::NONE, end),
+fn answer(one: &OffsetForLeaderPartition, end: Result<(i32, i64), ErrorCode>) -> EpochEndOffset {
+    let (error_code, (leader_epoch, end_offset)) = match end {
+        Ok(end) => (ErrorCode::NONE, end),
+        Err(code) => (code, (-1, -1)),
     };
     EpochEndOffset {
         error_code,
@@ -86,23 +74,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unknown_partitions_and_refusals_have_their_codes() {
+    fn refusals_have_no_end() {
         let one = OffsetForLeaderPartition {
             partition: 4,
             ..Default::default()
         };
-        let unknown = answer(&one, None);
-        assert_eq!(unknown.error_code, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION);
-        let fenced = ShardError::FencedLeaderEpoch {
-            found: 1,
-            current: 2,
-        };
-        let fenced = answer(&one, Some(Err(fenced)));
+        let fenced = answer(&one, Err(ErrorCode::FENCED_LEADER_EPOCH));
         assert_eq!(
-            (fenced.error_code, fenced.end_offset),
-            (ErrorCode::FENCED_LEADER_EPOCH, -1)
+            (fenced.error_code, fenced.leader_epoch, fenced.end_offset),
+            (ErrorCode::FENCED_LEADER_EPOCH, -1, -1)
         );
-        let found = answer(&one, Some(Ok((3, 70))));
+        let found = answer(&one, Ok((3, 70)));
         assert_eq!(
             (found.partition, found.leader_epoch, found.end_offset),
             (4, 3, 70)

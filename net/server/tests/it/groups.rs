@@ -25,8 +25,7 @@ use net_wire::messages::offset_delete::{
     OffsetDeleteResponse,
 };
 use net_wire::messages::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchRequestTopics,
-    OffsetFetchResponse,
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchResponse,
 };
 use net_wire::messages::sync_group::{
     SyncGroupRequest, SyncGroupRequestAssignment, SyncGroupResponse,
@@ -174,7 +173,7 @@ async fn fetch(client: &Client, version: i16, group: &str) -> (ErrorCode, i64) {
         }]),
         groups: vec![OffsetFetchRequestGroup {
             group_id: group,
-            topics: Some(vec![OffsetFetchRequestTopics {
+            topics: Some(vec![OffsetFetchRequestTopic {
                 name: "t",
                 partition_indexes: vec![1],
             }]),

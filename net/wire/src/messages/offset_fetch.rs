@@ -3,7 +3,7 @@
 //! Version 2 adds null for all topics and an error for the group, 5 leader epochs (KIP-320), 7
 //! waiting for pending transactions (KIP-447), 8 many groups in one request (KIP-709), 9 member
 //! epochs (KIP-848). Up to 7 there is one group in the fields of the message itself, from 8 on
-//! there are `groups`.
+//! there are `groups`; topics look alike in both.
 
 use crate::error_code::ErrorCode;
 use crate::schema::schema;
@@ -24,9 +24,9 @@ schema! {
     /// The partitions of one topic.
     pub struct OffsetFetchRequestTopic<'a> {
         /// The name of the topic.
-        name: &'a str [0..=7],
+        name: &'a str [0..],
         /// The partitions.
-        partition_indexes: Vec<i32> [0..=7],
+        partition_indexes: Vec<i32> [0..],
     }
 
     /// A group and the partitions wanted of it.
@@ -38,15 +38,7 @@ schema! {
         /// The epoch of the member, or -1 (KIP-848).
         member_epoch: i32 [9..] = -1,
         /// The topics; null means all.
-        topics: Option<Vec<OffsetFetchRequestTopics<'a>>> [8.., null 8..],
-    }
-
-    /// The partitions of one topic.
-    pub struct OffsetFetchRequestTopics<'a> {
-        /// The name of the topic.
-        name: &'a str [8..],
-        /// The partitions.
-        partition_indexes: Vec<i32> [8..],
+        topics: Option<Vec<OffsetFetchRequestTopic<'a>>> [8.., null 8..],
     }
 
     /// The committed offsets.
@@ -64,23 +56,23 @@ schema! {
     /// The offsets of one topic.
     pub struct OffsetFetchResponseTopic<'a> {
         /// The name of the topic.
-        name: &'a str [0..=7],
+        name: &'a str [0..],
         /// The partitions.
-        partitions: Vec<OffsetFetchResponsePartition<'a>> [0..=7],
+        partitions: Vec<OffsetFetchResponsePartition<'a>> [0..],
     }
 
     /// The offset of one partition.
     pub struct OffsetFetchResponsePartition<'a> {
         /// The partition.
-        partition_index: i32 [0..=7],
+        partition_index: i32 [0..],
         /// The offset, or -1 when there is none.
-        committed_offset: i64 [0..=7],
+        committed_offset: i64 [0..],
         /// The leader epoch of the record before the offset, or -1.
-        committed_leader_epoch: i32 [5..=7] = -1,
+        committed_leader_epoch: i32 [5..] = -1,
         /// What the client stored with the offset, or null.
-        metadata: Option<&'a str> [0..=7, null 0..=7],
+        metadata: Option<&'a str> [0.., null 0..],
         /// The error, or 0.
-        error_code: ErrorCode [0..=7],
+        error_code: ErrorCode [0..],
     }
 
     /// The offsets of one group.
@@ -88,30 +80,8 @@ schema! {
         /// The id of the group.
         group_id: &'a str [8..],
         /// The topics.
-        topics: Vec<OffsetFetchResponseTopics<'a>> [8..],
+        topics: Vec<OffsetFetchResponseTopic<'a>> [8..],
         /// The error of the group, or 0.
-        error_code: ErrorCode [8..],
-    }
-
-    /// The offsets of one topic.
-    pub struct OffsetFetchResponseTopics<'a> {
-        /// The name of the topic.
-        name: &'a str [8..],
-        /// The partitions.
-        partitions: Vec<OffsetFetchResponsePartitions<'a>> [8..],
-    }
-
-    /// The offset of one partition.
-    pub struct OffsetFetchResponsePartitions<'a> {
-        /// The partition.
-        partition_index: i32 [8..],
-        /// The offset, or -1 when there is none.
-        committed_offset: i64 [8..],
-        /// The leader epoch of the record before the offset, or -1.
-        committed_leader_epoch: i32 [8..] = -1,
-        /// What the client stored with the offset, or null.
-        metadata: Option<&'a str> [8.., null 8..],
-        /// The error, or 0.
         error_code: ErrorCode [8..],
     }
 }
