@@ -11,6 +11,7 @@ use engine_rt::fs::File;
 use engine_rt::{Buf, Event, spawn};
 
 use crate::ids::TopicPartition;
+use crate::pace::Pace;
 use crate::segment::layout::{BLOCK, CHUNK_BYTES, CHUNK_FILE_BYTES, Range, file_pos};
 
 /// A whole, flushed chunk: partition, segment, number.
@@ -63,8 +64,10 @@ struct Cache {
 /// The cache of one shard.
 #[derive(Debug)]
 pub(crate) struct Chunks {
-    chunks_max: usize,
+    /// Most chunks in memory.
+    capacity: usize,
     cache: RefCell<Cache>,
+    pub(crate) pace: Pace,
 }
 
 impl Chunk {
@@ -102,10 +105,10 @@ impl Chunk {
 
 impl Chunks {
     pub(crate) fn new(chunks_max: usize) -> Rc<Self> {
-        let cache = RefCell::default();
         Rc::new(Self {
-            chunks_max: chunks_max.max(2),
-            cache,
+            capacity: chunks_max.max(2),
+            cache: RefCell::default(),
+            pace: Pace::default(),
         })
     }
 
@@ -140,7 +143,7 @@ impl Chunks {
     pub(crate) fn read_ahead(self: &Rc<Self>, keys: impl Iterator<Item = ChunkKey>, file: &File) {
         for (number, key) in keys.enumerate() {
             let mut cache = self.cache.borrow_mut();
-            if number > 0 && cache.ahead >= self.chunks_max / 4 {
+            if number > 0 && cache.ahead >= self.capacity / 4 {
                 return;
             }
             if cache.look_up(&key, Purpose::Ahead).is_some() {
@@ -173,12 +176,13 @@ impl Chunks {
         };
         let entry = Entry::Loading(Rc::clone(&loading.event));
         self.cache.borrow_mut().chunks.insert(key, entry);
+        self.pace.admit(CHUNK_FILE_BYTES).await;
         let bytes = file
             .read_at(file_pos(key.2 * CHUNK_BYTES), CHUNK_FILE_BYTES as usize)
             .await?;
         let chunk = Chunk::new(bytes);
         let mut cache = self.cache.borrow_mut();
-        cache.make_room(self.chunks_max);
+        cache.make_room(self.capacity);
         cache.insert(key, Rc::clone(&chunk), purpose);
         Ok(chunk)
     }

@@ -13,6 +13,7 @@ use net_wire::Uuid;
 
 use crate::chunks::Chunks;
 use crate::ids::TopicPartition;
+use crate::pace::Flushes;
 use crate::resident::{ReadPath, Residents};
 use crate::segment::layout::segment_file_name;
 
@@ -63,6 +64,11 @@ impl SegmentFiles {
     #[must_use]
     pub fn beside(&self, root: &Path) -> Self {
         Self::new(root, self.disk_id, self.open_max, 2, ReadPath::Direct)
+    }
+
+    /// Readers of old data give way to the flushes that `probe` tells of. Once only.
+    pub fn give_way_to(&self, probe: impl Fn() -> Flushes + 'static) {
+        self.chunks.pace.give_way_to(probe);
     }
 
     /// Forgets what was read: bytes that were never acknowledged may be written anew. Nobody reads

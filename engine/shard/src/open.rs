@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::rc::{Rc, Weak};
 
 use engine_log::entry::{Entry, decode, encode_change};
-use engine_log::{RecoveredPartition, Recovering, SegmentFiles, TopicPartition, shared};
+use engine_log::{Flushes, RecoveredPartition, Recovering, SegmentFiles, TopicPartition, shared};
 use engine_rt::mutant::{self, Mutant};
 use engine_rt::{Event, Semaphore, fs, spawn, wall_clock_ms};
 use engine_wal::{
@@ -189,6 +189,12 @@ impl Shard {
         }
         shard.make_room(&mut journal).await?;
         shard.open_journal(journal);
+        let weak = Rc::downgrade(&shard);
+        let flushes = move || {
+            weak.upgrade()
+                .map_or_else(Flushes::default, |shard| shard.flushes())
+        };
+        shard.files.give_way_to(flushes);
         shard.begin_life(&truncated).await?;
         tracing::info!(
             shard = shard.index(),

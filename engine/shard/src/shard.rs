@@ -12,7 +12,9 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use engine_log::{ActiveProducer, LogConfig, PartitionLog, SegmentFiles, TopicPartition, shared};
+use engine_log::{
+    ActiveProducer, Flushes, LogConfig, PartitionLog, SegmentFiles, TopicPartition, shared,
+};
 use engine_rt::mutant::{self, Mutant};
 use engine_rt::{Event, Instant, MailReceiver, Semaphore, now, timeout};
 use engine_wal::{Journal, JournalObserver};
@@ -113,6 +115,17 @@ impl Shard {
     pub(crate) fn journal(&self) -> Rc<Journal> {
         let journal = self.journal.borrow();
         Rc::clone(journal.as_ref().expect("the journal opens with the shard"))
+    }
+
+    /// What readers of old data give way to.
+    pub(crate) fn flushes(&self) -> Flushes {
+        let journal = self.journal();
+        let stats = journal.stats();
+        Flushes {
+            count: stats.flushes,
+            total: Duration::from_nanos(stats.flush_nanos),
+            waiting: journal.waiting(),
+        }
     }
 
     pub(crate) fn checkpoint(&self) -> Rc<Checkpoint> {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use engine_rt::fs::Durability;
 use engine_rt::mutant::{self, Mutant};
-use engine_rt::{BLOCK_BYTES, Buf, Event, now, spawn, timeout, yield_now};
+use engine_rt::{BLOCK_BYTES, Buf, Event, Instant, now, spawn, timeout, yield_now};
 
 use crate::files::{JournalFiles, JournalOptions};
 use crate::frame::{DiskId, EntryKind, entry_bytes};
@@ -48,6 +48,8 @@ pub struct JournalStats {
     pub entries: u64,
     /// Times the journal went on to another file.
     pub turns: u64,
+    /// Frames completed.
+    pub flushes: u64,
     /// Nanoseconds from a frame's submission to its completion, summed.
     pub flush_nanos: u64,
     /// Frames by that time: bucket `n` counts those below 2^n microseconds, the last all others.
@@ -56,6 +58,7 @@ pub struct JournalStats {
 
 impl JournalStats {
     fn count_flush(&mut self, nanos: u64) {
+        self.flushes += 1;
         self.flush_nanos += nanos;
         let micros = nanos / 1000;
         let bucket = (u64::BITS - micros.leading_zeros()) as usize;
@@ -72,6 +75,8 @@ pub struct Journal {
     frame_bytes_max: usize,
     work: Event,
     progress: Event,
+    /// When a frame ended last, or the first of those under way began.
+    progressed: Cell<Instant>,
     /// Tasks of this journal that have not ended.
     tasks: Cell<usize>,
     observer: Weak<dyn JournalObserver>,
@@ -129,6 +134,7 @@ impl Journal {
             frame_bytes_max,
             work: Event::new(),
             progress: Event::new(),
+            progressed: Cell::default(),
             tasks: Cell::new(0),
             observer,
         });
@@ -252,6 +258,14 @@ impl Journal {
         self.state.borrow().stats
     }
 
+    /// For how long none of the frames under way has ended.
+    pub fn waiting(&self) -> Duration {
+        match self.state.borrow().in_flight {
+            0 => Duration::ZERO,
+            _ => now().since(self.progressed.get()),
+        }
+    }
+
     /// Writes a last mark and stops.
     pub async fn stop(&self) -> io::Result<()> {
         let synced = self.sync().await;
@@ -360,6 +374,9 @@ impl Journal {
 
     async fn write(self: Rc<Self>, frame: SealedFrame) {
         let started = now();
+        if self.state.borrow().in_flight == 1 {
+            self.progressed.set(started);
+        }
         let early = mutant::is_active(Mutant::AckBeforeFlush)
             || (mutant::is_active(Mutant::WeakBeforeWrite) && frame.flush == Flush::None);
         if early {
@@ -395,6 +412,7 @@ impl Journal {
             },
         };
         self.state.borrow_mut().in_flight -= 1;
+        self.progressed.set(now());
         if early {
             // It was completed before it was counted out.
             self.work.notify();
