@@ -6,6 +6,7 @@ use std::hint::black_box;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use engine_log::TopicPartition;
 use engine_log::segment::index::{ChunkSummary, SegmentIndex};
+use engine_log::segment::layout::SegmentName;
 use engine_rt::Buf;
 use engine_wal::{FrameHeader, HEADER_BYTES};
 use net_wire::Uuid;
@@ -45,7 +46,7 @@ fn id() -> TopicPartition {
 /// An index with a range for every eight batches of 1 KiB, none of them on disk.
 fn ranges() -> SegmentIndex {
     let batch = [Buf::copy_from_slice(&[0x5a; 1024])];
-    let mut index = SegmentIndex::new(id(), 0);
+    let mut index = SegmentIndex::new(id(), SegmentName::appended(0));
     for offset in 0..RANGES * OFFSETS_PER_RANGE {
         index.add(offset, index.end(), 0, &batch);
     }
@@ -60,7 +61,7 @@ fn chunks() -> SegmentIndex {
         pos: chunk << 20,
         max_timestamp: 0,
     };
-    let mut index = SegmentIndex::new(id(), 0);
+    let mut index = SegmentIndex::new(id(), SegmentName::appended(0));
     index.add_summaries((0..CHUNKS).map(summary).collect(), CHUNKS << 20);
     index
 }

@@ -21,8 +21,8 @@ use criterion::{
 use engine_rt::ring::Options;
 use engine_rt::{Buf, now, sleep};
 use engine_shard::{
-    Appended, FetchPart, LogConfig, PartitionSpec, ProduceBatch, ProducerStamp, ReadPath, Shard,
-    ShardError, ShardOptions, TopicPartition,
+    Appended, CompactionOptions, FetchPart, LogConfig, PartitionSpec, ProduceBatch, ProducerStamp,
+    ReadPath, Shard, ShardError, ShardOptions, TopicPartition,
 };
 use net_wire::Uuid;
 use net_wire::codec::Codec;
@@ -63,6 +63,7 @@ async fn open(dir: &Path, tail_bytes_max: u64) -> Rc<Shard> {
         space_reserve_bytes: 0,
         scrub_bytes_per_second: 0,
         scrub_interval_ms: 0,
+        compaction: CompactionOptions::default(),
     };
     // Enough for the fetches, and a bound for what appends leave on the disk.
     let config = LogConfig {
@@ -89,11 +90,7 @@ fn produced(records: usize) -> ProduceBatch {
         records: records as i32,
         max_timestamp: now_ms,
         max_timestamp_delta: 0,
-        stamp: ProducerStamp {
-            producer_id: -1,
-            producer_epoch: -1,
-            base_sequence: -1,
-        },
+        stamp: ProducerStamp::NONE,
     }
 }
 

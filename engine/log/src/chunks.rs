@@ -12,10 +12,10 @@ use engine_rt::{Buf, Event, spawn};
 
 use crate::ids::TopicPartition;
 use crate::pace::Pace;
-use crate::segment::layout::{BLOCK, CHUNK_BYTES, CHUNK_FILE_BYTES, Range, file_pos};
+use crate::segment::layout::{BLOCK, CHUNK_BYTES, CHUNK_FILE_BYTES, Range, SegmentName, file_pos};
 
 /// A whole, flushed chunk: partition, segment, number.
-pub(crate) type ChunkKey = (TopicPartition, i64, u64);
+pub(crate) type ChunkKey = (TopicPartition, SegmentName, u64);
 
 /// A chunk in memory, and what was found out about it.
 #[derive(Debug)]
@@ -159,9 +159,9 @@ impl Chunks {
     }
 
     /// Forgets the chunks of a segment that is deleted.
-    pub(crate) fn forget(&self, id: TopicPartition, segment_base: i64) {
+    pub(crate) fn forget(&self, id: TopicPartition, segment: SegmentName) {
         let mut cache = self.cache.borrow_mut();
-        let range = (id, segment_base, 0)..=(id, segment_base, u64::MAX);
+        let range = (id, segment, 0)..=(id, segment, u64::MAX);
         let keys: Vec<ChunkKey> = cache.chunks.range(range).map(|(key, _)| *key).collect();
         for key in keys {
             cache.remove(&key);
@@ -273,7 +273,7 @@ mod tests {
             topic_id: Uuid::ZERO,
             partition: 0,
         };
-        (id, 0, number)
+        (id, SegmentName::appended(0), number)
     }
 
     fn chunk() -> Rc<Chunk> {

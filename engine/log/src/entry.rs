@@ -11,12 +11,13 @@
 //! | 20 | truncate | offset 8 |
 //! | 21 | ownership | generation 8, shard 4 |
 //! | 22 | promise | epoch 4 (kept for replication) |
+//! | 23 | cleaned | segment base 8, cleaning 4, next offset 8, batch bytes 8, clean to 8, largest timestamp 8, its offset 8, created 8: the segment that takes the place of those between these offsets |
 
 use engine_rt::Buf;
 
 use crate::bytes::{Fields, Take};
 use crate::ids::{ID_BYTES, TopicPartition};
-use crate::segment::layout::BLOCK;
+use crate::segment::layout::{BLOCK, SegmentName};
 
 /// Bytes of a batch header (record batch v2).
 pub const BATCH_HEADER_BYTES: usize = 61;
@@ -28,6 +29,7 @@ const EPOCH_START: u8 = 19;
 const TRUNCATE: u8 = 20;
 const OWNERSHIP: u8 = 21;
 const PROMISE: u8 = 22;
+const CLEANED: u8 = 23;
 
 /// Where a batch stands in its partition's segments. Roll decisions are part of it: recovery never
 /// computes them again from configuration (rule 16).
@@ -97,6 +99,58 @@ pub enum Entry {
     },
     /// The highest epoch that this replica promised to follow.
     Promise(i32),
+    /// A sealed segment takes the place of those between its first offset and its end.
+    Cleaned(CleanedSegment),
+}
+
+/// What is known of a segment that compaction wrote, sealed and flushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CleanedSegment {
+    /// What names it.
+    pub name: SegmentName,
+    /// Offset after its last batch.
+    pub next_offset: i64,
+    /// Bytes of batches.
+    pub bytes: u64,
+    /// How far the cleaning knew the keys.
+    pub clean_to: i64,
+    /// Largest timestamp, -1 if it has no record.
+    pub max_timestamp: i64,
+    /// Offset of the record that has it.
+    pub max_timestamp_offset: i64,
+    /// Wall clock when the newest segment that it replaces was begun.
+    pub created_ms: i64,
+}
+
+impl CleanedSegment {
+    fn encode(&self, fields: &mut Fields) {
+        fields
+            .i64(self.name.base_offset)
+            .u32(self.name.cleaning)
+            .i64(self.next_offset)
+            .u64(self.bytes)
+            .i64(self.clean_to);
+        fields
+            .i64(self.max_timestamp)
+            .i64(self.max_timestamp_offset)
+            .i64(self.created_ms);
+    }
+
+    fn decode(from: &mut Take<'_>) -> Option<Self> {
+        let name = SegmentName {
+            base_offset: from.i64()?,
+            cleaning: from.u32().filter(|cleaning| *cleaning > 0)?,
+        };
+        Some(Self {
+            name,
+            next_offset: from.i64()?,
+            bytes: from.u64()?,
+            clean_to: from.i64()?,
+            max_timestamp: from.i64()?,
+            max_timestamp_offset: from.i64()?,
+            created_ms: from.i64()?,
+        })
+    }
 }
 
 /// An entry ready for the journal: its kind, and its bytes but for trailing payload.
@@ -182,6 +236,10 @@ pub fn encode_change(id: TopicPartition, entry: &Entry) -> EncodedEntry {
             fields.i32(*epoch);
             PROMISE
         },
+        Entry::Cleaned(segment) => {
+            segment.encode(&mut fields);
+            CLEANED
+        },
         Entry::Batch { .. } | Entry::Extent { .. } => {
             unreachable!("batches have encoders of their own")
         },
@@ -243,6 +301,7 @@ pub fn decode(kind: u8, payload: &Buf) -> Option<(TopicPartition, Entry)> {
             shard: from.u32()?,
         },
         PROMISE => Entry::Promise(from.i32()?),
+        CLEANED => Entry::Cleaned(CleanedSegment::decode(&mut from)?),
         _ => return None,
     };
     Some((id, entry))
@@ -277,7 +336,27 @@ mod tests {
             (any::<u64>(), any::<u32>())
                 .prop_map(|(generation, shard)| Entry::Ownership { generation, shard }),
             any::<i32>().prop_map(Entry::Promise),
+            cleaned().prop_map(Entry::Cleaned),
         ]
+    }
+
+    fn cleaned() -> impl Strategy<Value = CleanedSegment> {
+        let numbers = any::<(i64, i64, u64, i64, i64, i64, i64)>();
+        (1..u32::MAX, numbers).prop_map(|(cleaning, numbers)| {
+            let (base_offset, next_offset, bytes, clean_to, max, max_offset, created_ms) = numbers;
+            CleanedSegment {
+                name: SegmentName {
+                    base_offset,
+                    cleaning,
+                },
+                next_offset,
+                bytes,
+                clean_to,
+                max_timestamp: max,
+                max_timestamp_offset: max_offset,
+                created_ms,
+            }
+        })
     }
 
     fn extent() -> impl Strategy<Value = Extent> {

@@ -15,9 +15,9 @@ use crate::chunks::Chunks;
 use crate::ids::TopicPartition;
 use crate::pace::Flushes;
 use crate::resident::{ReadPath, Residents};
-use crate::segment::layout::segment_file_name;
+use crate::segment::layout::{SegmentName, segment_file_name};
 
-type Key = (TopicPartition, i64);
+type Key = (TopicPartition, SegmentName);
 
 #[derive(Debug, Default)]
 struct Cache {
@@ -94,35 +94,35 @@ impl SegmentFiles {
     }
 
     /// The path of a segment.
-    pub fn path(&self, id: TopicPartition, base: i64) -> PathBuf {
+    pub fn path(&self, id: TopicPartition, name: SegmentName) -> PathBuf {
         self.topic_dir(id)
-            .join(segment_file_name(id.partition, base))
+            .join(segment_file_name(id.partition, name))
     }
 
     /// Opens a segment that exists.
-    pub async fn open(&self, id: TopicPartition, base: i64) -> io::Result<File> {
-        self.open_with(id, base, OpenOptions::default()).await
+    pub async fn open(&self, id: TopicPartition, name: SegmentName) -> io::Result<File> {
+        self.open_with(id, name, OpenOptions::default()).await
     }
 
     /// Forgets what was read of a segment: the disk does not have it any more.
-    pub fn forget_segment_reads(&self, id: TopicPartition, base: i64) {
-        self.chunks.forget(id, base);
-        self.residents.forget(id, base);
+    pub fn forget_segment_reads(&self, id: TopicPartition, name: SegmentName) {
+        self.chunks.forget(id, name);
+        self.residents.forget(id, name);
     }
 
     /// Opens a segment for reading, past the cache: one that another shard owns, or of which nothing
     /// shall be kept.
-    pub async fn open_once(&self, id: TopicPartition, base: i64) -> io::Result<File> {
+    pub async fn open_once(&self, id: TopicPartition, name: SegmentName) -> io::Result<File> {
         let options = OpenOptions {
             read_only: true,
             ..OpenOptions::default()
         };
-        File::open(&self.path(id, base), options).await
+        File::open(&self.path(id, name), options).await
     }
 
     /// Opens a segment, creating it and its directory; the names are durable on return. That a name
     /// exists does not say so: the life that made it may have been killed before its sync.
-    pub async fn create(&self, id: TopicPartition, base: i64) -> io::Result<File> {
+    pub async fn create(&self, id: TopicPartition, name: SegmentName) -> io::Result<File> {
         let known = self.durable_dirs.borrow().contains(&id.topic_id);
         if !known {
             fs::create_dir_all(&self.topic_dir(id)).await?;
@@ -131,7 +131,7 @@ impl SegmentFiles {
             create: true,
             ..OpenOptions::default()
         };
-        let file = self.open_with(id, base, options).await?;
+        let file = self.open_with(id, name, options).await?;
         if !mutant::is_active(Mutant::SegmentNameVolatile) {
             self.make_name_durable(id).await?;
         }
@@ -149,11 +149,11 @@ impl SegmentFiles {
     }
 
     /// Closes a segment and removes its name.
-    pub async fn remove(&self, id: TopicPartition, base: i64) -> io::Result<()> {
-        self.forget(&(id, base));
-        self.chunks.forget(id, base);
-        self.residents.forget(id, base);
-        match fs::remove_file(&self.path(id, base)).await {
+    pub async fn remove(&self, id: TopicPartition, name: SegmentName) -> io::Result<()> {
+        self.forget(&(id, name));
+        self.chunks.forget(id, name);
+        self.residents.forget(id, name);
+        match fs::remove_file(&self.path(id, name)).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         }
@@ -162,14 +162,14 @@ impl SegmentFiles {
     async fn open_with(
         &self,
         id: TopicPartition,
-        base: i64,
+        name: SegmentName,
         options: OpenOptions,
     ) -> io::Result<File> {
-        let key = (id, base);
+        let key = (id, name);
         if let Some(file) = self.cached(&key) {
             return Ok(file);
         }
-        let file = File::open(&self.path(id, base), options).await?;
+        let file = File::open(&self.path(id, name), options).await?;
         // Another task may have opened it meanwhile: keep one descriptor.
         if let Some(file) = self.cached(&key) {
             return Ok(file);

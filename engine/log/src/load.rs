@@ -17,7 +17,7 @@ use crate::read::{ReadError, header_at, slice_parts};
 use crate::segment::footer::Footer;
 use crate::segment::index::SegmentIndex;
 use crate::segment::layout::{
-    BLOCK, CHUNK_BYTES, Range, decode_index_block, file_pos, index_block_pos,
+    BLOCK, CHUNK_BYTES, Range, SegmentName, decode_index_block, file_pos, index_block_pos,
 };
 use crate::segment::{SegmentPin, whole_blocks};
 use crate::tail::{Prefix, StoredBatch};
@@ -25,6 +25,7 @@ use crate::tail::{Prefix, StoredBatch};
 /// What loading needs to know of a segment.
 struct Unloaded {
     id: TopicPartition,
+    name: SegmentName,
     base_offset: i64,
     written: u64,
     durable: u64,
@@ -50,11 +51,11 @@ pub async fn load(
     };
     if segment.written == 0 {
         let batches = loader.batches(partition, 0, Vec::new())?;
-        let index = SegmentIndex::new(segment.id, segment_base);
+        let index = SegmentIndex::new(segment.id, segment.name);
         return loader.install(partition, index, batches).await;
     }
     let file = files
-        .open(segment.id, segment_base)
+        .open(segment.id, segment.name)
         .await
         .map_err(|e| loader.io(&e))?;
     if segment.sealed {
@@ -91,6 +92,7 @@ impl PartitionLog {
             .filter(|segment| segment.index.is_none())?;
         Some(Unloaded {
             id: self.id,
+            name: segment.name(),
             base_offset: segment_base,
             written: segment.written,
             durable: segment.durable,
@@ -120,12 +122,12 @@ struct Loader<'a> {
 
 impl Loader<'_> {
     fn io(&self, error: &std::io::Error) -> ReadError {
-        let path = self.files.path(self.segment.id, self.segment.base_offset);
+        let path = self.files.path(self.segment.id, self.segment.name);
         ReadError::Io(format!("{}: {error}", path.display()))
     }
 
     fn corrupt(&self, what: &'static str, pos: u64) -> ReadError {
-        let path = self.files.path(self.segment.id, self.segment.base_offset);
+        let path = self.files.path(self.segment.id, self.segment.name);
         ReadError::Corrupt {
             file: path.display().to_string(),
             what,
@@ -150,14 +152,14 @@ impl Loader<'_> {
         let footer = Footer::decode(&blocks)
             .filter(|footer| footer.base_offset == self.segment.base_offset)
             .ok_or_else(corrupt)?;
-        let mut index = SegmentIndex::new(self.segment.id, self.segment.base_offset);
+        let mut index = SegmentIndex::new(self.segment.id, self.segment.name);
         index.add_summaries(footer.chunks, footer.bytes);
         Ok(index)
     }
 
     /// The index blocks of every chunk that is wholly in flushed blocks.
     async fn read_index_blocks(&self, file: &File) -> Result<SegmentIndex, ReadError> {
-        let mut index = SegmentIndex::new(self.segment.id, self.segment.base_offset);
+        let mut index = SegmentIndex::new(self.segment.id, self.segment.name);
         for chunk in 0..self.segment.written / CHUNK_BYTES {
             let pos = index_block_pos(chunk);
             let block = file
@@ -317,7 +319,8 @@ impl Loader<'_> {
         let Ok(at) = log.segments.binary_search_by_key(&base, |s| s.base_offset) else {
             return false;
         };
-        if log.segments[at].index.is_some() {
+        // Compaction may have put another one in its place, or another task was first.
+        if log.segments[at].index.is_some() || log.segments[at].name() != self.segment.name {
             return false;
         }
         // A segment that got appends in this life and was rolled since may not be durable yet: it is

@@ -35,6 +35,16 @@ pub struct LogConfig {
     pub retention_bytes: i64,
     /// Whether `cleanup.policy` includes `delete`.
     pub delete: bool,
+    /// Whether `cleanup.policy` includes `compact`; what follows has no effect without it.
+    pub compact: bool,
+    /// `delete.retention.ms`.
+    pub delete_retention_ms: i64,
+    /// `min.compaction.lag.ms`.
+    pub min_compaction_lag_ms: i64,
+    /// `max.compaction.lag.ms`.
+    pub max_compaction_lag_ms: i64,
+    /// `min.cleanable.dirty.ratio`, in millionths.
+    pub min_cleanable_millionths: u32,
     /// Whether an acknowledgement waits for the flush (`flush.messages` = 1).
     pub flush_before_ack: bool,
     /// `flush.ms` of a topic that does not wait: the delay's bound.
@@ -49,9 +59,24 @@ impl Default for LogConfig {
             retention_ms: 7 * 24 * 3_600_000,
             retention_bytes: -1,
             delete: true,
+            compact: false,
+            delete_retention_ms: 24 * 3_600_000,
+            min_compaction_lag_ms: 0,
+            max_compaction_lag_ms: i64::MAX,
+            min_cleanable_millionths: 500_000,
             flush_before_ack: true,
             flush_ms: i64::MAX,
         }
+    }
+}
+
+impl LogConfig {
+    /// How old the active segment may become: only what has left it can be cleaned.
+    pub(crate) fn roll_ms(&self) -> i64 {
+        if self.compact {
+            return self.segment_ms.min(self.max_compaction_lag_ms);
+        }
+        self.segment_ms
     }
 }
 
@@ -267,7 +292,7 @@ impl PartitionLog {
             active.len == 0
                 || (!active.sealed
                     && active.len + candidate.bytes <= config.segment_bytes
-                    && candidate.now_ms.saturating_sub(active.created_ms) < config.segment_ms
+                    && candidate.now_ms.saturating_sub(active.created_ms) < config.roll_ms()
                     && last_offset - active.base_offset <= i64::from(u32::MAX))
         };
         if !self.segments.back().is_some_and(fits) {
@@ -296,6 +321,12 @@ impl PartitionLog {
             end_pos: batch.end_pos(),
         };
         push_sparing(&mut self.pending, pending);
+        assert!(
+            self.tail
+                .next_offset()
+                .is_none_or(|next| next == batch.base_offset),
+            "offsets are dense"
+        );
         self.tail.push(batch);
     }
 
@@ -465,11 +496,7 @@ mod tests {
     use crate::producer::ProducerStamp;
 
     fn candidate(bytes: u64) -> Candidate {
-        let stamp = ProducerStamp {
-            producer_id: -1,
-            producer_epoch: -1,
-            base_sequence: -1,
-        };
+        let stamp = ProducerStamp::NONE;
         Candidate {
             bytes,
             records: 3,

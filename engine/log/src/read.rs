@@ -1,5 +1,8 @@
 //! Reading: from the memory tail at once, from segment files range by range, each range checked
 //! against the checksum that binds it to its place.
+//!
+//! Where compaction left gaps, the range that begins at or before an offset may end before it: then
+//! what the reader wants begins with the next range.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,8 +19,8 @@ use crate::partition::PartitionLog;
 use crate::resident::{Candidate, ResidentRange};
 use crate::segment::index::{ChunkSummary, Lookup};
 use crate::segment::layout::{
-    BLOCK, CHUNK_BYTES, Range, decode_index_block, file_pos, index_block_pos, place_digest,
-    sealed_index_pos,
+    BLOCK, CHUNK_BYTES, Range, SegmentName, decode_index_block, file_pos, index_block_pos,
+    place_digest, sealed_index_pos,
 };
 use crate::segment::{Segment, SegmentPin};
 use crate::tail::StoredBatch;
@@ -63,8 +66,10 @@ enum Place {
 
 /// A place in a segment file.
 struct SegmentPlan {
-    segment_base: i64,
+    segment: SegmentName,
     place: Place,
+    /// Position at which the first range begins that may have the offset; else the offset says it.
+    from: Option<u64>,
     /// Position up to which ranges can be read.
     readable_end: u64,
     written: u64,
@@ -96,19 +101,26 @@ pub enum Stored {
     Resident(Vec<ResidentRange>),
 }
 
+/// Ranges before a position of a segment that end before the offset that is wanted.
+type Gap = (SegmentName, u64);
+
 /// Whole batches as `at` wants them; none at the end of the log.
 pub async fn read(
     partition: &Rc<RefCell<PartitionLog>>,
     files: &SegmentFiles,
     at: ReadAt,
 ) -> Result<Stored, ReadError> {
+    let mut gap = None;
     loop {
-        let plan = partition.borrow().plan(at)?;
+        let plan = partition.borrow().plan(at, gap)?;
         match plan {
             Some(Plan::Memory(records)) => return Ok(Stored::Memory(records)),
             Some(Plan::Segment(plan)) => {
                 let reader = SegmentReader::open(partition, files, &plan).await?;
-                return reader.read(partition, at).await;
+                match reader.read(partition, at).await? {
+                    Ok(stored) => return Ok(stored),
+                    Err(behind) => gap = Some((plan.segment, behind)),
+                }
             },
             None => load_for(partition, files, at.offset).await?,
         }
@@ -121,14 +133,18 @@ pub async fn read_memory(
     files: &SegmentFiles,
     at: ReadAt,
 ) -> Result<Vec<Buf>, ReadError> {
+    let mut gap = None;
     loop {
-        let plan = partition.borrow().plan(at)?;
+        let plan = partition.borrow().plan(at, gap)?;
         match plan {
             Some(Plan::Memory(records)) => return Ok(records),
             Some(Plan::Segment(plan)) => {
                 let reader = SegmentReader::open(partition, files, &plan).await?;
                 let ranges = reader.ranges(at).await?;
-                return reader.read_bytes(&ranges, at).await;
+                match reader.read_bytes(&ranges, at).await? {
+                    Ok(records) => return Ok(records),
+                    Err(behind) => gap = Some((plan.segment, behind)),
+                }
             },
             None => load_for(partition, files, at.offset).await?,
         }
@@ -150,7 +166,7 @@ async fn load_for(
 
 impl PartitionLog {
     /// How to read; `None` if the segment must be loaded first.
-    fn plan(&self, at: ReadAt) -> Result<Option<Plan>, ReadError> {
+    fn plan(&self, at: ReadAt, gap: Option<Gap>) -> Result<Option<Plan>, ReadError> {
         let offset = at.offset;
         if offset < self.log_start || offset > self.high_watermark {
             return Err(ReadError::OutOfRange);
@@ -170,21 +186,39 @@ impl PartitionLog {
         let Some(index) = segment.index.as_ref().filter(|_| segment.is_loaded()) else {
             return Ok(None);
         };
-        let place = match index.find_offset(offset) {
+        // Compaction may have replaced the segment meanwhile.
+        let from = gap.filter(|gap| gap.0 == segment.name()).map(|gap| gap.1);
+        let lookup = from
+            .and_then(|from| index.find_pos(from))
+            .map_or_else(|| index.find_offset(offset), Lookup::Chunk);
+        let place = match lookup {
             Lookup::Chunk(chunk) => Place::Chunk(chunk),
             Lookup::Range(_) => {
-                Place::Ranges(take_ranges(index.ranges(), at, segment.readable_end()))
+                let ranges = index.ranges();
+                Place::Ranges(take_ranges(ranges, from, at, segment.readable_end()))
             },
         };
-        Ok(Some(Plan::Segment(segment_plan(segment, place))))
+        let mut plan = segment_plan(segment, place);
+        plan.from = from;
+        Ok(Some(Plan::Segment(plan)))
     }
 }
 
-/// Consecutive ranges from the one with the offset on, about as many bytes as wanted, never beyond
-/// what is flushed.
-fn take_ranges(candidates: &[Range], at: ReadAt, readable_end: u64) -> Vec<Range> {
-    let first = candidates.partition_point(|range| range.first_offset <= at.offset);
-    let candidates = &candidates[first.saturating_sub(1)..];
+/// Consecutive ranges from the one with the offset on, or from the one at position `from`, about as
+/// many bytes as wanted, never beyond what is flushed.
+fn take_ranges(
+    candidates: &[Range],
+    from: Option<u64>,
+    at: ReadAt,
+    readable_end: u64,
+) -> Vec<Range> {
+    let first = match from {
+        Some(from) => candidates.partition_point(|range| range.pos < from),
+        None => candidates
+            .partition_point(|range| range.first_offset <= at.offset)
+            .saturating_sub(1),
+    };
+    let candidates = &candidates[first..];
     let mut bytes = 0;
     let taken = candidates.iter().take_while(|range| {
         let is_first = bytes == 0;
@@ -227,8 +261,9 @@ pub(crate) async fn read_chunk_ranges(
 
 fn segment_plan(segment: &Segment, place: Place) -> SegmentPlan {
     SegmentPlan {
-        segment_base: segment.base_offset,
+        segment: segment.name(),
         place,
+        from: None,
         readable_end: segment.readable_end(),
         written: segment.written,
         len: segment.len,
@@ -252,7 +287,7 @@ impl<'a> SegmentReader<'a> {
         plan: &'a SegmentPlan,
     ) -> Result<Self, ReadError> {
         let id = partition.borrow().id();
-        let file = files.open(id, plan.segment_base).await;
+        let file = files.open(id, plan.segment).await;
         let file = file.map_err(|error| ReadError::Io(error.to_string()))?;
         Ok(Self {
             files,
@@ -262,23 +297,27 @@ impl<'a> SegmentReader<'a> {
         })
     }
 
-    /// Resident ranges if they serve the reader, else bytes.
+    /// Resident ranges if they serve the reader, else bytes; or the position where what is wanted
+    /// begins.
     async fn read(
         &self,
         partition: &Rc<RefCell<PartitionLog>>,
         at: ReadAt,
-    ) -> Result<Stored, ReadError> {
+    ) -> Result<Result<Stored, u64>, ReadError> {
         let ranges = self.ranges(at).await?;
         let place = Candidate {
             id: self.id,
-            segment_base: self.plan.segment_base,
+            segment: self.plan.segment,
             file: &self.file,
             pin: &self.plan.pin,
         };
         let residents = &self.files.residents;
         // Ranges are sent as they are: the first batch may begin a little before the offset, but
-        // never before the log start, and the last one never ends behind the high watermark.
-        let serves = ranges[0].first_offset >= partition.borrow().log_start()
+        // never before the log start, and the last one never ends behind the high watermark. Where
+        // offsets are missing, only the second range is sure to have some from the offset on.
+        let has_some = !self.plan.segment.is_cleaned() || ranges.len() > 1;
+        let serves = has_some
+            && ranges[0].first_offset >= partition.borrow().log_start()
             && ranges[ranges.len() - 1].end() <= self.plan.durable
             && ranges
                 .iter()
@@ -286,9 +325,12 @@ impl<'a> SegmentReader<'a> {
                 .sum::<usize>()
                 <= at.bytes_max;
         if serves && let Some(pieces) = residents.pieces(&place, &ranges) {
-            return Ok(Stored::Resident(pieces));
+            return Ok(Ok(Stored::Resident(pieces)));
         }
-        let bytes = self.read_bytes(&ranges, at).await?;
+        let bytes = match self.read_bytes(&ranges, at).await? {
+            Ok(bytes) => bytes,
+            Err(behind) => return Ok(Err(behind)),
+        };
         for chunk in residents.wanted(&place, &ranges) {
             if self.is_whole(chunk)
                 && self.is_followed(chunk)
@@ -297,7 +339,7 @@ impl<'a> SegmentReader<'a> {
                 residents.warm(&place, chunk, checked);
             }
         }
-        Ok(Stored::Memory(bytes))
+        Ok(Ok(Stored::Memory(bytes)))
     }
 
     /// A chunk's bytes, after a check of each range that ends in it.
@@ -310,9 +352,20 @@ impl<'a> SegmentReader<'a> {
         Ok(bytes)
     }
 
-    async fn read_bytes(&self, ranges: &[Range], at: ReadAt) -> Result<Vec<Buf>, ReadError> {
+    /// The batches for the reader; the position behind the ranges if they all end before the offset.
+    async fn read_bytes(
+        &self,
+        ranges: &[Range],
+        at: ReadAt,
+    ) -> Result<Result<Vec<Buf>, u64>, ReadError> {
         let bytes = self.read_ranges(ranges).await?;
-        Ok(trim(&bytes, at))
+        let behind = ranges[ranges.len() - 1].end();
+        match trim(&bytes, at) {
+            Some(records) => Ok(Ok(records)),
+            None if behind < self.plan.len => Ok(Err(behind)),
+            // The last batch of a segment ends where the next segment begins.
+            None => Err(self.corrupt("the last batch", file_pos(ranges[0].pos))),
+        }
     }
 
     /// The ranges for the reader.
@@ -321,7 +374,7 @@ impl<'a> SegmentReader<'a> {
             Place::Ranges(ranges) => ranges.clone(),
             Place::Chunk(chunk) => {
                 let candidates = self.chunk_ranges(chunk.chunk).await?;
-                take_ranges(&candidates, at, self.plan.readable_end)
+                take_ranges(&candidates, self.plan.from, at, self.plan.readable_end)
             },
         };
         if taken.is_empty() {
@@ -342,7 +395,7 @@ impl<'a> SegmentReader<'a> {
     }
 
     async fn whole_chunk(&self, chunk: u64) -> Result<Rc<Chunk>, ReadError> {
-        let mut key = (self.id, self.plan.segment_base, chunk);
+        let mut key = (self.id, self.plan.segment, chunk);
         if mutant::is_active(Mutant::ChunkOfAnotherPartition) {
             key.0.partition = 0;
         }
@@ -366,7 +419,7 @@ impl<'a> SegmentReader<'a> {
     }
 
     fn decode_index(&self, number: u64, block: &[u8]) -> Option<Vec<Range>> {
-        decode_index_block(number, self.plan.segment_base, block)
+        decode_index_block(number, self.plan.segment.base_offset, block)
     }
 
     /// The bytes of consecutive ranges, checked.
@@ -417,7 +470,7 @@ impl<'a> SegmentReader<'a> {
         }
         let next = read_to / CHUNK_BYTES + 1;
         let chunks = (next..next + AHEAD).take_while(|chunk| self.is_whole(*chunk));
-        let keys = chunks.map(|chunk| (self.id, self.plan.segment_base, chunk));
+        let keys = chunks.map(|chunk| (self.id, self.plan.segment, chunk));
         self.files.chunks.read_ahead(keys, &self.file);
     }
 
@@ -441,7 +494,7 @@ impl<'a> SegmentReader<'a> {
                 cursor.take(range.bytes as usize, |_| ());
                 continue;
             }
-            let mut digest = place_digest(self.id, self.plan.segment_base, range.pos);
+            let mut digest = place_digest(self.id, self.plan.segment, range.pos);
             cursor.take(range.bytes as usize, |bytes| digest.update(bytes));
             if digest.finalize() as u32 != range.crc && !mutant::is_active(Mutant::RangeUnchecked) {
                 return Err(self.corrupt("a range of batches", file_pos(range.pos)));
@@ -463,7 +516,7 @@ impl<'a> SegmentReader<'a> {
     fn corrupt(&self, what: &'static str, pos: u64) -> ReadError {
         let file = self
             .files
-            .path(self.id, self.plan.segment_base)
+            .path(self.id, self.plan.segment)
             .display()
             .to_string();
         ReadError::Corrupt { file, what, pos }
@@ -513,8 +566,9 @@ pub(crate) fn header_at<const N: usize>(parts: &[Buf], mut at: usize) -> Option<
     None
 }
 
-/// Cuts whole batches out of checked ranges: from the one with `offset` to `bytes_max` or `bound`.
-fn trim(parts: &[Buf], limits: ReadAt) -> Vec<Buf> {
+/// Cuts whole batches out of checked ranges: from the one with `offset`, or the next one, to
+/// `bytes_max` or `bound`. `None` if all of them end before the offset.
+fn trim(parts: &[Buf], limits: ReadAt) -> Option<Vec<Buf>> {
     let (wanted, bytes_max) = (limits.offset, limits.bytes_max);
     let total: usize = parts.iter().map(|part| part.len()).sum();
     let (mut start, mut end, mut at) = (None, 0, 0);
@@ -533,8 +587,11 @@ fn trim(parts: &[Buf], limits: ReadAt) -> Vec<Buf> {
         }
         at = next;
     }
+    if start.is_none() && at == total {
+        return None;
+    }
     let start = start.unwrap_or(0);
-    slice_parts(parts, start, end.max(start))
+    Some(slice_parts(parts, start, end.max(start)))
 }
 
 /// The bytes `[from, to)` of several parts.

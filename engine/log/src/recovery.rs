@@ -15,7 +15,7 @@ use crate::files::SegmentFiles;
 use crate::header::StoredHeader;
 use crate::ids::TopicPartition;
 use crate::partition::{LogConfig, PartitionLog, push_sparing};
-use crate::segment::layout::{BLOCK, POSITION_MAX};
+use crate::segment::layout::{BLOCK, POSITION_MAX, SegmentName};
 use crate::segment::{DurableEnd, Segment};
 use crate::tail::{Prefix, StoredBatch};
 
@@ -129,15 +129,15 @@ impl Recovering {
     async fn verify(&mut self, files: &SegmentFiles, flushed_mark: u64) -> io::Result<Option<i64>> {
         let id = self.log.id;
         let mut cut = None;
-        let log_start = self
+        // What is deleted is not missed, and what compaction has replaced was durable before: their
+        // files may be gone.
+        let settled = self
             .entries
             .iter()
-            .fold(self.log.log_start, |start, (_, entry)| {
-                if let Entry::LogStart(offset) = entry {
-                    start.max(*offset)
-                } else {
-                    start
-                }
+            .fold(self.log.log_start, |end, (_, entry)| match entry {
+                Entry::LogStart(offset) => end.max(*offset),
+                Entry::Cleaned(segment) => end.max(segment.next_offset),
+                _ => end,
             });
         for (at, (frame, entry)) in self.entries.iter().enumerate() {
             let Entry::Extent {
@@ -150,7 +150,7 @@ impl Recovering {
                 continue;
             };
             let known = StoredHeader::decode(header)
-                .is_some_and(|header| header.last_offset < self.log.next_offset.max(log_start));
+                .is_some_and(|header| header.last_offset < self.log.next_offset.max(settled));
             let trusted = *frame <= flushed_mark || mutant::is_active(Mutant::ExtentUnverified);
             if known || trusted || is_on_disk(files, id, *place, *extent).await? {
                 continue;
@@ -192,7 +192,10 @@ async fn is_on_disk(
     place: SegmentPos,
     extent: Extent,
 ) -> io::Result<bool> {
-    let file = match files.open(id, place.segment_base).await {
+    let file = match files
+        .open(id, SegmentName::appended(place.segment_base))
+        .await
+    {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
         opened => opened?,
     };
@@ -262,6 +265,7 @@ impl PartitionLog {
                 }
                 Ok(())
             },
+            Entry::Cleaned(segment) => self.replay_cleaned(&segment),
             Entry::Truncate(_) | Entry::Ownership { .. } | Entry::Promise(_) => Ok(()),
         }
     }
@@ -350,9 +354,15 @@ impl PartitionLog {
 
     /// Empties the tail, which the extent interrupts, but for the unwritten bytes of other segments.
     fn keep_as_prefixes(&mut self, extent_segment: i64) {
+        self.prefixes_of(|base| base != extent_segment);
+        self.tail.clear();
+    }
+
+    /// Keeps the unwritten bytes of these segments apart from their batches.
+    pub(crate) fn prefixes_of(&mut self, these: impl Fn(i64) -> bool) {
         for segment in &mut self.segments {
             let unwritten = segment.durable - segment.written;
-            if segment.base_offset == extent_segment || segment.sealed || unwritten == 0 {
+            if !these(segment.base_offset) || segment.sealed || unwritten == 0 {
                 continue;
             }
             let mut bytes = BufMut::with_capacity(unwritten as usize);
@@ -366,7 +376,6 @@ impl PartitionLog {
             self.tail.set_prefix(Prefix { at, bytes });
             segment.index = None;
         }
-        self.tail.clear();
     }
 
     /// Gives a batch of the journal its place again; `None` if the checkpoint has it already.
@@ -429,7 +438,7 @@ impl PartitionLog {
     }
 
     /// What an entry says does not fit what came before it.
-    fn misfit(&self) -> FoldError {
+    pub(crate) fn misfit(&self) -> FoldError {
         FoldError {
             id: self.id,
             found: -1,

@@ -8,8 +8,8 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::arbitrary::batch;
-use crate::entry::{Entry, Extent, SegmentPos};
-use crate::segment::layout::BLOCK;
+use crate::entry::{CleanedSegment, Entry, Extent, SegmentPos};
+use crate::segment::layout::{BLOCK, SegmentName};
 use crate::{LogConfig, PartitionLog, ReadPath, Recovering, SegmentFiles, TopicPartition, stamp};
 
 const ID: TopicPartition = TopicPartition {
@@ -60,14 +60,37 @@ fn replayed() -> impl Strategy<Value = Entry> {
             }
         },
     );
-    prop_oneof![1 => change, 4 => batch]
+    let numbers = (0..4_i64, 1..3_u32, 0..8_i64, 0..9_u64, -1..8_i64);
+    let cleaned = numbers.prop_map(|(base_offset, cleaning, next_offset, bytes, clean_to)| {
+        let name = SegmentName {
+            base_offset,
+            cleaning,
+        };
+        Entry::Cleaned(cleaned(name, next_offset, bytes, clean_to))
+    });
+    prop_oneof![1 => change, 1 => cleaned, 4 => batch]
+}
+
+fn cleaned(name: SegmentName, next_offset: i64, bytes: u64, clean_to: i64) -> CleanedSegment {
+    CleanedSegment {
+        name,
+        next_offset,
+        bytes,
+        clean_to,
+        max_timestamp: 5,
+        max_timestamp_offset: name.base_offset,
+        created_ms: 0,
+    }
 }
 
 /// Folds entries as a start does, the first `flushed` of them certified.
 fn fold(entries: Vec<Entry>, flushed: u64) -> Option<Vec<u8>> {
     sim::run(1, move || async move {
         let files = SegmentFiles::new(Path::new("topics"), 3, 8, 2, ReadPath::Direct);
-        let file = files.create(ID, 0).await.expect("the disk works");
+        let file = files
+            .create(ID, SegmentName::appended(0))
+            .await
+            .expect("the disk works");
         file.allocate(0, 3 * BLOCK).await.expect("there is room");
         let mut recovering = Recovering::empty(ID, LogConfig::default());
         for (frame, entry) in entries.into_iter().enumerate() {
@@ -113,6 +136,71 @@ fn extent_at(pos: u64, base_offset: i64, batch_bytes: u32, remainder: usize) -> 
 fn an_extent_larger_than_its_file_is_not_read() {
     let nothing = PartitionLog::new(ID, 0, LogConfig::default()).encode_state();
     assert_eq!(fold(vec![extent_at(0, 0, 4096, 0)], 0), Some(nothing));
+}
+
+/// Three segments of two batches each, of which the first was flushed in blocks by nobody; then
+/// exchanges of the second and third.
+#[test]
+fn an_exchange_is_replayed_once_and_keeps_what_is_before_and_behind() {
+    let len = batch(10).len() as u64;
+    let segments = [0, 4, 8, 12].into_iter();
+    let batches =
+        segments.flat_map(|base| [batch_at(base, 0, base), batch_at(base, len, base + 2)]);
+    let batches: Vec<Entry> = batches.collect();
+    let name = |base_offset, cleaning| SegmentName {
+        base_offset,
+        cleaning,
+    };
+    let exchange = |name, to| Entry::Cleaned(cleaned(name, to, 70, to));
+    let both = || vec![exchange(name(4, 1), 8), exchange(name(8, 1), 12)];
+    let replay = |entries: Vec<Entry>| {
+        let state = fold(entries, 99)?;
+        let log = PartitionLog::decode_state(&state, LogConfig::default())?;
+        let names: Vec<SegmentName> = log.segments().map(crate::segment::Segment::name).collect();
+        assert_eq!(log.copy_unstaged(0, 0).len() as u64, 2 * len);
+        assert_eq!(log.copy_unstaged(12, 0).len() as u64, 2 * len);
+        assert_eq!((log.high_watermark(), log.next_offset()), (16, 16));
+        Some(names)
+    };
+    let [first, last] = [name(0, 0), name(12, 0)];
+    let done = [first, name(4, 1), name(8, 1), last];
+    let with = |exchanges: Vec<Entry>| [batches.clone(), exchanges].concat();
+    assert_eq!(replay(with(both())).unwrap(), done);
+    assert_eq!(replay(with([both(), both()].concat())).unwrap(), done);
+    let once_more = || vec![exchange(name(4, 2), 12)];
+    let merged = [first, name(4, 2), last];
+    assert_eq!(
+        replay(with([both(), once_more()].concat())).unwrap(),
+        merged
+    );
+    let late = [both(), once_more(), both()].concat();
+    assert_eq!(replay(with(late)).unwrap(), merged);
+    for misfit in [
+        exchange(name(5, 1), 12),
+        exchange(name(4, 1), 7),
+        exchange(name(4, 1), 17),
+    ] {
+        assert!(fold(with(vec![misfit]), 99).is_none());
+    }
+}
+
+/// The file of a segment that was replaced is gone, also where the flushed mark has not passed its
+/// extents yet.
+#[test]
+fn an_extent_that_was_cleaned_away_is_not_looked_for() {
+    let name = SegmentName {
+        base_offset: 0,
+        cleaning: 1,
+    };
+    let written = vec![extent_at(0, 0, 4196, 100), batch_at(2, 0, 2)];
+    let exchange = Entry::Cleaned(cleaned(name, 2, 70, 2));
+    let state = fold([written, vec![exchange]].concat(), 0).unwrap();
+    let log = PartitionLog::decode_state(&state, LogConfig::default()).unwrap();
+    assert_eq!(log.high_watermark(), 4);
+    assert_eq!(
+        log.segments().next().map(crate::segment::Segment::name),
+        Some(name)
+    );
 }
 
 #[test]

@@ -16,7 +16,7 @@ use engine_rt::{Buf, spawn};
 use crate::chunks::ChunkKey;
 use crate::ids::TopicPartition;
 use crate::segment::SegmentPin;
-use crate::segment::layout::{CHUNK_BYTES, Range, file_pos};
+use crate::segment::layout::{CHUNK_BYTES, Range, SegmentName, file_pos};
 
 /// Chunks that are remembered at most; when there are more, all are made resident anew.
 const CHUNKS_MAX: usize = 1 << 16;
@@ -41,7 +41,7 @@ pub struct ResidentRange {
     /// The partition.
     pub id: TopicPartition,
     /// The segment.
-    pub segment_base: i64,
+    pub segment: SegmentName,
     /// Position in the file.
     pub file_pos: u64,
     /// Bytes.
@@ -71,14 +71,14 @@ pub(crate) struct Residents {
 /// A place in a segment whose ranges may be resident.
 pub(crate) struct Candidate<'a> {
     pub id: TopicPartition,
-    pub segment_base: i64,
+    pub segment: SegmentName,
     pub file: &'a File,
     pub pin: &'a SegmentPin,
 }
 
 impl Candidate<'_> {
     const fn key(&self, chunk: u64) -> ChunkKey {
-        (self.id, self.segment_base, chunk)
+        (self.id, self.segment, chunk)
     }
 }
 
@@ -112,7 +112,7 @@ impl Residents {
             }
             pieces.push(ResidentRange {
                 id: place.id,
-                segment_base: place.segment_base,
+                segment: place.segment,
                 file_pos: file_pos(pos),
                 len,
                 pin: place.pin.clone(),
@@ -174,15 +174,15 @@ impl Residents {
             *stage = Stage::Here;
             if let Err(error) = made {
                 *stage = Stage::Refused;
-                tracing::warn!(partition = %key.0, segment = key.1, chunk, %error, "a chunk is not sent by sendfile: the page cache does not have its bytes");
+                tracing::warn!(partition = %key.0, segment = key.1.base_offset, chunk, %error, "a chunk is not sent by sendfile: the page cache does not have its bytes");
             }
         })
         .detach();
     }
 
     /// The segment is deleted.
-    pub(crate) fn forget(&self, id: TopicPartition, segment_base: i64) {
+    pub(crate) fn forget(&self, id: TopicPartition, segment: SegmentName) {
         let mut chunks = self.chunks.borrow_mut();
-        chunks.retain(|(other, base, _), _| (*other, *base) != (id, segment_base));
+        chunks.retain(|(other, name, _), _| (*other, *name) != (id, segment));
     }
 }

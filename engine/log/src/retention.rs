@@ -43,7 +43,7 @@ impl PartitionLog {
     /// Ends the active segment if it has batches, so that the next one goes to a new one.
     pub fn needs_roll(&self, now_ms: i64) -> bool {
         self.segments.back().is_some_and(|active| {
-            active.len > 0 && now_ms.saturating_sub(active.created_ms) >= self.config.segment_ms
+            active.len > 0 && now_ms.saturating_sub(active.created_ms) >= self.config.roll_ms()
         })
     }
 }

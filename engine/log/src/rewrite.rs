@@ -12,7 +12,7 @@ use crate::entry::{BATCH_HEADER_BYTES, SegmentPos};
 use crate::files::SegmentFiles;
 use crate::header::StoredHeader;
 use crate::partition::PartitionLog;
-use crate::salvage::{Loss, Survey, survey, write_anew};
+use crate::salvage::{Survey, survey, write_anew};
 use crate::segment::layout::CHUNK_BYTES;
 use crate::segment::{DurableEnd, Segment};
 use crate::tail::StoredBatch;
@@ -35,14 +35,18 @@ pub async fn rewrite(
     base: i64,
 ) -> io::Result<Survey> {
     let before = survey(partition, files, base).await?;
-    let id = partition.borrow().id();
-    scratch.remove(id, base).await?;
+    let (id, name) = {
+        let log = partition.borrow();
+        let segment = log.segment(base).ok_or(io::ErrorKind::NotFound)?;
+        (log.id(), segment.name())
+    };
+    scratch.remove(id, name).await?;
     let written = write_anew(partition, files, scratch, base).await?;
     // Where the whole directory is gone.
     fs::create_dir_all(&files.topic_dir(id)).await?;
-    fs::rename(&scratch.path(id, base), &files.path(id, base)).await?;
+    fs::rename(&scratch.path(id, name), &files.path(id, name)).await?;
     files.make_name_durable(id).await?;
-    partition.borrow_mut().replace_segment(&written);
+    partition.borrow_mut().replace_segment(written);
     Ok(before)
 }
 
@@ -52,35 +56,44 @@ pub(crate) struct Rewriter {
     log: Rc<RefCell<PartitionLog>>,
     files: SegmentFiles,
     base: i64,
-    /// Largest timestamp of the old one, with its offset, and its age.
-    max_timestamp: (i64, i64),
-    created_ms: i64,
 }
 
 impl Rewriter {
-    pub(crate) fn new(of: &PartitionLog, files: SegmentFiles, base: i64) -> Self {
+    /// Writes `segment`, which is empty so far, of the log `of`.
+    pub(crate) fn new(of: &PartitionLog, files: SegmentFiles, segment: Segment) -> Self {
         let mut log = PartitionLog::new(of.id, of.leader_epoch, of.config);
         log.epochs = of.epochs.clone();
         log.producers = of.producers.clone();
-        let old = of.segment(base).map(|segment| {
-            let newest = (segment.max_timestamp, segment.max_timestamp_offset);
-            (newest, segment.created_ms)
-        });
-        let (max_timestamp, created_ms) = old.unwrap_or(((-1, -1), 0));
-        log.segments
-            .push_back(Segment::new(of.id, base, created_ms));
+        let base = segment.base_offset;
+        log.segments.push_back(segment);
         (log.next_offset, log.high_watermark) = (base, base);
         Self {
             log: Rc::new(RefCell::new(log)),
             files,
             base,
-            max_timestamp,
-            created_ms,
         }
     }
 
-    /// Adds the next batch.
-    pub(crate) async fn append(&self, header: &StoredHeader, bytes: Buf) -> io::Result<()> {
+    /// Bytes of batches so far.
+    pub(crate) fn len(&self) -> u64 {
+        self.log.borrow().size_bytes()
+    }
+
+    /// Offset behind the last batch.
+    pub(crate) fn next_offset(&self) -> i64 {
+        self.log.borrow().next_offset
+    }
+
+    /// Adds the next batch. `newest` is the largest timestamp of its records with its offset, where
+    /// the header does not tell.
+    pub(crate) async fn append(
+        &self,
+        header: &StoredHeader,
+        newest: Option<(i64, i64)>,
+        bytes: Buf,
+    ) -> io::Result<()> {
+        let (max_timestamp, max_timestamp_offset) =
+            newest.unwrap_or((header.max_timestamp, header.base_offset));
         let held = {
             let log = &mut *self.log.borrow_mut();
             let segment = log.segments.back_mut().expect("it has one");
@@ -93,8 +106,8 @@ impl Rewriter {
             segment.made_durable(&DurableEnd {
                 pos: segment.len,
                 next_offset: segment.next_offset,
-                max_timestamp: header.max_timestamp,
-                max_timestamp_offset: header.base_offset,
+                max_timestamp,
+                max_timestamp_offset,
             });
             log.next_offset = segment.next_offset;
             log.high_watermark = log.next_offset;
@@ -102,7 +115,7 @@ impl Rewriter {
                 base_offset: header.base_offset,
                 last_offset: header.last_offset,
                 leader_epoch: header.leader_epoch,
-                max_timestamp: header.max_timestamp,
+                max_timestamp,
                 max_timestamp_delta: 0,
                 at,
                 parts: [bytes, Buf::new()],
@@ -126,7 +139,8 @@ impl Rewriter {
             };
             let bytes = empty_batch(at, next - 1, epoch);
             let header = StoredHeader::decode(&bytes).expect("a whole header");
-            self.append(&header, Buf::copy_from_slice(&bytes)).await?;
+            self.append(&header, None, Buf::copy_from_slice(&bytes))
+                .await?;
             at = next;
         }
         Ok(())
@@ -146,14 +160,14 @@ impl Rewriter {
         }
     }
 
-    /// Writes what is left and seals the segment.
-    pub(crate) async fn finish(&self, losses: &[Loss]) -> io::Result<()> {
+    /// Writes what is left and seals the segment. `newest` is its largest timestamp with its offset,
+    /// where batches do not tell.
+    pub(crate) async fn finish(&self, newest: Option<(i64, i64)>) -> io::Result<()> {
         self.flush().await?;
-        let gone = |offset: i64| losses.iter().any(|(a, b)| (*a..=*b).contains(&offset));
-        if !gone(self.max_timestamp.1)
+        if let Some(newest) = newest
             && let Some(segment) = self.log.borrow_mut().segment_mut(self.base)
         {
-            (segment.max_timestamp, segment.max_timestamp_offset) = self.max_timestamp;
+            (segment.max_timestamp, segment.max_timestamp_offset) = newest;
         }
         let staged = {
             let mut log = self.log.borrow_mut();
@@ -162,17 +176,20 @@ impl Rewriter {
         let staged = staged.ok_or_else(|| io::Error::other("nothing is left to seal"))?;
         write(&self.log, &self.files, from_ref(&staged)).await
     }
+
+    /// The segment, once it is finished.
+    pub(crate) fn into_segment(self) -> Option<Segment> {
+        self.log.borrow_mut().segments.pop_back()
+    }
 }
 
 impl PartitionLog {
     /// Takes the new segment in the place of the old one.
-    fn replace_segment(&mut self, new: &Rewriter) {
-        let Some(mut segment) = new.log.borrow_mut().segments.pop_back() else {
-            return;
-        };
-        segment.created_ms = new.created_ms;
+    fn replace_segment(&mut self, new: Rewriter) {
         self.tail.drop_prefix(new.base);
-        if let Some(old) = self.segment_mut(new.base) {
+        if let Some(segment) = new.into_segment()
+            && let Some(old) = self.segment_mut(segment.base_offset)
+        {
             *old = segment;
         }
     }

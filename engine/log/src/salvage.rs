@@ -3,6 +3,9 @@
 //!
 //! Index blocks lead. Where a range does not agree with its checksum, or an index block is lost, a
 //! batch counts if its own checksum holds and its offsets and leader epoch are those that are due.
+//!
+//! In a segment that compaction wrote, offsets are missing between batches that stand back to back:
+//! that is no loss. Behind a damaged batch, all offsets up to the next whole one count as lost.
 
 use std::cell::RefCell;
 use std::io;
@@ -21,8 +24,8 @@ use crate::partition::PartitionLog;
 use crate::rewrite::Rewriter;
 use crate::segment::footer::Footer;
 use crate::segment::layout::{
-    BLOCK, CHUNK_BYTES, Range, SegmentHeader, decode_index_block, file_pos, index_block_pos,
-    range_crc, sealed_index_pos,
+    BLOCK, CHUNK_BYTES, Range, SegmentHeader, SegmentName, decode_index_block, file_pos,
+    index_block_pos, range_crc, sealed_index_pos,
 };
 
 /// Offsets that are gone: first and last.
@@ -68,15 +71,32 @@ pub(crate) async fn write_anew(
     let mut source = Source::open(partition, files, base).await?;
     let (ranges, faults) = source.ranges().await?;
     let mut walk = Walk::new(&partition.borrow(), &source, faults);
-    let into = Rewriter::new(&partition.borrow(), scratch.beside(scratch.root()), base);
+    let into = {
+        let log = partition.borrow();
+        let anew = log
+            .segment(base)
+            .ok_or(io::ErrorKind::NotFound)?
+            .anew(log.id());
+        Rewriter::new(&log, scratch.beside(scratch.root()), anew)
+    };
     walk.run(&mut source, &ranges, Some(&into)).await?;
-    into.finish(&walk.survey.losses).await?;
+    let newest = newest_left(&partition.borrow(), base, &walk.survey.losses);
+    into.finish(newest).await?;
     Ok(into)
+}
+
+/// The largest timestamp of a segment with its offset, if that was not lost.
+fn newest_left(log: &PartitionLog, base: i64, losses: &[Loss]) -> Option<(i64, i64)> {
+    let segment = log.segment(base)?;
+    let newest = (segment.max_timestamp, segment.max_timestamp_offset);
+    let lost = |loss: &Loss| (loss.0..=loss.1).contains(&newest.1);
+    (!losses.iter().any(lost)).then_some(newest)
 }
 
 /// The bytes of a segment, from its file and, behind its flushed blocks, from memory.
 struct Source {
     id: TopicPartition,
+    name: SegmentName,
     base: i64,
     disk_id: u128,
     file: Option<File>,
@@ -105,7 +125,7 @@ impl Source {
             read_only: true,
             ..OpenOptions::default()
         };
-        source.file = match File::open(&files.path(source.id, base), options).await {
+        source.file = match File::open(&files.path(source.id, source.name), options).await {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             file => Some(file?),
         };
@@ -154,6 +174,7 @@ impl Source {
         }
         Some(Self {
             id: log.id(),
+            name: segment.name(),
             base,
             disk_id: files.disk_id(),
             file: None,
@@ -196,7 +217,7 @@ impl Source {
         let header = SegmentHeader {
             disk_id: self.disk_id,
             id: self.id,
-            base_offset: self.base,
+            name: self.name,
         };
         if SegmentHeader::decode(&self.file_bytes(0, BLOCK).await) != Some(header) {
             faults.push((0, "the header is damaged"));
@@ -265,7 +286,9 @@ impl Source {
 /// The way through a segment.
 struct Walk {
     id: TopicPartition,
-    base: i64,
+    name: SegmentName,
+    /// Whether bytes before the next batch make no sense.
+    broken: bool,
     epochs: LeaderEpochs,
     /// Next byte, and next offset that is due.
     pos: u64,
@@ -279,7 +302,8 @@ impl Walk {
         let losses = Vec::new();
         Self {
             id: source.id,
-            base: source.base,
+            name: source.name,
+            broken: false,
             epochs: log.epochs().clone(),
             pos: 0,
             offset: source.base,
@@ -301,7 +325,7 @@ impl Walk {
             self.batches(source, range.pos, range.first_offset, false, into)
                 .await?;
             let bytes = source.bytes(range.pos, range.end()).await;
-            let trusted = range_crc(self.id, self.base, range.pos, &bytes) == range.crc;
+            let trusted = range_crc(self.id, self.name, range.pos, &bytes) == range.crc;
             if !trusted {
                 let fault = (file_pos(range.pos), "a range of batches is damaged");
                 self.survey.faults.push(fault);
@@ -332,22 +356,26 @@ impl Walk {
                 break;
             };
             if !trusted && !self.counts(&batch, self.offset, limit) {
+                self.broken = true;
                 for batch in self.row(source, &batch, to, limit).await {
                     self.take(&batch, into).await?;
                 }
-                break;
+                self.pos = to;
+            } else {
+                self.take(&batch, into).await?;
+                self.pos += batch.bytes.len() as u64;
             }
-            self.take(&batch, into).await?;
-            self.pos += batch.bytes.len() as u64;
         }
+        self.broken |= self.pos < to;
         self.pos = self.pos.max(to);
         Ok(())
     }
 
-    /// Whether a batch is whole, at the offset that is due.
+    /// Whether a batch is whole, at the offset that is due, or behind it where some may be missing.
     fn counts(&self, batch: &Batch, due: i64, limit: i64) -> bool {
         let epoch = self.epochs.epoch_of(batch.header.base_offset);
-        batch.header.base_offset == due
+        let first = batch.header.base_offset;
+        (first == due || (self.name.is_cleaned() && first > due))
             && batch.header.last_offset < limit
             && epoch.is_none_or(|epoch| epoch == batch.header.leader_epoch)
             && is_intact(std::slice::from_ref(&batch.bytes))
@@ -370,27 +398,31 @@ impl Walk {
                 (row, due) = (Vec::new(), None);
             }
         }
-        if due == Some(limit) { row } else { Vec::new() }
+        // Where offsets may be missing, a row leads to the limit by its bytes alone.
+        let leads = due == Some(limit) || (self.name.is_cleaned() && pos == to);
+        if leads { row } else { Vec::new() }
     }
 
     async fn take(&mut self, batch: &Batch, into: Option<&Rewriter>) -> io::Result<()> {
         self.reach(batch.header.base_offset, into).await?;
         self.offset = batch.header.last_offset + 1;
+        self.broken = false;
         match into {
-            Some(into) => into.append(&batch.header, batch.bytes.clone()).await,
+            Some(into) => into.append(&batch.header, None, batch.bytes.clone()).await,
             None => Ok(()),
         }
     }
 
     /// The next batch begins at `offset`: what is missing before it is gone.
     async fn reach(&mut self, offset: i64, into: Option<&Rewriter>) -> io::Result<()> {
-        if self.offset < offset {
+        let missing = self.name.is_cleaned() && !self.broken;
+        if self.offset < offset && !missing {
             self.survey.losses.push((self.offset, offset - 1));
             if let Some(into) = into {
                 into.fill(self.offset, offset).await?;
             }
-            self.offset = offset;
         }
+        self.offset = self.offset.max(offset);
         Ok(())
     }
 }

@@ -18,8 +18,8 @@ use crate::partition::PartitionLog;
 use crate::segment::SegmentPin;
 use crate::segment::footer::Footer;
 use crate::segment::layout::{
-    BLOCK, CHUNK_BYTES, Range, SegmentHeader, decode_index_block, file_pos, index_block_pos,
-    place_digest, sealed_index_pos,
+    BLOCK, CHUNK_BYTES, Range, SegmentHeader, SegmentName, decode_index_block, file_pos,
+    index_block_pos, place_digest, sealed_index_pos,
 };
 
 /// Something at rest that is not what was written.
@@ -50,6 +50,7 @@ pub struct Scrubbed {
 #[derive(Debug)]
 pub struct SegmentScrub {
     id: TopicPartition,
+    name: SegmentName,
     base: i64,
     /// The next chunk.
     chunk: u64,
@@ -81,18 +82,20 @@ impl PartitionLog {
 }
 
 impl SegmentScrub {
-    /// The segment of `id` named `base`, from its start.
-    pub fn new(id: TopicPartition, base: i64) -> Self {
+    /// That segment of `id`, from its start.
+    pub fn new(id: TopicPartition, name: SegmentName) -> Self {
         Self {
             id,
-            base,
+            name,
+            base: name.base_offset,
             chunk: 0,
-            open: Some((0, place_digest(id, base, 0))),
+            open: Some((0, place_digest(id, name, 0))),
             ended: false,
         }
     }
 
-    /// Reads the next chunk; `None` at the end of what is flushed, or if the segment is gone.
+    /// Reads the next chunk; `None` at the end of what is flushed, or if the segment is gone or
+    /// was replaced.
     pub async fn step(
         &mut self,
         partition: &Rc<RefCell<PartitionLog>>,
@@ -115,7 +118,7 @@ impl SegmentScrub {
         if let Err(error) = read {
             let missing = error.kind() == io::ErrorKind::NotFound;
             found.damage.push(Damage {
-                file: files.path(self.id, self.base).display().to_string(),
+                file: files.path(self.id, self.name).display().to_string(),
                 what: format!("cannot be read ({error})"),
                 pos: file_pos(self.chunk * CHUNK_BYTES),
                 first_offset: self.base,
@@ -125,13 +128,16 @@ impl SegmentScrub {
             self.ended |= missing;
         }
         self.chunk += 1;
-        // Deleted meanwhile: nothing that was seen counts.
+        // Deleted or replaced meanwhile: nothing that was seen counts.
         self.extent(&partition.borrow())?;
         Some(found)
     }
 
     fn extent(&self, log: &PartitionLog) -> Option<Extent> {
         let segment = log.segment(self.base)?;
+        if segment.name() != self.name {
+            return None;
+        }
         Some(Extent {
             flushed: segment.kept_blocks(),
             len: segment.len,
@@ -152,7 +158,7 @@ struct Look<'a> {
 
 impl Look<'_> {
     async fn chunk(&mut self, is_whole: bool) -> io::Result<()> {
-        let file = self.files.open_once(self.scrub.id, self.scrub.base).await?;
+        let file = self.files.open_once(self.scrub.id, self.scrub.name).await?;
         if self.scrub.chunk == 0 {
             self.header(&file).await?;
         }
@@ -194,7 +200,7 @@ impl Look<'_> {
         let wanted = SegmentHeader {
             disk_id: self.files.disk_id(),
             id: self.scrub.id,
-            base_offset: self.scrub.base,
+            name: self.scrub.name,
         };
         if SegmentHeader::decode(&block) != Some(wanted) {
             // Readers do not need it: all that they read is bound to its place by itself.
@@ -250,7 +256,7 @@ impl Look<'_> {
             let mut digest = match begun {
                 Some((_, digest)) => digest,
                 None if range.pos >= start => {
-                    place_digest(self.scrub.id, self.scrub.base, range.pos)
+                    place_digest(self.scrub.id, self.scrub.name, range.pos)
                 },
                 // It began before damage, or where nobody looked.
                 None => continue,
@@ -275,7 +281,7 @@ impl Look<'_> {
         }
         let goes_on = ranges.last().map(Range::end);
         if let Some(pos) = goes_on {
-            self.scrub.open = Some((pos, place_digest(self.scrub.id, self.scrub.base, pos)));
+            self.scrub.open = Some((pos, place_digest(self.scrub.id, self.scrub.name, pos)));
         }
         if let Some((pos, digest)) = &mut self.scrub.open {
             let from = pos.saturating_sub(start) as usize;
@@ -284,7 +290,7 @@ impl Look<'_> {
     }
 
     fn tell(&mut self, what: &str, pos: u64, first_offset: i64, behind: i64) {
-        let file = self.files.path(self.scrub.id, self.scrub.base);
+        let file = self.files.path(self.scrub.id, self.scrub.name);
         self.found.damage.push(Damage {
             file: file.display().to_string(),
             what: format!("{what} is damaged"),

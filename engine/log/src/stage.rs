@@ -10,14 +10,16 @@ use crate::partition::PartitionLog;
 use crate::segment::SegmentPin;
 use crate::segment::footer::Footer;
 use crate::segment::index::SegmentIndex;
-use crate::segment::layout::{BLOCK, CHUNK_BYTES, SegmentHeader, file_pos, sealed_index_pos};
+use crate::segment::layout::{
+    BLOCK, CHUNK_BYTES, SegmentHeader, SegmentName, file_pos, sealed_index_pos,
+};
 use crate::tail::Tail;
 
 /// One write to a segment file.
 #[derive(Clone, Debug)]
 pub struct SegmentWrite {
     /// The segment.
-    pub segment_base: i64,
+    pub segment: SegmentName,
     /// Position in the file.
     pub file_pos: u64,
     /// Whole blocks.
@@ -36,7 +38,7 @@ pub struct SegmentWrite {
 impl SegmentWrite {
     /// Whether it begins in the file where `other` ends.
     pub fn follows(&self, other: &Self) -> bool {
-        self.segment_base == other.segment_base && self.file_pos == other.file_end()
+        self.segment == other.segment && self.file_pos == other.file_end()
     }
 
     /// Position in the file after its last byte.
@@ -84,16 +86,14 @@ impl PartitionLog {
         limit: u64,
         bytes_max: u64,
     ) -> Option<SegmentWrite> {
-        let header = SegmentHeader {
-            disk_id,
-            id: self.id,
-            base_offset: segment_base,
-        };
         let at = self
             .segments
             .binary_search_by_key(&segment_base, |s| s.base_offset)
             .ok()?;
+        let id = self.id;
         let segment = &mut self.segments[at];
+        let name = segment.name();
+        let header = SegmentHeader { disk_id, id, name };
         let rewrites = mutant::is_active(Mutant::RewriteSegmentBlock);
         let submitted = segment.submitted;
         let from = floor(submitted);
@@ -125,7 +125,7 @@ impl PartitionLog {
         let pin = segment.pin.clone();
         let file_pos = file_from;
         Some(SegmentWrite {
-            segment_base,
+            segment: name,
             file_pos,
             bytes,
             from,
@@ -138,20 +138,18 @@ impl PartitionLog {
     /// Stages the end of a segment that was rolled and is durable: the last block filled up with
     /// zeros, the last chunk's index, the footer. The segment is loaded.
     pub fn stage_seal(&mut self, disk_id: u128, segment_base: i64) -> Option<SegmentWrite> {
-        let header = SegmentHeader {
-            disk_id,
-            id: self.id,
-            base_offset: segment_base,
-        };
         let at = self
             .segments
             .binary_search_by_key(&segment_base, |s| s.base_offset)
             .ok()?;
         let (mut epochs, mut producers) = (self.epochs.clone(), self.producers.clone());
+        let id = self.id;
         let segment = &mut self.segments[at];
         if segment.sealed {
             return None;
         }
+        let name = segment.name();
+        let header = SegmentHeader { disk_id, id, name };
         epochs.truncate(segment.next_offset);
         producers.truncate(segment.next_offset);
         let (from, len) = (floor(segment.submitted), segment.len);
@@ -190,7 +188,7 @@ impl PartitionLog {
         let submitted = segment.submitted;
         segment.submit(len);
         Some(SegmentWrite {
-            segment_base,
+            segment: name,
             file_pos: file_from,
             seals_at: Some(file_from + bytes.len() as u64),
             bytes,

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 use crate::arbitrary::{Damage, batch, damage};
 use crate::bytes::crc32c;
-use crate::segment::layout::BLOCK;
+use crate::segment::layout::{BLOCK, SegmentName};
 use crate::{
     Assigned, Candidate, LogConfig, PartitionLog, ProducerStamp, ReadAt, ReadError, ReadPath,
     SegmentFiles, StoredBatch, load, read_memory, shared, stamp, write,
@@ -30,6 +30,11 @@ const ROLLED: LogConfig = LogConfig {
     retention_ms: -1,
     retention_bytes: -1,
     delete: true,
+    compact: false,
+    delete_retention_ms: 0,
+    min_compaction_lag_ms: 0,
+    max_compaction_lag_ms: i64::MAX,
+    min_cleanable_millionths: 0,
     flush_before_ack: true,
     flush_ms: i64::MAX,
 };
@@ -41,11 +46,7 @@ fn files() -> SegmentFiles {
 /// Appends batches, all durable in frame 1.
 fn filled(config: LogConfig, batches: usize) -> PartitionLog {
     let mut log = PartitionLog::new(ID, 4, config);
-    let none = ProducerStamp {
-        producer_id: -1,
-        producer_epoch: -1,
-        base_sequence: -1,
-    };
+    let none = ProducerStamp::NONE;
     for number in 0..batches {
         let mut bytes = batch(600 * BATCHES / batches + number);
         let candidate = Candidate {
@@ -139,7 +140,7 @@ async fn change(
     files: &SegmentFiles,
     change: impl FnOnce(&[u8]) -> Vec<u8>,
 ) -> std::io::Result<()> {
-    let file: File = files.open(ID, 0).await?;
+    let file: File = files.open(ID, SegmentName::appended(0)).await?;
     let len = file.len().await? as usize;
     let bytes = file
         .read_at(0, len.next_multiple_of(BLOCK as usize))
@@ -227,7 +228,10 @@ fn the_footer_of_another_segment_is_refused() {
     sim::run(1, || async {
         let files = files();
         let (state, _, second) = stored(ROLLED, BATCHES, &files).await;
-        let file = files.open(ID, second).await.expect("it was written");
+        let file = files
+            .open(ID, SegmentName::appended(second))
+            .await
+            .expect("it was written");
         let bytes = file.read_at(0, file.len().await.expect("a length") as usize);
         let bytes = bytes.await.expect("the disk works").to_vec();
         change(&files, |_| bytes).await.expect("the disk works");

@@ -13,8 +13,11 @@ use crate::segment::Segment;
 use crate::segment::layout::POSITION_MAX;
 use crate::tail::Prefix;
 
-/// Bytes of an encoded segment without its unwritten bytes.
+/// Bytes of an encoded segment without its unwritten bytes, and without what is known of its cleaning.
 const SEGMENT_BYTES: usize = 69;
+/// What a segment's flags say: it is sealed; cleaning 4 and offset 8 of what compaction did follow.
+const SEALED: u8 = 1;
+const CLEANED: u8 = 2;
 /// No log gets so far, and what is added to an offset stays an offset.
 const OFFSET_MAX: i64 = 1 << 62;
 
@@ -50,7 +53,14 @@ impl PartitionLog {
         fields
             .i64(segment.max_timestamp)
             .i64(segment.max_timestamp_offset);
-        fields.i64(segment.created_ms).u8(u8::from(segment.sealed));
+        let flags = if segment.sealed { SEALED } else { 0 };
+        fields.i64(segment.created_ms);
+        if segment.name().is_cleaned() {
+            fields.u8(flags | CLEANED);
+            fields.u32(segment.cleaning).i64(segment.clean_to);
+        } else {
+            fields.u8(flags);
+        }
         let mut unwritten = Vec::new();
         if !segment.sealed {
             unwritten.resize((segment.durable - written) as usize, 0);
@@ -98,6 +108,8 @@ impl PartitionLog {
             && positions.is_sorted()
             && segment.written == segment.kept_blocks()
             && segment.allocated <= 2 * POSITION_MAX
+            && (segment.base_offset..=segment.durable_offset).contains(&segment.clean_to)
+            && (segment.sealed || !segment.name().is_cleaned())
             && (segment.sealed || segment.written + unwritten == segment.durable)
     }
 
@@ -110,7 +122,12 @@ impl PartitionLog {
         segment.max_timestamp = from.i64()?;
         segment.max_timestamp_offset = from.i64()?;
         segment.created_ms = from.i64()?;
-        segment.sealed = from.u8()? != 0;
+        let flags = from.u8()?;
+        segment.sealed = flags & SEALED != 0;
+        if flags & CLEANED != 0 {
+            segment.cleaning = from.u32().filter(|cleaning| *cleaning > 0)?;
+            segment.clean_to = from.i64()?;
+        }
         segment.next_offset = segment.durable_offset;
         segment.len = segment.durable;
         segment.submitted = segment.written;
@@ -152,8 +169,8 @@ mod tests {
         partition: 0,
     };
 
-    /// Records, blocks written, bytes behind them, bytes allocated, time, sealed.
-    type SegmentParts = (u32, u64, u16, u64, i64, bool);
+    /// Records, blocks written, bytes behind them, bytes allocated, time, sealed by which cleaning.
+    type SegmentParts = (u32, u64, u16, u64, i64, (bool, u32));
 
     fn segments() -> impl Strategy<Value = Vec<SegmentParts>> {
         let segment = (
@@ -162,7 +179,10 @@ mod tests {
             1..5000_u16,
             0..=2 * POSITION_MAX,
             any::<i64>(),
-            any::<bool>(),
+            prop_oneof![
+                any::<bool>().prop_map(|sealed| (sealed, 0)),
+                (1..9_u32).prop_map(|cleaning| (true, cleaning)),
+            ],
         );
         vec(segment, 0..5)
     }
@@ -196,7 +216,7 @@ mod tests {
     }
 
     fn add_segment(log: &mut PartitionLog, parts: SegmentParts) {
-        let (records, blocks, behind, allocated, time, sealed) = parts;
+        let (records, blocks, behind, allocated, time, (sealed, cleaning)) = parts;
         let mut segment = Segment::new(log.id, log.high_watermark, time);
         segment.written = blocks * 4096;
         segment.durable = segment.written + u64::from(behind);
@@ -204,6 +224,8 @@ mod tests {
             segment.written = segment.durable;
         }
         segment.durable_offset += i64::from(records);
+        segment.cleaning = cleaning;
+        segment.clean_to += i64::from(cleaning.min(records));
         (segment.len, segment.submitted) = (segment.durable, segment.written);
         (segment.allocated, segment.sealed) = (allocated, sealed);
         (segment.max_timestamp, segment.max_timestamp_offset) = (time, -time.abs().max(0));
@@ -229,8 +251,8 @@ mod tests {
     fn impossible_numbers_are_refused() {
         let log = || {
             let mut log = PartitionLog::new(ID, 3, LogConfig::default());
-            add_segment(&mut log, (10, 2, 5, 0, 0, true));
-            add_segment(&mut log, (10, 0, 5, 0, 0, false));
+            add_segment(&mut log, (10, 2, 5, 0, 0, (true, 0)));
+            add_segment(&mut log, (10, 0, 5, 0, 0, (false, 0)));
             log
         };
         let accepted = |change: &dyn Fn(&mut PartitionLog)| {
@@ -248,6 +270,11 @@ mod tests {
         assert!(!accepted(&|log| log.segments.swap(0, 1)));
         assert!(!accepted(&|log| log.segments[0].base_offset = -1));
         assert!(!accepted(&|log| log.segments[0].durable_offset = 0));
+        assert!(accepted(&|log| log.segments[0].cleaning = 1));
+        assert!(!accepted(&|log| log.segments[1].cleaning = 1));
+        assert!(!accepted(&|log| {
+            (log.segments[0].cleaning, log.segments[0].clean_to) = (1, 11);
+        }));
         assert!(!accepted(&|log| log.segments[0].allocated = u64::MAX));
         assert!(!accepted(&|log| log.segments[0].durable = u64::MAX));
         let mut bytes = log().encode_state();
@@ -269,7 +296,10 @@ mod tests {
             prop_assert_eq!(read.id, log.id);
             prop_assert_eq!((read.log_start, read.high_watermark), (log.log_start, log.high_watermark));
             prop_assert_eq!((&read.epochs, &read.producers), (&log.epochs, &log.producers));
-            prop_assert_eq!(read.segments.len(), log.segments.len());
+            let names = |log: &PartitionLog| -> Vec<_> {
+                log.segments.iter().map(|segment| (segment.name(), segment.clean_to)).collect()
+            };
+            prop_assert_eq!(names(&read), names(&log));
             prop_assert_eq!((read.size_bytes(), read.tail_bytes()), (log.size_bytes(), log.tail_bytes()));
         }
 

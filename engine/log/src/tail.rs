@@ -71,7 +71,8 @@ impl Prefix {
     }
 }
 
-/// Batches in order, without gaps.
+/// Batches in order. Those that are appended follow each other without gaps; only what is written
+/// anew elsewhere may have some.
 #[derive(Debug, Default)]
 pub(crate) struct Tail {
     batches: VecDeque<StoredBatch>,
@@ -83,7 +84,7 @@ impl Tail {
     /// Adds the newest batch.
     pub(crate) fn push(&mut self, batch: StoredBatch) {
         if let Some(last) = self.batches.back() {
-            assert_eq!(last.last_offset + 1, batch.base_offset, "offsets are dense");
+            assert!(last.last_offset < batch.base_offset, "offsets rise");
         }
         self.bytes += batch.bytes() + StoredBatch::OVERHEAD;
         push_sparing(&mut self.batches, batch);
@@ -135,6 +136,11 @@ impl Tail {
     /// First offset that is wholly in memory.
     pub(crate) fn first_offset(&self) -> Option<i64> {
         self.batches.front().map(|batch| batch.base_offset)
+    }
+
+    /// Offset after the newest batch.
+    pub(crate) fn next_offset(&self) -> Option<i64> {
+        self.batches.back().map(|batch| batch.last_offset + 1)
     }
 
     /// The oldest batch.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use engine_rt::mutant::{self, Mutant};
-use net_wire::batch::{BatchHeader, BatchView, Batches, RecordIter, TimestampType};
+use net_wire::batch::{BatchHeader, BatchView, Batches, DECOMPRESSED_BYTES_MAX, RecordIter};
 use net_wire::codec::Codecs;
 
 use crate::files::SegmentFiles;
@@ -26,8 +26,6 @@ pub struct TimestampOffset {
 
 /// Bytes read at a time while searching.
 const STEP_BYTES: usize = 1 << 20;
-/// Bound on one decompressed batch, as for produce.
-const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
 
 /// The record with the largest timestamp (KIP-734); the first such one.
 pub fn max_timestamp(log: &PartitionLog) -> Option<TimestampOffset> {
@@ -142,19 +140,11 @@ fn in_batch(
     codecs: &mut Codecs,
 ) -> Result<Option<TimestampOffset>, ReadError> {
     let header = *batch.header();
-    if header.attributes.timestamp_type() == TimestampType::LogAppendTime {
-        return Ok(Some(found(
-            &header,
-            header.max_timestamp,
-            header.base_offset.max(from),
-        )));
-    }
     let search = |payload: &[u8]| {
         RecordIter::new(&header, payload)
             .map_while(Result::ok)
             .find_map(|record| {
-                let at = header.base_timestamp.wrapping_add(record.timestamp_delta);
-                let offset = header.base_offset + i64::from(record.offset_delta);
+                let (at, offset) = (header.timestamp_of(&record), header.offset_of(&record));
                 let late = at == timestamp && mutant::is_active(Mutant::LookupAfterTime);
                 (at >= timestamp && offset >= from && !late).then(|| found(&header, at, offset))
             })
@@ -171,5 +161,36 @@ fn found(header: &BatchHeader, timestamp: i64, offset: i64) -> TimestampOffset {
         timestamp,
         offset,
         leader_epoch: header.partition_leader_epoch,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use net_wire::batch::{BatchBuilder, TimestampType, retain_records, without_records};
+
+    use super::*;
+
+    /// Where the broker's clock stamps batches, all records of one have its time.
+    #[test]
+    fn records_that_compaction_took_are_not_found() {
+        let mut codecs = Codecs::new();
+        let by_broker = TimestampType::LogAppendTime;
+        let mut builder = BatchBuilder::new().timestamp_type(by_broker).placed(40, 3);
+        for value in ["a", "b", "c"] {
+            builder.append(900, Some(b"k"), Some(value.as_bytes()), &[]);
+        }
+        let whole = builder.build(&mut codecs).unwrap();
+        let (batch, _) = BatchView::split(&whole).unwrap();
+        let is_last = |record: &net_wire::batch::Record<'_>| record.offset_delta == 2;
+        let left = retain_records(&batch, batch.payload(), None, is_last, &mut codecs).unwrap();
+        let none = without_records(batch.header()).unwrap();
+        let mut search = |bytes: &[u8]| {
+            let (batch, _) = BatchView::split(bytes).unwrap();
+            let found = in_batch(&batch, 40, 900, &mut codecs).unwrap()?;
+            Some((found.timestamp, found.offset))
+        };
+        assert_eq!(search(&whole), Some((900, 40)));
+        assert_eq!(search(&left), Some((900, 42)));
+        assert_eq!(search(&none), None);
     }
 }

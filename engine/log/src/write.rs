@@ -30,16 +30,16 @@ pub async fn write(
     let (first, last) = (&writes[0], &writes[writes.len() - 1]);
     let (id, named) = {
         let log = partition.borrow();
-        let segment = log.segment(first.segment_base);
+        let segment = log.segment(first.segment.base_offset);
         // Flushed blocks have a durable name.
         (log.id(), segment.is_some_and(|segment| segment.written > 0))
     };
     let file = if named {
-        files.open(id, first.segment_base).await?
+        files.open(id, first.segment).await?
     } else {
-        files.create(id, first.segment_base).await?
+        files.create(id, first.segment).await?
     };
-    if let Some((from, len)) = reserve(partition, first.segment_base, last.file_end()) {
+    if let Some((from, len)) = reserve(partition, first.segment.base_offset, last.file_end()) {
         match file.allocate(from, len).await {
             // What is reserved goes beyond what is written now, for which there may be room.
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {},
@@ -72,12 +72,12 @@ pub async fn write(
 fn written(log: &mut PartitionLog, writes: &[SegmentWrite]) {
     for write in writes {
         // The segment may have been deleted meanwhile.
-        if let Some(segment) = log.segment_mut(write.segment_base) {
+        if let Some(segment) = log.segment_mut(write.segment.base_offset) {
             segment.sealed |= write.seals_at.is_some();
             segment.flushed(write.from);
         }
         if write.seals_at.is_some() {
-            log.tail.drop_prefix(write.segment_base);
+            log.tail.drop_prefix(write.segment.base_offset);
         }
     }
 }

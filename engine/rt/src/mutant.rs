@@ -144,6 +144,16 @@ mutants! {
     MaxTimestampOfLast,
     /// `LogAppendTime` leaves the producer's timestamps.
     AppendTimeNotStamped,
+    /// Compaction removes segments before the exchange for new ones is durable.
+    ReplacedBeforeFlush,
+    /// Compaction exchanges segments and does not say so in the journal.
+    ExchangeNotJournaled,
+    /// Compaction tells keys apart by a byte of their hashes.
+    KeysConfused,
+    /// Compaction drops tombstones when it meets them.
+    TombstoneAtOnce,
+    /// Compaction drops the last batch of a producer when none of its records is left.
+    LastBatchDropped,
 }
 
 #[cfg(feature = "mutants")]

@@ -5,6 +5,7 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::task::Poll;
 
+use engine_log::segment::layout::SegmentName;
 use engine_log::{
     ReadAt, ReadError, ResidentRange, Stored, TopicPartition, find_timestamp, max_timestamp, read,
 };
@@ -85,9 +86,9 @@ impl Shard {
     /// Keep the ranges until the pieces are sent: they keep the segment from being deleted.
     pub async fn open_resident(&self, ranges: &[ResidentRange]) -> std::io::Result<Vec<Piece>> {
         let mut pieces = Vec::with_capacity(ranges.len());
-        let mut last: Option<((TopicPartition, i64), File)> = None;
+        let mut last: Option<((TopicPartition, SegmentName), File)> = None;
         for range in ranges {
-            let key = (range.id, range.segment_base);
+            let key = (range.id, range.segment);
             let file = match last.take().filter(|(of, _)| *of == key) {
                 Some((_, file)) => file,
                 None if self.slot(range.id).is_ok() => self.files.open(key.0, key.1).await?,

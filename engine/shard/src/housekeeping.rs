@@ -20,24 +20,40 @@ const PIN_INTERVAL: Duration = Duration::from_millis(10);
 const CLOCK_JUMP_MS: i64 = 3_600_000;
 
 /// Compares the clocks.
-struct Clocks {
+pub(crate) struct Clocks {
     monotonic: Instant,
     wall_ms: i64,
 }
 
 impl Clocks {
-    fn read() -> Self {
+    pub(crate) fn read() -> Self {
         Self {
             monotonic: now(),
             wall_ms: wall_clock_ms(),
         }
     }
 
-    /// How far the wall clock went beyond the monotonic one since `self`.
-    fn jump_ms(&self) -> i64 {
+    /// Whether the wall clock went away from the monotonic one since `self`.
+    fn have_parted(&self) -> bool {
         let later = Self::read();
+        let parted = (later.wall_ms - self.undisturbed_ms(&later)).abs() > CLOCK_JUMP_MS;
+        parted && !mutant::is_active(Mutant::ClockJumpIgnored)
+    }
+
+    /// The wall clock, or what it would be if it had not jumped: what goes by its age does not go
+    /// because of that.
+    pub(crate) fn trusted_ms(&self) -> i64 {
+        let later = Self::read();
+        if self.have_parted() {
+            self.undisturbed_ms(&later)
+        } else {
+            later.wall_ms
+        }
+    }
+
+    fn undisturbed_ms(&self, later: &Self) -> i64 {
         let passed = later.monotonic.since(self.monotonic).as_millis() as i64;
-        (later.wall_ms - self.wall_ms - passed).abs()
+        self.wall_ms + passed
     }
 }
 
@@ -47,7 +63,7 @@ impl Shard {
         let clocks = Clocks::read();
         let interval = Duration::from_millis(self.options.retention_check_ms);
         while !self.wait_or_stop(interval).await {
-            if clocks.jump_ms() > CLOCK_JUMP_MS && !mutant::is_active(Mutant::ClockJumpIgnored) {
+            if clocks.have_parted() {
                 tracing::error!(
                     shard = self.index(),
                     "FL2005: the wall clock jumped by more than an hour; retention by time is paused until restart"
@@ -145,17 +161,27 @@ impl Shard {
         Ok(())
     }
 
+    /// Waits for those of a partition's files that go when nobody reads them any more.
+    pub(crate) async fn removals_ended(&self, id: TopicPartition) {
+        let is_left = || self.removing.borrow().iter().any(|(of, _)| *of == id);
+        while is_left() {
+            sleep(PIN_INTERVAL).await;
+        }
+    }
+
     /// Removes a segment's file once nobody reads or writes it (rule 12).
     pub(crate) async fn remove_segment(&self, id: TopicPartition, segment: Segment) {
+        let name = segment.name();
+        self.removing.borrow_mut().insert((id, name));
         while segment.is_pinned() && !mutant::is_active(Mutant::UnlinkWhileRead) {
             sleep(PIN_INTERVAL).await;
         }
         self.stats.borrow_mut().segments_deleted += 1;
-        if segment.is_fileless() {
-            return;
-        }
-        if let Err(error) = self.files.remove(id, segment.base_offset).await {
+        if !segment.is_fileless()
+            && let Err(error) = self.files.remove(id, name).await
+        {
             tracing::warn!(partition = %id, %error, "a deleted segment's file remains");
         }
+        self.removing.borrow_mut().remove(&(id, name));
     }
 }

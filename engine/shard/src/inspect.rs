@@ -9,7 +9,7 @@ use engine_wal::Position;
 
 use crate::checkpoint::{Bodies, CheckpointOwner, NAMES, load_copy, read_record};
 use crate::open::{Found, find, io_error};
-use crate::options::{OpenError, PartitionSpec, ShardOptions};
+use crate::options::{CompactionOptions, OpenError, PartitionSpec, ShardOptions};
 
 /// Where a shard at rest is.
 #[derive(Clone, Debug)]
@@ -46,6 +46,7 @@ impl ShardPlace {
             space_reserve_bytes: 0,
             scrub_bytes_per_second: 0,
             scrub_interval_ms: 0,
+            compaction: CompactionOptions::default(),
         }
     }
 }

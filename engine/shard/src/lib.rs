@@ -10,6 +10,7 @@
 mod api;
 mod append;
 mod checkpoint;
+mod compaction;
 mod extents;
 mod fetch;
 mod flush;
@@ -38,7 +39,7 @@ pub use engine_log::{
     TopicPartition,
 };
 pub use inspect::{CheckpointCopy, Inspection, ShardPlace, checkpoint_copies, inspect};
-pub use options::{OpenError, PartitionSpec, ShardOptions, ShardStats};
+pub use options::{CompactionOptions, OpenError, PartitionSpec, ShardOptions, ShardStats};
 pub use repair::{Damaged, damaged, repair};
 pub use reshard::{remove_other_generations, reshard};
 pub use shard::Shard;

@@ -209,11 +209,12 @@ impl Shard {
         spawn(Rc::clone(&shard).mend()).detach();
         spawn(Rc::clone(&shard).scrub()).detach();
         spawn(Rc::clone(&shard).flush_when_due()).detach();
+        spawn(Rc::clone(&shard).compact()).detach();
         Ok(shard)
     }
 
     fn new(options: ShardOptions, checkpoint: Checkpoint) -> Self {
-        let files = options.segment_files();
+        let (files, compaction) = (options.segment_files(), options.compaction);
         Self {
             options,
             slots: RefCell::default(),
@@ -232,6 +233,9 @@ impl Shard {
             pressure: Event::new(),
             relieved: Event::new(),
             removed: RefCell::default(),
+            compaction: Cell::new(compaction),
+            last_cleaning: Cell::new(0),
+            removing: RefCell::default(),
             space_left: Cell::new(u64::MAX),
             space_low: Cell::new(false),
             stopping: Cell::new(false),

@@ -57,6 +57,19 @@ pub struct ShardOptions {
     pub scrub_bytes_per_second: u64,
     /// Milliseconds from the begin of one round of the scrubber to that of the next, at least.
     pub scrub_interval_ms: u64,
+    /// What compaction may take at first.
+    pub compaction: CompactionOptions,
+}
+
+/// What a shard's compaction may take. By default nothing is compacted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CompactionOptions {
+    /// Bytes that it reads in a second, at most; 0: nothing is compacted.
+    pub bytes_per_second: u64,
+    /// `log.cleaner.backoff.ms`: pause before the next look where nothing was due.
+    pub interval_ms: u64,
+    /// Memory for the keys of one cleaning.
+    pub keys_bytes: u64,
 }
 
 /// Counters of a shard since its start, for metrics; plain numbers.
@@ -92,6 +105,16 @@ pub struct ShardStats {
     pub scrub_rounds: u64,
     /// Damage that it found, found again in each round.
     pub scrub_damaged: u64,
+    /// Cleanings of compacted partitions that came to their end.
+    pub cleanings: u64,
+    /// Cleanings that failed.
+    pub cleanings_failed: u64,
+    /// Compacted partitions that were due at the last look.
+    pub cleaner_due: u64,
+    /// Bytes that cleanings read.
+    pub cleaner_read_bytes: u64,
+    /// Bytes of batches by which they made logs smaller.
+    pub cleaner_freed_bytes: u64,
     /// Checkpoints written.
     pub checkpoints: u64,
     /// Bytes of batches in memory.

@@ -7,6 +7,8 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
+use engine_log::segment::Segment;
+use engine_log::segment::layout::SegmentName;
 use engine_log::{Loss, PartitionLog, Survey, TopicPartition, rewrite, shared, survey};
 use engine_rt::fs;
 
@@ -63,9 +65,9 @@ async fn look(
     let (mut all, mut states) = (Vec::new(), Vec::new());
     for (id, found) in find(&options, &specs).await?.partitions {
         let log = shared(found.log);
-        let bases = bases(&log.borrow());
-        for base in bases {
-            let path = files.path(id, base);
+        let names = names(&log.borrow());
+        for name in names {
+            let (path, base) = (files.path(id, name), name.base_offset);
             let seen: Survey = survey(&log, &files, base).await.map_err(io_error(&path))?;
             if seen.is_sound() {
                 continue;
@@ -100,9 +102,9 @@ async fn look(
 }
 
 /// The segments that have a file.
-fn bases(log: &PartitionLog) -> Vec<i64> {
+fn names(log: &PartitionLog) -> Vec<SegmentName> {
     let segments = log.segments().filter(|segment| !segment.is_fileless());
-    segments.map(|segment| segment.base_offset).collect()
+    segments.map(Segment::name).collect()
 }
 
 async fn remove_scratch(scratch: &engine_log::SegmentFiles) -> std::io::Result<()> {

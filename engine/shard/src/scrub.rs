@@ -8,6 +8,7 @@ use std::ops::Bound;
 use std::rc::Rc;
 use std::time::Duration;
 
+use engine_log::segment::layout::SegmentName;
 use engine_log::{Damage, SegmentScrub, TopicPartition};
 use engine_rt::{Instant, now, wall_clock_ms};
 
@@ -76,7 +77,12 @@ impl Shard {
         (id, base): (TopicPartition, i64),
         rate: u64,
     ) -> Option<()> {
-        let mut segment = SegmentScrub::new(id, base);
+        let name = {
+            let slot = self.slot(id).ok();
+            slot.and_then(|slot| Some(slot.log.borrow().segment(base)?.name()))
+        };
+        let Some(name) = name else { return Some(()) };
+        let mut segment = SegmentScrub::new(id, name);
         loop {
             while self.is_busy() {
                 if self.wait_or_stop(BUSY_PAUSE).await {
@@ -95,7 +101,7 @@ impl Shard {
             let Some(read) = read else { return Some(()) };
             self.stats.borrow_mut().scrubbed_bytes += read.bytes;
             for damage in &read.damage {
-                self.found_damage(id, base, damage);
+                self.found_damage(id, name, damage);
             }
             if self.wait_or_stop(pause(read.bytes, rate, began)).await {
                 return None;
@@ -104,14 +110,14 @@ impl Shard {
     }
 
     /// Whether the disk has more urgent things to do.
-    fn is_busy(&self) -> bool {
+    pub(crate) fn is_busy(&self) -> bool {
         self.wants_relief() || self.wants_turn() || self.journal().is_failed()
     }
 
-    fn found_damage(&self, id: TopicPartition, base: i64, damage: &Damage) {
+    fn found_damage(&self, id: TopicPartition, name: SegmentName, damage: &Damage) {
         self.stats.borrow_mut().scrub_damaged += 1;
         // What memory or the page cache still has must not hide it from readers for a while.
-        self.files.forget_segment_reads(id, base);
+        self.files.forget_segment_reads(id, name);
         let Damage {
             file, what, pos, ..
         } = damage;

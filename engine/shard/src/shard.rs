@@ -4,7 +4,7 @@
 //! segments and lets the journal turn over; `open.rs` is the start.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::Future;
 use std::io;
 use std::pin::{Pin, pin};
@@ -12,6 +12,7 @@ use std::rc::Rc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
+use engine_log::segment::layout::SegmentName;
 use engine_log::{
     ActiveProducer, Flushes, LogConfig, PartitionLog, SegmentFiles, TopicPartition, shared,
 };
@@ -22,7 +23,7 @@ use net_wire::codec::Codecs;
 
 use crate::api::{Mail, PartitionPosition, ShardError};
 use crate::checkpoint::Checkpoint;
-use crate::options::{PartitionSpec, ShardOptions, ShardStats};
+use crate::options::{CompactionOptions, PartitionSpec, ShardOptions, ShardStats};
 use crate::slot::Slot;
 
 /// One core's partitions, its journal and its memory.
@@ -54,6 +55,12 @@ pub struct Shard {
     pub(crate) relieved: Event,
     /// Partitions deleted since the last checkpoint.
     pub(crate) removed: RefCell<Vec<TopicPartition>>,
+    /// What compaction may take.
+    pub(crate) compaction: Cell<CompactionOptions>,
+    /// The number of the last cleaning.
+    pub(crate) last_cleaning: Cell<u32>,
+    /// Files that go as soon as nobody reads them.
+    pub(crate) removing: RefCell<BTreeSet<(TopicPartition, SegmentName)>>,
     /// Bytes that may still be appended before free space is looked at again (rule 8).
     pub(crate) space_left: Cell<u64>,
     pub(crate) space_low: Cell<bool>,
@@ -189,11 +196,13 @@ impl Shard {
         self.tail_order
             .borrow_mut()
             .retain(|other| !Rc::ptr_eq(other, &slot));
-        slot.changed.wait_until(|| !slot.writing.get()).await;
+        let idle = || !slot.writing.get() && !slot.cleaning.get();
+        slot.changed.wait_until(idle).await;
         let segments = slot.log.borrow_mut().take_segments();
         for segment in segments {
             self.remove_segment(id, segment).await;
         }
+        self.removals_ended(id).await;
     }
 
     /// Offsets, epoch and size of a partition.

@@ -25,6 +25,11 @@ pub(crate) struct Slot {
     /// Whether write-behind is carrying its bytes, and those of which segment.
     pub writing: Cell<bool>,
     pub carrying: Cell<Option<i64>>,
+    /// Whether compaction is at it; and how often that found it damaged.
+    pub cleaning: Cell<bool>,
+    pub damage_met: Cell<usize>,
+    /// Whether memory has an exchange of segments that the journal may not have.
+    pub unsettled: Cell<bool>,
     /// Large batches on their way to its segment.
     pub extents: Extents,
     /// Changes other than appends that are in the journal but not in force yet.
@@ -45,6 +50,9 @@ impl Slot {
             dirty: Cell::new(false),
             writing: Cell::new(false),
             carrying: Cell::new(None),
+            cleaning: Cell::new(false),
+            damage_met: Cell::new(0),
+            unsettled: Cell::new(false),
             extents: Extents::default(),
             changing: Cell::new(0),
             in_tail_order: Cell::new(false),

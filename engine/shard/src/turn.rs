@@ -148,7 +148,7 @@ impl Shard {
 
     fn begin_write(self: &Rc<Self>, slot: &Rc<Slot>, staged: SegmentWrite) -> UnderWay {
         let (shard, slot) = (Rc::clone(self), Rc::clone(slot));
-        let segment_base = staged.segment_base;
+        let segment_base = staged.segment.base_offset;
         let task = spawn(async move {
             write(&slot.log, &shard.files, from_ref(&staged)).await?;
             shard.let_go_of_written(&slot);
@@ -275,6 +275,11 @@ impl Slot {
         let seals = |(_, _, seals)| seals;
         self.next_to_carry(None).is_some_and(seals)
             || self.log.borrow().unwritten_bytes() > TAKEN_ALONG_BYTES
+    }
+
+    /// Whether a segment that was rolled can be sealed.
+    pub(crate) fn has_to_seal(&self) -> bool {
+        self.next_to_carry(None).is_some_and(|(_, _, seals)| seals)
     }
 
     pub(crate) fn has_to_carry(&self) -> bool {

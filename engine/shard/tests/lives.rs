@@ -9,8 +9,8 @@ use std::time::Duration;
 use engine_log::{LogConfig, ProducerStamp, ReadPath, TopicPartition};
 use engine_rt::{Buf, ExecutorSpec, Listener, Piece, Stream, ring, sleep, spawn};
 use engine_shard::{
-    FetchPart, Fetched, OffsetQuery, PartitionSpec, ProduceBatch, Shard, ShardError, ShardOptions,
-    remove_other_generations, reshard,
+    CompactionOptions, FetchPart, Fetched, OffsetQuery, PartitionSpec, ProduceBatch, Shard,
+    ShardError, ShardOptions, remove_other_generations, reshard,
 };
 use net_wire::Uuid;
 use net_wire::batch::{BatchBuilder, Batches};
@@ -51,6 +51,7 @@ fn options(dir: &Path) -> ShardOptions {
         space_reserve_bytes: 0,
         scrub_bytes_per_second: 0,
         scrub_interval_ms: 0,
+        compaction: CompactionOptions::default(),
     }
 }
 
@@ -91,11 +92,7 @@ fn batch(partition: u32, tag: u64, records: i32, bytes: usize) -> ProduceBatch {
         records,
         max_timestamp: 1_000_000 + tag as i64,
         max_timestamp_delta: 0,
-        stamp: ProducerStamp {
-            producer_id: -1,
-            producer_epoch: -1,
-            base_sequence: -1,
-        },
+        stamp: ProducerStamp::NONE,
     }
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use cluster_meta::config::StaticConfig;
+use net_wire::batch::DECOMPRESSED_BYTES_MAX;
 
 /// A listener as clients are told of it (`advertised.listeners`). A client gets the addresses of
 /// the listener that it came in by.
@@ -78,7 +79,7 @@ impl Limits {
             fetch_bytes_max: size("fetch.max.bytes"),
             fetch_sessions_max: slots.div_ceil(shards).min(slots),
             fetch_session_partitions_max: 500_000,
-            decompressed_bytes_max: 64 << 20,
+            decompressed_bytes_max: DECOMPRESSED_BYTES_MAX,
         }
     }
 }

@@ -190,6 +190,12 @@ fn entry_item(sequence: u64, entry: &FrameEntry) -> Item {
             .with("generation", generation)
             .with("shard", shard),
         Entry::Promise(epoch) => item("promise").with("epoch", epoch),
+        Entry::Cleaned(segment) => item("cleaned")
+            .with("segment", segment.name.base_offset)
+            .with("cleaning", segment.name.cleaning)
+            .with("next_offset", segment.next_offset)
+            .with("bytes", segment.bytes)
+            .with("clean_to", segment.clean_to),
     }
 }
 

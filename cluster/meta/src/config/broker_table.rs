@@ -261,21 +261,23 @@ broker_keys! {
     read_only "listeners": String = Some("PLAINTEXT://:9092"), Any,
         "Addresses on which this broker listens, by listener.";
     cluster_wide "log.cleaner.backoff.ms": Long = Some("15000"), AtLeast(0),
-        idle "Pause of compaction when nothing is eligible.";
+        "Pause of compaction when nothing is eligible.";
     cluster_wide "log.cleaner.dedupe.buffer.size": Long = Some("134217728"), Any,
-        idle "Memory that compaction may use for its map of keys.";
+        "Memory that compaction may use for its map of keys, of all cores together. Flumen takes \
+         no more than a sixteenth of its memory budget; keys beyond that take another pass.";
     cluster_wide "log.cleaner.delete.retention.ms": Long = Some("86400000"), AtLeast(0),
         "How long a compacted topic keeps tombstones, which bounds the time a reader from offset \
          0 may take. Default for topics.";
     read_only "log.cleaner.enable": Boolean = Some("true"), Any,
-        idle "Whether logs are compacted at all.";
+        "Whether logs are compacted at all.";
     cluster_wide "log.cleaner.io.buffer.load.factor": Double = Some("0.9"), Any,
         idle "Share of the map of keys that may be filled.";
     cluster_wide "log.cleaner.io.buffer.size": Int = Some("524288"), AtLeast(0),
         idle "Memory for reading and writing while compacting.";
     cluster_wide "log.cleaner.io.max.bytes.per.second": Double = Some("1.7976931348623157E308"),
         Any,
-        idle "Most bytes that compaction reads and writes a second.";
+        "Most bytes that compaction reads a second, of all cores together; it writes no more than \
+         that. Kafka's default, no bound at all, means 32 MiB to Flumen.";
     cluster_wide "log.cleaner.max.compaction.lag.ms": Long = LONG_MAX, AtLeast(1),
         "Age at which a record must become eligible for compaction. Default for topics.";
     cluster_wide "log.cleaner.min.cleanable.ratio": Double = Some("0.5"), Ratio,

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use engine_rt::mutant::{self, Mutant};
 use net_wire::batch::{
-    BatchError, BatchHeader, BatchView, Record, RecordIter, TimestampType, retain_records,
+    BatchError, BatchHeader, BatchView, DECOMPRESSED_BYTES_MAX, Record, RecordIter, retain_records,
     without_records,
 };
 use net_wire::codec::Codecs;
 
 use super::keys::KeyMap;
-
-/// Bound on one decompressed batch, as for produce.
-const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
 
 /// What is left of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,7 +64,7 @@ impl Filter {
             RecordIter::new(header, records).try_for_each(|record| record.map(drop))?;
             for record in RecordIter::new(header, records) {
                 let record = record?;
-                let offset = offset_of(header, &record);
+                let offset = header.offset_of(&record);
                 let Some(key) = record.key.filter(|_| offset >= self.dirty_from) else {
                     continue;
                 };
@@ -86,7 +84,7 @@ impl Filter {
         batch: &BatchView<'_>,
         is_last: bool,
         codecs: &mut Codecs,
-    ) -> (Left, (i64, i64)) {
+    ) -> Judged {
         let header = *batch.header();
         let as_it_is = (Left::Whole, (header.max_timestamp, header.base_offset));
         if is_opaque(&header) {
@@ -119,14 +117,14 @@ impl Filter {
         let (mut verdicts, mut tombstones, mut newest) = (Vec::new(), false, NO_RECORD);
         for record in RecordIter::new(header, records) {
             let record = record?;
-            let offset = offset_of(header, &record);
+            let offset = header.offset_of(&record);
             let keeps = self.keeps(keys, header, &record);
             verdicts.push(keeps);
             if !keeps {
                 continue;
             }
             tombstones |= record.value.is_none() && offset < self.known_to;
-            let timestamp = timestamp_of(header, &record);
+            let timestamp = header.timestamp_of(&record);
             if timestamp > newest.0 {
                 newest = (timestamp, offset);
             }
@@ -150,7 +148,7 @@ impl Filter {
     }
 
     fn keeps(&self, keys: &KeyMap, header: &BatchHeader, record: &Record<'_>) -> bool {
-        let offset = offset_of(header, record);
+        let offset = header.offset_of(record);
         if offset >= self.known_to {
             return true;
         }
@@ -159,13 +157,14 @@ impl Filter {
         let waits = |horizon| self.now_ms < horizon;
         let may_stay = record.value.is_some()
             || self.has_opaque
-            || header.delete_horizon_ms().is_none_or(waits);
+            || (header.delete_horizon_ms().is_none_or(waits)
+                && !mutant::is_active(Mutant::TombstoneAtOnce));
         may_stay && !keys.is_outdated(key, offset)
     }
 
     fn is_last_of_producer(&self, header: &BatchHeader) -> bool {
-        self.last_batches
-            .contains(&(header.producer_id, header.last_offset()))
+        let last = (header.producer_id, header.last_offset());
+        self.last_batches.contains(&last) && !mutant::is_active(Mutant::LastBatchDropped)
     }
 }
 
@@ -182,15 +181,4 @@ fn without(header: &BatchHeader) -> Option<Judged> {
     }
     let bytes = without_records(header).ok()?;
     Some((Left::Part(bytes), NO_RECORD))
-}
-
-fn offset_of(header: &BatchHeader, record: &Record<'_>) -> i64 {
-    header.base_offset + i64::from(record.offset_delta)
-}
-
-fn timestamp_of(header: &BatchHeader, record: &Record<'_>) -> i64 {
-    match header.attributes.timestamp_type() {
-        TimestampType::LogAppendTime => header.max_timestamp,
-        TimestampType::CreateTime => header.base_timestamp.wrapping_add(record.timestamp_delta),
-    }
 }

@@ -1,5 +1,7 @@
 //! The last offset of each key, in memory that is bounded: a table of hashes, filled up to a share.
 
+use engine_rt::mutant::{self, Mutant};
+
 use super::siphash::{Secret, hash};
 
 /// Memory of one place in the table.
@@ -74,7 +76,10 @@ impl KeyMap {
 
     /// The hash of a key, and its place or the free one where it belongs.
     fn find(&self, key: &[u8]) -> ([u64; 2], usize) {
-        let hash = hash(self.secret, key);
+        let mut hash = hash(self.secret, key);
+        if mutant::is_active(Mutant::KeysConfused) {
+            hash = [hash[0] & 0xFF, 0];
+        }
         let mut at = (hash[0] % self.offsets.len() as u64) as usize;
         while self.offsets[at] != 0 && self.hashes[at] != hash {
             at = (at + 1) % self.offsets.len();

@@ -58,7 +58,7 @@ fn records(bytes: &[u8]) -> Vec<Seen> {
         let seen = RecordIter::new(&header, records).map(|record| {
             let record = record?;
             Ok((
-                header.base_offset + i64::from(record.offset_delta),
+                header.offset_of(&record),
                 record.key.map(<[u8]>::to_vec),
                 record.value.map(<[u8]>::to_vec),
                 header.base_timestamp + record.timestamp_delta,

@@ -1,6 +1,6 @@
 //! Idempotent producers (KIP-98): the last five batches of each, so that a retry is recognised.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use engine_rt::mutant::{self, Mutant};
 use thiserror::Error;
@@ -22,6 +22,13 @@ pub struct ProducerStamp {
 }
 
 impl ProducerStamp {
+    /// That of a batch without idempotence.
+    pub const NONE: Self = Self {
+        producer_id: -1,
+        producer_epoch: -1,
+        base_sequence: -1,
+    };
+
     /// Whether the batch takes part in deduplication.
     pub const fn is_idempotent(&self) -> bool {
         self.producer_id >= 0
@@ -200,6 +207,20 @@ impl ProducerStates {
             state.batches.retain(|batch| batch.last_offset < end);
             !state.batches.is_empty()
         });
+    }
+
+    /// The last batch below `end` of each producer: its id and the batch's last offset.
+    pub fn last_batches(&self, end: i64) -> BTreeSet<(i64, i64)> {
+        let last = |state: &ProducerState| {
+            let mut below = state.batches.iter().rev();
+            below
+                .find(|batch| batch.last_offset < end)
+                .map(|batch| batch.last_offset)
+        };
+        let producers = self.producers.iter();
+        producers
+            .filter_map(|(id, state)| Some((*id, last(state)?)))
+            .collect()
     }
 
     /// What is known of each producer, by id.

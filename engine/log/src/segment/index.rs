@@ -5,7 +5,9 @@ use std::collections::VecDeque;
 
 use engine_rt::Buf;
 
-use super::layout::{CHUNK_BYTES, RANGE_BYTES, Range, encode_index_block, place_digest};
+use super::layout::{
+    CHUNK_BYTES, RANGE_BYTES, Range, SegmentName, encode_index_block, place_digest,
+};
 use crate::ids::TopicPartition;
 
 /// What is kept in memory of a chunk whose index block is on disk: the ranges that end in it begin
@@ -36,7 +38,7 @@ struct OpenRange {
 #[derive(Clone, Debug)]
 pub struct SegmentIndex {
     id: TopicPartition,
-    base_offset: i64,
+    name: SegmentName,
     chunks: Vec<ChunkSummary>,
     /// Ranges whose index block is not known to be flushed.
     ranges: Vec<Range>,
@@ -58,11 +60,11 @@ pub enum Lookup {
 
 impl SegmentIndex {
     /// The index of an empty segment.
-    pub fn new(id: TopicPartition, base_offset: i64) -> Self {
+    pub fn new(id: TopicPartition, name: SegmentName) -> Self {
         let (chunks, ranges, finished) = (Vec::new(), Vec::new(), VecDeque::new());
         Self {
             id,
-            base_offset,
+            name,
             chunks,
             ranges,
             finished,
@@ -84,7 +86,7 @@ impl SegmentIndex {
             pos,
             bytes: 0,
             max_timestamp: i64::MIN,
-            digest: place_digest(self.id, self.base_offset, pos),
+            digest: place_digest(self.id, self.name, pos),
         });
         for part in parts {
             open.digest.update(part);
@@ -128,7 +130,7 @@ impl SegmentIndex {
         let encoded: usize = self.finished.iter().map(|(_, count)| count).sum();
         let rest = &self.ranges[encoded..];
         let count = rest.partition_point(|range| range.end() <= end);
-        encode_index_block(chunk, self.base_offset, &rest[..count], block);
+        encode_index_block(chunk, self.name.base_offset, &rest[..count], block);
         self.finished.push_back((chunk, count));
     }
 
@@ -187,8 +189,16 @@ impl SegmentIndex {
             .partition_point(|chunk| chunk.first_offset <= offset);
         match after.checked_sub(1) {
             Some(at) if !open => Lookup::Chunk(self.chunks[at]),
+            // Compaction may have taken the segment's first offsets.
+            None if !open && !self.chunks.is_empty() => Lookup::Chunk(self.chunks[0]),
             _ => Lookup::Range(None),
         }
+    }
+
+    /// The chunk, on disk, in whose index block the range at `pos` is.
+    pub(crate) fn find_pos(&self, pos: u64) -> Option<ChunkSummary> {
+        let after = self.chunks.partition_point(|chunk| chunk.pos <= pos);
+        Some(self.chunks[after.checked_sub(1)?])
     }
 
     /// The first range with a timestamp of at least `timestamp`.
@@ -243,7 +253,7 @@ mod tests {
             topic_id: Uuid::from_bytes([1; 16]),
             partition: 0,
         };
-        SegmentIndex::new(id, 100)
+        SegmentIndex::new(id, SegmentName::appended(100))
     }
 
     fn add(index: &mut SegmentIndex, offset: i64, bytes: usize, timestamp: i64) {
@@ -295,6 +305,20 @@ mod tests {
             matches!(index.find_timestamp(11), Lookup::Range(Some(r)) if r.first_offset == 106)
         );
         assert_eq!(index.find_timestamp(51), Lookup::Range(None));
+    }
+
+    #[test]
+    fn an_offset_before_the_first_that_is_left_is_in_the_first_chunk() {
+        let mut index = index();
+        add(&mut index, 150, 9000, 0);
+        add(&mut index, 170, 9000, 0);
+        let mut block = [0; 4096];
+        index.finish_segment(&mut block);
+        index.flushed(u64::MAX);
+        for offset in [100, 149, 150, 169, 170, 999] {
+            assert!(matches!(index.find_offset(offset), Lookup::Chunk(chunk) if chunk.pos == 0));
+        }
+        assert_eq!(index.find_pos(9000).map(|chunk| chunk.chunk), Some(0));
     }
 
     #[test]

@@ -18,7 +18,7 @@
 //! chunk, and the footer.
 //!
 //! Header block: magic 4, version 2, zero 2, disk id 16, topic id 16, partition 4, base offset 8,
-//! CRC-32C 4 of what is before.
+//! then, in version 2 alone, the cleaning 4 that wrote the segment, CRC-32C 4 of what is before.
 //! Index block: magic 4, entries 4, chunk 4, CRC-32C 4 (of chunk number and entries), then entries
 //! of 28: first offset from the base 4, position 4, bytes 4, largest timestamp 8, zero 4, CRC-32C 4.
 
@@ -40,6 +40,8 @@ pub(crate) const RANGE_BYTES: u32 = 8 << 10;
 const HEADER_MAGIC: u32 = u32::from_le_bytes(*b"FLS\x01");
 const INDEX_MAGIC: u32 = u32::from_le_bytes(*b"FLI\x01");
 const FORMAT_VERSION: u16 = 1;
+/// Of a segment that compaction wrote.
+const FORMAT_VERSION_CLEANED: u16 = 2;
 const RANGE_ENTRY_BYTES: usize = 28;
 /// No position is larger: index entries keep four bytes of it.
 pub(crate) const POSITION_MAX: u64 = u32::MAX as u64;
@@ -63,15 +65,57 @@ pub const fn sealed_index_pos(len: u64) -> u64 {
     (file_pos(len - 1) + 1).next_multiple_of(BLOCK)
 }
 
+/// What names a segment in its partition. Compaction replaces segments by new ones that may begin at
+/// the same offset: no two of them ever have the same name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SegmentName {
+    /// Its first offset.
+    pub base_offset: i64,
+    /// The partition's cleaning that wrote it, from 1 on; 0 for a segment as it was appended.
+    pub cleaning: u32,
+}
+
+impl SegmentName {
+    /// A segment as it is appended.
+    pub const fn appended(base_offset: i64) -> Self {
+        Self {
+            base_offset,
+            cleaning: 0,
+        }
+    }
+
+    /// Whether compaction wrote it: offsets may be missing between its batches.
+    pub const fn is_cleaned(self) -> bool {
+        self.cleaning > 0
+    }
+}
+
 /// The name of a segment's file in its topic's directory.
-pub fn segment_file_name(partition: u32, base_offset: i64) -> String {
+pub fn segment_file_name(partition: u32, name: SegmentName) -> String {
+    let SegmentName {
+        base_offset,
+        cleaning,
+    } = name;
+    if name.is_cleaned() {
+        return format!("{partition:06}.{base_offset:020}.{cleaning:010}.segment");
+    }
     format!("{partition:06}.{base_offset:020}.segment")
 }
 
-/// Partition and base offset of a segment file's name.
-pub fn parse_segment_file_name(name: &str) -> Option<(u32, i64)> {
-    let (partition, base) = name.strip_suffix(".segment")?.split_once('.')?;
-    Some((partition.parse().ok()?, base.parse().ok()?))
+/// The partition and the segment that a file's name tells.
+pub fn parse_segment_file_name(name: &str) -> Option<(u32, SegmentName)> {
+    let mut parts = name.strip_suffix(".segment")?.split('.');
+    let partition = parts.next()?.parse().ok()?;
+    let base_offset = parts.next()?.parse().ok()?;
+    let cleaning = match parts.next() {
+        Some(part) => part.parse().ok().filter(|cleaning| *cleaning > 0)?,
+        None => 0,
+    };
+    let name = SegmentName {
+        base_offset,
+        cleaning,
+    };
+    parts.next().is_none().then_some((partition, name))
 }
 
 /// Who a segment file belongs to.
@@ -81,17 +125,25 @@ pub struct SegmentHeader {
     pub disk_id: u128,
     /// The partition.
     pub id: TopicPartition,
-    /// The first offset.
-    pub base_offset: i64,
+    /// The segment.
+    pub name: SegmentName,
 }
 
 impl SegmentHeader {
     pub(crate) fn encode(&self, into: &mut [u8]) {
+        let version = if self.name.is_cleaned() {
+            FORMAT_VERSION_CLEANED
+        } else {
+            FORMAT_VERSION
+        };
         let mut fields = Fields::default();
-        fields.u32(HEADER_MAGIC).u16(FORMAT_VERSION).u16(0);
+        fields.u32(HEADER_MAGIC).u16(version).u16(0);
         fields.raw(&self.disk_id.to_le_bytes());
         self.id.encode(&mut fields);
-        fields.i64(self.base_offset);
+        fields.i64(self.name.base_offset);
+        if self.name.is_cleaned() {
+            fields.u32(self.name.cleaning);
+        }
         let crc = crc32c(&fields.0);
         fields.u32(crc);
         into[..fields.0.len()].copy_from_slice(&fields.0);
@@ -110,15 +162,18 @@ impl SegmentHeader {
             partition: from.u32()?,
         };
         let base_offset = from.i64()?;
+        let cleaning = match version {
+            FORMAT_VERSION => 0,
+            FORMAT_VERSION_CLEANED => from.u32()?,
+            _ => return None,
+        };
         let covered = block.len() - from.0.len();
-        let good = magic == HEADER_MAGIC
-            && version == FORMAT_VERSION
-            && from.u32()? == crc32c(&block[..covered]);
-        good.then_some(Self {
-            disk_id,
-            id,
+        let good = magic == HEADER_MAGIC && from.u32()? == crc32c(&block[..covered]);
+        let name = SegmentName {
             base_offset,
-        })
+            cleaning,
+        };
+        good.then_some(Self { disk_id, id, name })
     }
 }
 
@@ -200,10 +255,13 @@ pub fn decode_index_block(chunk: u64, base: i64, block: &[u8]) -> Option<Vec<Ran
 }
 
 /// A CRC-32C that also covers where its bytes belong.
-pub(crate) fn place_digest(id: TopicPartition, segment_base: i64, pos: u64) -> crc_fast::Digest {
+pub(crate) fn place_digest(id: TopicPartition, segment: SegmentName, pos: u64) -> crc_fast::Digest {
     let mut seed = Fields::default();
     id.encode(&mut seed);
-    seed.i64(segment_base).u64(pos);
+    seed.i64(segment.base_offset).u64(pos);
+    if segment.is_cleaned() {
+        seed.u32(segment.cleaning);
+    }
     let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
     if !mutant::is_active(Mutant::RangeUnseeded) {
         digest.update(&seed.0);
@@ -212,8 +270,8 @@ pub(crate) fn place_digest(id: TopicPartition, segment_base: i64, pos: u64) -> c
 }
 
 /// What the index keeps of a range: the checksum of its bytes and of where they belong.
-pub fn range_crc(id: TopicPartition, segment_base: i64, pos: u64, bytes: &[u8]) -> u32 {
-    let mut digest = place_digest(id, segment_base, pos);
+pub fn range_crc(id: TopicPartition, segment: SegmentName, pos: u64, bytes: &[u8]) -> u32 {
+    let mut digest = place_digest(id, segment, pos);
     digest.update(bytes);
     digest.finalize() as u32
 }
@@ -237,16 +295,22 @@ mod tests {
             topic_id: Uuid::from_bytes([7; 16]),
             partition: 3,
         };
-        let header = SegmentHeader {
-            disk_id: 9,
-            id,
-            base_offset: 1234,
-        };
-        let mut block = [0xFF; 4096];
-        header.encode(&mut block);
-        assert_eq!(SegmentHeader::decode(&block), Some(header));
-        block[30] ^= 1;
-        assert_eq!(SegmentHeader::decode(&block), None);
+        for cleaning in [0, 7] {
+            let name = SegmentName {
+                base_offset: 1234,
+                cleaning,
+            };
+            let header = SegmentHeader {
+                disk_id: 9,
+                id,
+                name,
+            };
+            let mut block = [0xFF; 4096];
+            header.encode(&mut block);
+            assert_eq!(SegmentHeader::decode(&block), Some(header));
+            block[30] ^= 1;
+            assert_eq!(SegmentHeader::decode(&block), None);
+        }
     }
 
     #[test]
@@ -271,10 +335,16 @@ mod tests {
 
     #[test]
     fn names_sort_and_parse() {
-        assert_eq!(
-            parse_segment_file_name(&segment_file_name(12, 34)),
-            Some((12, 34))
-        );
-        assert_eq!(parse_segment_file_name("x.segment"), None);
+        for cleaning in [0, 1, u32::MAX] {
+            let name = SegmentName {
+                base_offset: 34,
+                cleaning,
+            };
+            let file = segment_file_name(12, name);
+            assert_eq!(parse_segment_file_name(&file), Some((12, name)));
+        }
+        for other in ["x.segment", "1.2.0.segment", "1.2.3.4.segment", "1.2.3"] {
+            assert_eq!(parse_segment_file_name(other), None, "{other}");
+        }
     }
 }

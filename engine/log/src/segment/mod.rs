@@ -12,6 +12,7 @@ use engine_rt::mutant::{self, Mutant};
 
 use crate::ids::TopicPartition;
 use index::SegmentIndex;
+use layout::SegmentName;
 
 /// Keeps a segment's file from being unlinked while a read plan refers to it (rule 12).
 pub(crate) type SegmentPin = Arc<()>;
@@ -31,8 +32,14 @@ pub(crate) struct DurableEnd {
 /// multiples of 4 KiB until the segment is sealed (rule 2).
 #[derive(Debug)]
 pub struct Segment {
-    /// First offset, which names the segment.
+    /// First offset.
     pub base_offset: i64,
+    /// The cleaning that wrote it, 0 if none did. Then offsets may be missing between batches, but
+    /// the last batch ends right before [`Segment::next_offset`].
+    pub cleaning: u32,
+    /// Offset below which its records, and all before them, have no newer record of their key: how
+    /// far the cleaning that wrote it knew the keys.
+    pub clean_to: i64,
     /// Offset after the last assigned record.
     pub next_offset: i64,
     /// Bytes of assigned batches.
@@ -72,8 +79,15 @@ pub(crate) const fn whole_blocks(pos: u64) -> u64 {
 
 impl Segment {
     pub(crate) fn new(id: TopicPartition, base_offset: i64, created_ms: i64) -> Self {
+        Self::named(id, SegmentName::appended(base_offset), created_ms)
+    }
+
+    pub(crate) fn named(id: TopicPartition, name: SegmentName, created_ms: i64) -> Self {
+        let base_offset = name.base_offset;
         Self {
             base_offset,
+            cleaning: name.cleaning,
+            clean_to: base_offset,
             next_offset: base_offset,
             len: 0,
             durable: 0,
@@ -84,11 +98,27 @@ impl Segment {
             max_timestamp_offset: -1,
             created_ms,
             sealed: false,
-            index: Some(SegmentIndex::new(id, base_offset)),
+            index: Some(SegmentIndex::new(id, name)),
             sealing: None,
             in_flight: Vec::new(),
             pin: Arc::new(()),
             allocated: 0,
+        }
+    }
+
+    /// The begin of another file for it.
+    pub(crate) fn anew(&self, id: TopicPartition) -> Self {
+        Self {
+            clean_to: self.clean_to,
+            ..Self::named(id, self.name(), self.created_ms)
+        }
+    }
+
+    /// What names it.
+    pub const fn name(&self) -> SegmentName {
+        SegmentName {
+            base_offset: self.base_offset,
+            cleaning: self.cleaning,
         }
     }
 

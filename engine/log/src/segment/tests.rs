@@ -5,7 +5,9 @@ use proptest::prelude::*;
 
 use super::footer::Footer;
 use super::index::ChunkSummary;
-use super::layout::{BLOCK, Range, SegmentHeader, decode_index_block, encode_index_block};
+use super::layout::{
+    BLOCK, Range, SegmentHeader, SegmentName, decode_index_block, encode_index_block,
+};
 use crate::arbitrary::{damage, epochs, id};
 use crate::bytes::crc32c;
 use crate::producer::tests::states;
@@ -15,11 +17,12 @@ const HEADER_BYTES: usize = 56;
 const INDEX_HEAD_BYTES: usize = 12;
 
 fn header() -> impl Strategy<Value = SegmentHeader> {
-    (any::<u128>(), id(), any::<i64>()).prop_map(|(disk_id, id, base_offset)| SegmentHeader {
-        disk_id,
-        id,
+    let cleaning = prop_oneof![Just(0), any::<u32>()];
+    let name = (any::<i64>(), cleaning).prop_map(|(base_offset, cleaning)| SegmentName {
         base_offset,
-    })
+        cleaning,
+    });
+    (any::<u128>(), id(), name).prop_map(|(disk_id, id, name)| SegmentHeader { disk_id, id, name })
 }
 
 /// Ranges as an index has them, back to back behind `base`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use engine_log::{LogConfig, ProducerStamp, ReadPath, TopicPartition};
 use engine_rt::Buf;
-use engine_shard::{PartitionSpec, ProduceBatch, ShardOptions};
+use engine_shard::{CompactionOptions, PartitionSpec, ProduceBatch, ShardOptions};
 use net_wire::Uuid;
 use net_wire::batch::BatchBuilder;
 use net_wire::codec::Codecs;
@@ -37,6 +37,7 @@ pub(crate) fn options() -> ShardOptions {
         space_reserve_bytes: 0,
         scrub_bytes_per_second: 0,
         scrub_interval_ms: 0,
+        compaction: CompactionOptions::default(),
     }
 }
 
@@ -59,10 +60,6 @@ pub(crate) fn batch(partition: u32, key: Option<&[u8]>, value: &[u8]) -> Produce
         records: 1,
         max_timestamp: 1_000,
         max_timestamp_delta: 0,
-        stamp: ProducerStamp {
-            producer_id: -1,
-            producer_epoch: -1,
-            base_sequence: -1,
-        },
+        stamp: ProducerStamp::NONE,
     }
 }

@@ -7,14 +7,12 @@ use cluster_group::record::Record;
 use cluster_group::{Config, Coordinator};
 use engine_rt::{Buf, sleep};
 use engine_shard::{FetchPart, ProduceBatch, ProducerStamp, Shard, ShardError, TopicPartition};
-use net_wire::batch::{BatchBuilder, BatchError, Batches, RecordIter};
+use net_wire::batch::{BatchBuilder, BatchError, Batches, DECOMPRESSED_BYTES_MAX, RecordIter};
 use net_wire::codec::Codecs;
 use tracing::warn;
 
 /// Bytes that are read at a time.
 const READ_BYTES: usize = 1 << 20;
-/// Most bytes of a batch when decompressed; this broker's own batches are not compressed.
-const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
 /// Wait for appends of before to become durable, or not.
 const PAUSE: Duration = Duration::from_millis(10);
 
@@ -86,7 +84,7 @@ fn replay(
         codecs.with_decompressed(&batch, DECOMPRESSED_BYTES_MAX, |records, _| {
             for record in RecordIter::new(&header, records) {
                 let record = record?;
-                if header.base_offset + i64::from(record.offset_delta) < from {
+                if header.offset_of(&record) < from {
                     continue;
                 }
                 match Record::decode(record.key.unwrap_or_default(), record.value) {
@@ -131,10 +129,6 @@ fn batch_of(id: TopicPartition, records: &[Record]) -> Result<ProduceBatch, Shar
         records: records.len() as i32,
         max_timestamp: now_ms,
         max_timestamp_delta: 0,
-        stamp: ProducerStamp {
-            producer_id: -1,
-            producer_epoch: -1,
-            base_sequence: -1,
-        },
+        stamp: ProducerStamp::NONE,
     })
 }

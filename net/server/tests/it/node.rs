@@ -14,7 +14,9 @@ use engine_rt::{
     ExecutorSpec, Listener, MailReceiver, MailSender, OneshotSender, Task, mailbox, oneshot, sim,
     spawn, spawn_executor,
 };
-use engine_shard::{LogConfig, Mail, PartitionSpec, Shard, ShardOptions, Shards, TopicPartition};
+use engine_shard::{
+    CompactionOptions, LogConfig, Mail, PartitionSpec, Shard, ShardOptions, Shards, TopicPartition,
+};
 use net_server::{
     AdvertisedListener, Arrivals, Broker, BrokerConfig, Change, Door, Limits, MetricsSnapshot,
     Peer, Propose, ProposeError, accept, door, peers, serve,
@@ -364,6 +366,7 @@ fn shard_options(index: usize, data_dir: PathBuf) -> ShardOptions {
         space_reserve_bytes: 0,
         scrub_bytes_per_second: 0,
         scrub_interval_ms: 0,
+        compaction: CompactionOptions::default(),
     }
 }
 

@@ -58,6 +58,9 @@ pub(crate) const MAX_TIMESTAMP_AT: usize = 35;
 
 /// The only format that is served.
 pub const MAGIC: i8 = 2;
+/// Most bytes of the records of one batch when decompressed: what a producer may send, and what whoever
+/// reads it is ready for.
+pub const DECOMPRESSED_BYTES_MAX: usize = 64 << 20;
 /// A timestamp that nobody set.
 pub const NO_TIMESTAMP: i64 = -1;
 /// The producer id of batches without idempotence.
@@ -254,6 +257,19 @@ impl BatchHeader {
     /// Offset behind the last record.
     pub const fn next_offset(&self) -> i64 {
         self.last_offset().wrapping_add(1)
+    }
+
+    /// Offset of one of its records.
+    pub const fn offset_of(&self, record: &Record<'_>) -> i64 {
+        self.base_offset.wrapping_add(record.offset_delta as i64)
+    }
+
+    /// Timestamp of one of its records.
+    pub const fn timestamp_of(&self, record: &Record<'_>) -> i64 {
+        match self.attributes.timestamp_type() {
+            TimestampType::LogAppendTime => self.max_timestamp,
+            TimestampType::CreateTime => self.base_timestamp.wrapping_add(record.timestamp_delta),
+        }
     }
 
     /// Sequence number of the last record: they wrap from the largest integer to 0.

@@ -14,6 +14,8 @@ pub(crate) struct Cursor {
     pub pos: u64,
     /// Offset that is due, if the batch before is known.
     pub offset: Option<i64>,
+    /// Whether compaction may have left some out before a batch.
+    pub sparse: bool,
 }
 
 /// Why the walk ended.
@@ -82,7 +84,7 @@ fn item(batch: &BatchView<'_>, cursor: &Cursor) -> Item {
         ));
     }
     match cursor.offset {
-        Some(due) if due != header.base_offset => {
+        Some(due) if header.base_offset < due || (due != header.base_offset && !cursor.sparse) => {
             item.faulty(format!("offset {} where {due} is due", header.base_offset))
         },
         _ => item,

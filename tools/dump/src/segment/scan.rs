@@ -8,8 +8,8 @@ use std::path::Path;
 use engine_log::TopicPartition;
 use engine_log::segment::footer::Footer;
 use engine_log::segment::layout::{
-    BLOCK, CHUNK_BYTES, Range, SegmentHeader, decode_index_block, file_pos, index_block_pos,
-    parse_segment_file_name, range_crc, sealed_index_pos,
+    BLOCK, CHUNK_BYTES, Range, SegmentHeader, SegmentName, decode_index_block, file_pos,
+    index_block_pos, parse_segment_file_name, range_crc, sealed_index_pos,
 };
 use net_wire::Uuid;
 
@@ -59,9 +59,10 @@ pub(crate) async fn scan(path: &Path, known: &Known, sink: Sink<'_>) -> Result<S
     Ok(seen)
 }
 
-/// The segment's place, from the path: `TOPIC_ID/PARTITION.BASE.segment`.
-fn place_of(path: &Path) -> Option<(TopicPartition, i64)> {
-    let (partition, base) = parse_segment_file_name(path.file_name()?.to_str()?)?;
+/// The segment's place, from the path: `TOPIC_ID/PARTITION.BASE.segment`, with a cleaning's number
+/// before its end if compaction wrote it.
+fn place_of(path: &Path) -> Option<(TopicPartition, SegmentName)> {
+    let (partition, name) = parse_segment_file_name(path.file_name()?.to_str()?)?;
     let topic = path.parent()?.file_name()?.to_str()?;
     let topic = u128::from_str_radix(topic, 16).ok()?;
     let topic_id = Uuid::from_bytes(topic.to_be_bytes());
@@ -70,7 +71,7 @@ fn place_of(path: &Path) -> Option<(TopicPartition, i64)> {
             topic_id,
             partition,
         },
-        base,
+        name,
     ))
 }
 
@@ -78,7 +79,7 @@ struct Scan<'a> {
     source: &'a Source,
     known: &'a Known,
     id: Option<TopicPartition>,
-    base: i64,
+    name: SegmentName,
     footer: Option<Footer>,
 }
 
@@ -93,15 +94,16 @@ impl<'a> Scan<'a> {
         let block = source.block(0).await?;
         let header = block.as_deref().and_then(SegmentHeader::decode);
         sink(header_item(source, place, known, header.as_ref()));
-        let own = header.map(|header| (header.id, header.base_offset));
+        let own = header.map(|header| (header.id, header.name));
         let id = place.or(own).map(|place| place.0);
-        let base = place.or(own).map_or(0, |place| place.1);
+        let unknown = SegmentName::appended(0);
+        let name = place.or(own).map_or(unknown, |place| place.1);
         let footer = read_footer(source).await?;
         Ok(Self {
             source,
             known,
             id,
-            base,
+            name,
             footer,
         })
     }
@@ -110,14 +112,15 @@ impl<'a> Scan<'a> {
         let mut chunks = Chunks::new(self.source);
         let mut cursor = Cursor {
             pos: 0,
-            offset: Some(self.base),
+            offset: Some(self.name.base_offset),
+            sparse: self.name.is_cleaned(),
         };
         let mut chunk = 0;
         while let Some(block_pos) = self.index_block(chunk) {
             let Some(block) = self.source.block(block_pos).await? else {
                 break;
             };
-            let ranges = decode_index_block(chunk, self.base, &block);
+            let ranges = decode_index_block(chunk, self.name.base_offset, &block);
             if ranges.is_none() && !self.is_certain(chunk) && is_zero(&block) {
                 break;
             }
@@ -184,7 +187,7 @@ impl<'a> Scan<'a> {
             tell_end(end, cursor, sink);
         }
         let bytes = chunks.bytes(range.pos, u64::from(range.bytes)).await?;
-        let crc = self.id.map(|id| range_crc(id, self.base, range.pos, bytes));
+        let crc = self.id.map(|id| range_crc(id, self.name, range.pos, bytes));
         if crc.is_some_and(|crc| crc != range.crc) || bytes.len() < range.bytes as usize {
             let item = Item::new("range").with("at", file_pos(range.pos));
             let item = item
@@ -195,6 +198,7 @@ impl<'a> Scan<'a> {
         *cursor = Cursor {
             pos: range.pos,
             offset: Some(range.first_offset),
+            sparse: self.name.is_cleaned(),
         };
         let end = walk(chunks, cursor, range.end(), false, sink).await?;
         tell_end(end, cursor, sink);
@@ -247,10 +251,10 @@ impl<'a> Scan<'a> {
 
     fn judge_footer(&self, footer: &Footer, cursor: &Cursor) -> Option<String> {
         let known_end = self.known.next_offset.unwrap_or(footer.next_offset);
-        if footer.base_offset != self.base {
+        if footer.base_offset != self.name.base_offset {
             return Some(format!(
                 "base offset {} in segment {}",
-                footer.base_offset, self.base
+                footer.base_offset, self.name.base_offset
             ));
         }
         if footer.next_offset != known_end {
@@ -286,7 +290,7 @@ fn tell_end(end: End, cursor: &Cursor, sink: Sink<'_>) {
 
 fn header_item(
     source: &Source,
-    place: Option<(TopicPartition, i64)>,
+    place: Option<(TopicPartition, SegmentName)>,
     known: &Known,
     header: Option<&SegmentHeader>,
 ) -> Item {
@@ -299,8 +303,9 @@ fn header_item(
         .with("disk", hex(header.disk_id))
         .with("topic", header.id.topic_id.to_string())
         .with("partition", header.id.partition)
-        .with("base_offset", header.base_offset);
-    if place.is_some_and(|place| place != (header.id, header.base_offset)) {
+        .with("base_offset", header.name.base_offset)
+        .with("cleaning", header.name.cleaning);
+    if place.is_some_and(|place| place != (header.id, header.name)) {
         return item.faulty("the header names another place than the path");
     }
     if known

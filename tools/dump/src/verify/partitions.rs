@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cluster_meta::State;
 use engine_log::segment::Segment;
-use engine_log::segment::layout::{parse_segment_file_name, segment_file_name};
+use engine_log::segment::layout::{SegmentName, parse_segment_file_name, segment_file_name};
 use engine_log::{PartitionLog, TopicPartition};
 use engine_rt::fs;
 use net_wire::Uuid;
@@ -36,12 +36,12 @@ pub(super) async fn check(
     let mut files = check.files().await?;
     for (id, log) in logs {
         for segment in log.segments() {
-            let path = files.remove(&(*id, segment.base_offset));
+            let path = files.remove(&(*id, segment.name()));
             check.segment(*id, segment, path).await?;
         }
     }
-    for ((id, base), path) in files {
-        check.leftover(id, base, &path).await?;
+    for ((id, name), path) in files {
+        check.leftover(id, name, &path).await?;
     }
     Ok(check.verdict)
 }
@@ -55,7 +55,7 @@ struct Check<'a, 'b> {
     sink: Sink<'b>,
 }
 
-type Files = BTreeMap<(TopicPartition, i64), PathBuf>;
+type Files = BTreeMap<(TopicPartition, SegmentName), PathBuf>;
 
 impl Check<'_, '_> {
     /// Every segment file by its place; tells what is none.
@@ -72,14 +72,14 @@ impl Check<'_, '_> {
             for name in fs::read_dir(&dir).await.map_err(at(&dir))? {
                 let path = dir.join(&name);
                 match parse_segment_file_name(&name) {
-                    Some((partition, base)) => {
+                    Some((partition, segment)) => {
                         files.insert(
                             (
                                 TopicPartition {
                                     topic_id,
                                     partition,
                                 },
-                                base,
+                                segment,
                             ),
                             path,
                         );
@@ -131,7 +131,7 @@ impl Check<'_, '_> {
         let Some(path) = path else {
             if !segment.is_fileless() {
                 let topic = TopicPartition::topic_dir(id.topic_id);
-                let name = segment_file_name(id.partition, segment.base_offset);
+                let name = segment_file_name(id.partition, segment.name());
                 self.tell(&self.topics.join(topic).join(name), "the file is missing");
             }
             return Ok(());
@@ -148,12 +148,13 @@ impl Check<'_, '_> {
         self.scan(&path, &known).await
     }
 
-    /// A file that no log names. Below the log start it waits for its removal, behind the end it
-    /// was never acknowledged; where the log could not be read, it speaks for itself.
+    /// A file that no log names. Below the log start it waits for its removal, as one does that
+    /// compaction replaced; behind the end it was never acknowledged; where the log could not be
+    /// read, it speaks for itself.
     async fn leftover(
         &mut self,
         id: TopicPartition,
-        base: i64,
+        name: SegmentName,
         path: &Path,
     ) -> Result<(), DumpError> {
         let Some(log) = self.logs.get(&id) else {
@@ -163,7 +164,9 @@ impl Check<'_, '_> {
             };
             return self.scan(path, &known).await;
         };
+        let base = name.base_offset;
         let outside = base < log.log_start() || base >= log.next_offset() || is_begun(log, base);
+        let outside = outside || log.is_left_over(name);
         let item = Item::new("file").with("file", path.display().to_string());
         (self.sink)(if outside {
             item.with(

@@ -8,7 +8,7 @@ use cluster_meta::command::{NewTopic, change_ownership, create_topic};
 use cluster_meta::config::StaticConfig;
 use engine_log::{LogConfig, ProducerStamp, TopicPartition};
 use engine_rt::{Buf, ExecutorSpec, ring};
-use engine_shard::{PartitionSpec, ProduceBatch, Shard, ShardOptions};
+use engine_shard::{CompactionOptions, PartitionSpec, ProduceBatch, Shard, ShardOptions};
 use net_wire::Uuid;
 use net_wire::batch::BatchBuilder;
 use net_wire::codec::Codecs;
@@ -102,6 +102,7 @@ fn options(home: &Home, index: usize) -> ShardOptions {
         space_reserve_bytes: 0,
         scrub_bytes_per_second: 0,
         scrub_interval_ms: 0,
+        compaction: CompactionOptions::default(),
     }
 }
 
@@ -147,11 +148,7 @@ async fn append(shard: &Rc<Shard>, id: TopicPartition, tag: usize, records: i32,
         records,
         max_timestamp: 1_000_000 + tag as i64,
         max_timestamp_delta: 0,
-        stamp: ProducerStamp {
-            producer_id: -1,
-            producer_epoch: -1,
-            base_sequence: -1,
-        },
+        stamp: ProducerStamp::NONE,
     };
     let appended = shard.append(vec![batch]).await.remove(0);
     appended.expect("the disk takes it");

@@ -12,6 +12,7 @@ use cluster_meta::{ConfigResource, Record, State, Topic, TopicId};
 use engine_rt::{MailReceiver, MailSender, OneshotReceiver, oneshot, spawn};
 use engine_shard::{Shard, TopicPartition};
 
+use super::cleaner::CleanerShare;
 use super::specs;
 
 /// What a shard's follower of the metadata has.
@@ -21,6 +22,7 @@ pub(super) struct Applier {
     pub(super) fixed: StaticConfig,
     /// Where it says that it has no partition of a deleted topic any more.
     pub(super) emptied: MailSender<TopicId>,
+    pub(super) cleaner: CleanerShare,
 }
 
 impl Applier {
@@ -104,8 +106,9 @@ impl Applier {
                 let topic = state.topic(*id).expect("a configured topic is there");
                 self.configure_topic(&state, topic);
             },
-            // Defaults of every topic.
+            // Defaults of every topic, and what the node itself goes by.
             ConfigResource::Broker(_) | ConfigResource::ClusterDefault => {
+                self.configure_cleaner(&state);
                 for topic in state.topics() {
                     self.configure_topic(&state, topic);
                 }
@@ -113,6 +116,12 @@ impl Applier {
             // No partition has these.
             ConfigResource::Group(_) | ConfigResource::ClientMetrics(_) => {},
         }
+    }
+
+    /// Puts what the settings say of compaction in force.
+    pub(super) fn configure_cleaner(&self, state: &State) {
+        let options = self.cleaner.options(&state.broker_layers(&self.fixed));
+        self.shard.set_compaction(options);
     }
 
     fn configure_topic(&self, state: &State, topic: &Topic) {

@@ -5,7 +5,8 @@
 //! | 1/2 | the newest records of all partitions | what is here is read without the disk, and journals turn over only once it has reached segments |
 //! | 1/4 | requests and answers in flight | every connection can have a few large ones without touching the rest |
 //! | 1/8 | reads of old data | bounded, so that catching up does not evict what is new |
-//! | 1/8 | journal groups, indexes, producer states, metadata | small by construction; what is left over is slack for the allocator |
+//! | 1/16 | keys of the partition that is compacted | what does not fit takes another pass; at most `log.cleaner.dedupe.buffer.size` |
+//! | 1/16 | journal groups, indexes, producer states, metadata | small by construction; what is left over is slack for the allocator |
 //!
 //! Journals are disk, not memory, but everything in them that no segment has must be in memory as
 //! well: a quarter of the budget keeps them below the newest records' share. Above 512 MiB in all, a
@@ -38,6 +39,8 @@ pub(super) struct Shares {
     pub(super) read_chunks: usize,
     pub(super) journal_file_bytes: u64,
     pub(super) journal_files: usize,
+    /// Taken for the time of a cleaning.
+    pub(super) key_bytes_max: u64,
 }
 
 impl Shares {
@@ -58,6 +61,7 @@ impl Shares {
             read_chunks: (memory / 8 / READ_CHUNK_BYTES).max(2) as usize,
             journal_file_bytes: file_bytes,
             journal_files: settings.own("flumen.journal.files.max").unwrap_or(files) as usize,
+            key_bytes_max: memory / 16,
         }
     }
 }
@@ -102,5 +106,6 @@ mod tests {
         let shares = Shares::new(1 << 30, 1, &settings);
         assert_eq!(shares.journal_file_bytes, 3_002_368);
         assert_eq!((shares.journal_files, shares.tail_bytes), (2, 1 << 20));
+        assert_eq!(shares.key_bytes_max, 64 << 20);
     }
 }

@@ -8,6 +8,7 @@
 
 mod admin;
 mod apply;
+mod cleaner;
 mod config;
 mod error;
 mod machine;

@@ -14,6 +14,7 @@ use net_server::{Arrivals, Broker, Peer, serve};
 
 use super::admin::{AdminHandle, NodeFacts, shard_counters};
 use super::apply::Applier;
+use super::cleaner::CleanerShare;
 use super::propose::proposer;
 
 /// How often a shard shows that its executor turns.
@@ -51,6 +52,7 @@ pub(super) struct ShardSeed {
     pub(super) arrivals: Arrivals,
     pub(super) control: ControlHandle,
     pub(super) emptied: MailSender<TopicId>,
+    pub(super) cleaner: CleanerShare,
     pub(super) admin: AdminHandle,
     pub(super) facts: NodeFacts,
     pub(super) started: OneshotSender<Result<(), OpenError>>,
@@ -81,7 +83,9 @@ pub(super) async fn run(seed: ShardSeed) {
         state: Rc::clone(&state),
         fixed: fixed.clone(),
         emptied: seed.emptied,
+        cleaner: seed.cleaner,
     };
+    applier.configure_cleaner(&state.borrow());
     spawn(applier.run(seed.apply)).detach();
     let propose = proposer(seed.control);
     let server = Broker::new(seed.server, shards, Rc::clone(&state), propose, seed.peer);

@@ -14,6 +14,11 @@ fn log_config(config: &TopicConfig) -> LogConfig {
         retention_ms: config.retention_ms.map_or(-1, signed),
         retention_bytes: config.retention_bytes.map_or(-1, signed),
         delete: config.cleanup_policy.delete,
+        compact: config.cleanup_policy.compact,
+        delete_retention_ms: signed(config.delete_retention_ms),
+        min_compaction_lag_ms: signed(config.min_compaction_lag_ms),
+        max_compaction_lag_ms: signed(config.max_compaction_lag_ms),
+        min_cleanable_millionths: (config.min_cleanable_dirty_ratio * 1e6) as u32,
         flush_before_ack: !config.weak_durability(),
         flush_ms: signed(config.flush_ms),
     }

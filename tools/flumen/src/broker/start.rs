@@ -15,11 +15,14 @@ use cluster_meta::{NodeId, Record, State, TopicId, command};
 use engine_rt::{
     ExecutorSpec, Listener, OneshotReceiver, mailbox, now, oneshot, sleep, spawn, spawn_executor,
 };
-use engine_shard::{ShardOptions, TopicPartition, remove_other_generations, reshard};
+use engine_shard::{
+    CompactionOptions, ShardOptions, TopicPartition, remove_other_generations, reshard,
+};
 use net_admin::ReadyState;
 use net_server::{AdvertisedListener, Door, Limits, accept, door, peers};
 
 use super::admin::NodeFacts;
+use super::cleaner::CleanerShare;
 use super::config::{BrokerConfig, KafkaListener};
 use super::error::{StartError, refused};
 use super::memory::{MEMORY_BYTES_MIN, Shares};
@@ -228,6 +231,8 @@ impl<'a> Layout<'a> {
             space_reserve_bytes: own("flumen.space.reserve.bytes", SPACE_RESERVE_BYTES),
             scrub_bytes_per_second: own("flumen.scrub.bytes.per.second", SCRUB_BYTES_PER_SECOND),
             scrub_interval_ms: own("flumen.scrub.interval.ms", SCRUB_INTERVAL_MS),
+            // Begins when the shard knows what the metadata says of it.
+            compaction: CompactionOptions::default(),
         }
     }
 
@@ -385,6 +390,10 @@ impl<'a> Layout<'a> {
                 arrivals,
                 control: common.control.clone(),
                 emptied: common.emptied.clone(),
+                cleaner: CleanerShare {
+                    shards: config.shards as u64,
+                    key_bytes_max: self.shares.key_bytes_max,
+                },
                 admin: config.admin.clone(),
                 facts: NodeFacts {
                     memory_budget_bytes: config.memory_bytes,

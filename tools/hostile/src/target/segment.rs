@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use engine_log::segment::footer::Footer;
-use engine_log::segment::layout::{BLOCK, SegmentHeader, decode_index_block, segment_file_name};
+use engine_log::segment::layout::{
+    BLOCK, SegmentHeader, SegmentName, decode_index_block, segment_file_name,
+};
 use net_wire::batch::crc32c;
 
 use super::batches;
@@ -37,7 +39,8 @@ pub(super) fn run(bytes: &[u8]) {
         file.extend(footer);
     }
     on_a_machine(move || async move {
-        let path = PathBuf::from("/data/topics/t").join(segment_file_name(0, 0));
+        let path =
+            PathBuf::from("/data/topics/t").join(segment_file_name(0, SegmentName::appended(0)));
         write(&path, &file).await;
         let mut told = 0;
         let sink = &mut |_| told += 1;

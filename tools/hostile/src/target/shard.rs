@@ -7,7 +7,8 @@ use std::rc::Rc;
 use engine_log::{LogConfig, ReadPath, TopicPartition};
 use engine_rt::BLOCK_BYTES;
 use engine_shard::{
-    FetchPart, PartitionSpec, Shard, ShardOptions, ShardPlace, checkpoint_copies, inspect,
+    CompactionOptions, FetchPart, PartitionSpec, Shard, ShardOptions, ShardPlace,
+    checkpoint_copies, inspect,
 };
 use net_wire::Uuid;
 use net_wire::batch::crc32c;
@@ -97,6 +98,7 @@ pub(crate) fn options() -> ShardOptions {
         space_reserve_bytes: 0,
         scrub_bytes_per_second: 0,
         scrub_interval_ms: 0,
+        compaction: CompactionOptions::default(),
     }
 }
 
