@@ -1,45 +1,23 @@
 //! A whole node and a client in the simulated world, from start to stop and again.
 #![expect(clippy::tests_outside_test_module, reason = "an integration test")]
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod support;
+
 use std::time::Duration;
 
 use engine_rt::sim::{CrashKind, CrashPoint, NodeId, Options, World};
 use engine_rt::{Buf, sleep};
-use flumen::broker::{
-    AdminHandle, BrokerConfig, KafkaListener, RunningBroker, Settings, StartError, start,
-};
+use flumen::broker::{BrokerConfig, RunningBroker, StartError, start};
 use flumen::client::{ClientError, Connection, Fetch, FetchFrom, NewTopic, Producer, ToProduce};
 use net_admin::ReadyState;
 use net_wire::ErrorCode;
 use net_wire::batch::{BatchBuilder, Batches};
 use net_wire::codec::Codecs;
 
-const ADDR: &str = "127.0.0.1:9092";
-
-fn addr() -> SocketAddr {
-    ADDR.parse().expect("an address")
-}
+use self::support::{commit, committed, connect, find_coordinator};
 
 fn config(shards: usize) -> BrokerConfig {
-    BrokerConfig {
-        data_dir: PathBuf::from("/data"),
-        listeners: vec![KafkaListener {
-            name: "PLAINTEXT".to_owned(),
-            bind: addr(),
-            advertised: None,
-        }],
-        shards,
-        cpus: Vec::new(),
-        memory_bytes: 64 << 20,
-        open_files: 1024,
-        settings: Settings::from_pairs([("flumen.space.reserve.bytes", "0")])
-            .expect("known settings"),
-        node_id: None,
-        accept_copy: false,
-        admin: AdminHandle::new(shards),
-    }
+    support::config(shards, &[])
 }
 
 async fn started(shards: usize) -> RunningBroker {
@@ -134,15 +112,6 @@ async fn verify(connection: &Connection, partition: i32, count: i64) {
     }
     let end = connection.list_offset("t", partition, -1).await;
     assert_eq!(end.expect("the end"), count);
-}
-
-async fn connect() -> Connection {
-    loop {
-        match Connection::connect(addr(), "test").await {
-            Ok(connection) => return connection,
-            Err(_) => sleep(Duration::from_millis(20)).await,
-        }
-    }
 }
 
 async fn create(connection: &Connection, partitions: i32) -> Result<(), ClientError> {
@@ -368,4 +337,51 @@ fn crashes_at_any_moment_lose_no_acknowledged_record() {
         });
     }
     assert!(records > 100 * seeds as i64, "{records}");
+}
+
+/// Bytes by which compaction made logs smaller, once there are so many.
+async fn freed_by_compaction(node: &RunningBroker, least: u64) {
+    let mut freed = 0;
+    for _ in 0..600 {
+        let snapshot = node.admin().snapshot().await.expect("counters");
+        freed = snapshot.shards[0].engine.cleaner_freed_bytes;
+        if freed >= least {
+            return;
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    panic!("compaction freed {freed} bytes");
+}
+
+#[test]
+fn the_offsets_topic_is_compacted_and_what_was_committed_last_stays() {
+    const SETTINGS: [(&str, &str); 4] = [
+        ("offsets.topic.num.partitions", "1"),
+        ("offsets.topic.segment.bytes", "1048576"),
+        ("log.cleaner.backoff.ms", "100"),
+        ("log.cleaner.min.cleanable.ratio", "0.1"),
+    ];
+    let world = World::new(15, Options::default());
+    let node = world.node("node");
+    for life in 0..2 {
+        world.block_on(node, move || async move {
+            let started = start(support::config(1, &SETTINGS)).await;
+            let running = started.expect("the node starts");
+            let connection = connect().await;
+            if life == 0 {
+                create(&connection, 1).await.expect("a new topic");
+            }
+            find_coordinator(&connection).await;
+            if life == 0 {
+                for offset in 0..900 {
+                    assert_eq!(commit(&connection, "t", offset).await, ErrorCode::NONE);
+                }
+                // Of four segments one is written to.
+                freed_by_compaction(&running, 2 << 20).await;
+            }
+            assert_eq!(committed(&connection, "t").await, (ErrorCode::NONE, 899));
+            drop(connection);
+            running.stop().await.expect("an orderly stop");
+        });
+    }
 }
