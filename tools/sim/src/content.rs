@@ -8,6 +8,7 @@
 use net_wire::batch::{BatchBuilder, BatchHeader, BatchView, TimestampType, crc32c};
 use net_wire::codec::{Codec, Codecs};
 
+use crate::keyed::Keyed;
 use crate::rng::Rng;
 
 /// Names a batch: who sent it, and the how manieth it was.
@@ -62,6 +63,8 @@ pub struct Sent {
     pub first_timestamp: i64,
     /// What each next record adds to it.
     pub timestamp_step: i64,
+    /// Set if its topic is compacted.
+    pub keyed: Option<Keyed>,
 }
 
 impl Sent {
@@ -113,9 +116,11 @@ pub struct Wanted {
     pub timestamp_step: i64,
     /// How it is compressed.
     pub codec: Codec,
+    /// How many keys there are, if the topic is compacted.
+    pub keys: Option<u64>,
 }
 
-const KEY_BYTES: usize = 16;
+const NAME_BYTES: usize = 16;
 
 /// Makes a batch.
 pub fn make(wanted: &Wanted, rng: &mut Rng, codecs: &mut Codecs) -> (Vec<u8>, Sent) {
@@ -123,16 +128,24 @@ pub fn make(wanted: &Wanted, rng: &mut Rng, codecs: &mut Codecs) -> (Vec<u8>, Se
     if let Some(own) = wanted.idempotence {
         builder = builder.producer(own.producer_id, own.epoch, own.base_sequence);
     }
+    let keyed = wanted.keys.map(|keys| Keyed {
+        keys,
+        value_bytes: wanted.value_bytes,
+    });
     let mut value = vec![0; wanted.value_bytes];
     for record in 0..wanted.records {
+        let timestamp = wanted.first_timestamp + wanted.timestamp_step * i64::from(record);
+        if let Some(keyed) = keyed {
+            keyed.append(&mut builder, wanted.id, record, timestamp);
+            continue;
+        }
         // What shall be compressed can be: every other record is as plain as they come.
         if wanted.codec == Codec::None || record % 2 == 0 {
             fill(&mut value, rng.next());
         } else {
             value.fill(record as u8);
         }
-        let timestamp = wanted.first_timestamp + wanted.timestamp_step * i64::from(record);
-        let key = encode_key(wanted.id, record);
+        let key = encode_name(wanted.id, record);
         builder.append(timestamp, Some(&key), Some(&value), &[]);
     }
     let bytes = builder.build(codecs).expect("small records fit");
@@ -146,12 +159,13 @@ pub fn make(wanted: &Wanted, rng: &mut Rng, codecs: &mut Codecs) -> (Vec<u8>, Se
         idempotence: wanted.idempotence,
         first_timestamp: wanted.first_timestamp,
         timestamp_step: wanted.timestamp_step,
+        keyed,
     };
     (bytes, sent)
 }
 
 /// Bytes that differ from place to place, so that a block of another place is noticed.
-fn fill(value: &mut [u8], seed: u64) {
+pub(crate) fn fill(value: &mut [u8], seed: u64) {
     let mut word = seed | 1;
     for chunk in value.chunks_mut(8) {
         word = word.wrapping_mul(0x2545_f491_4f6c_dd1d).rotate_left(17);
@@ -159,13 +173,26 @@ fn fill(value: &mut [u8], seed: u64) {
     }
 }
 
-fn encode_key(id: BatchId, record: i32) -> [u8; KEY_BYTES] {
-    let mut key = [0; KEY_BYTES];
-    for (place, word) in key
+/// Names a record.
+pub(crate) fn encode_name(id: BatchId, record: i32) -> [u8; NAME_BYTES] {
+    let mut name = [0; NAME_BYTES];
+    for (place, word) in name
         .chunks_mut(4)
         .zip([id.producer, id.number, id.log, record as u32])
     {
         place.copy_from_slice(&word.to_le_bytes());
     }
-    key
+    name
+}
+
+/// The record that a name names.
+pub(crate) fn decode_name(name: &[u8]) -> Option<(BatchId, i32)> {
+    let (words, rest) = name.as_chunks::<4>();
+    let [producer, number, log, record] = <[[u8; 4]; 4]>::try_from(words).ok()?;
+    let id = BatchId {
+        producer: u32::from_le_bytes(producer),
+        number: u32::from_le_bytes(number),
+        log: u32::from_le_bytes(log),
+    };
+    rest.is_empty().then_some((id, i32::from_le_bytes(record)))
 }

@@ -42,6 +42,10 @@ pub enum Event {
     SegmentSeal,
     /// A segment was deleted.
     SegmentDelete,
+    /// A cleaning of a compacted log.
+    Cleaning,
+    /// A record that compaction took.
+    CleanedRecord,
     /// A log start moved by itself.
     Retention,
     /// A log start moved on request.
@@ -95,6 +99,8 @@ const NAMES: &[(Event, &str)] = &[
     (Event::SegmentRoll, "segment rolls"),
     (Event::SegmentSeal, "segment seals"),
     (Event::SegmentDelete, "segments deleted"),
+    (Event::Cleaning, "cleanings of compacted logs"),
+    (Event::CleanedRecord, "records taken by compaction"),
     (Event::Retention, "log starts moved by retention"),
     (Event::DeleteRecords, "log starts moved by request"),
     (Event::Bypassed, "bypassed appends"),
@@ -127,6 +133,7 @@ const EXPECTED: &[&str] = &[
     "FL2006",
     "FL2007",
     "FL2008",
+    "FL2009",
     "FL2101",
     "start refused: FL1006",
     "start refused: FL1010",
@@ -233,7 +240,7 @@ impl Coverage {
             }
         };
         let crashes = self.of(Event::Kill) + self.of(Event::PowerCut);
-        ask("commits", self.of(Event::Commit), 900 * self.seeds);
+        ask("commits", self.of(Event::Commit), 800 * self.seeds);
         ask("crashes", crashes, 20 * self.seeds);
         ask("power cuts", self.of(Event::PowerCut) * 2, crashes);
         let drawn = |event: &Event| WEAK_PERCENT != 0 || !OF_WEAK_TOPICS.contains(event);

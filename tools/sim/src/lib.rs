@@ -17,6 +17,7 @@
 pub mod checker;
 pub mod content;
 pub mod coverage;
+pub mod keyed;
 #[cfg(feature = "mutants")]
 pub mod mutants;
 pub mod node;

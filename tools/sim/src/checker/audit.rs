@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use net_wire::batch::{BatchError, BatchView, DECOMPRESSED_BYTES_MAX, RecordIter};
+use net_wire::codec::Codecs;
+
 use super::{Checked, Checker, Fetched, Known, Promise, broken};
 use crate::content::{BatchId, Sent};
 
@@ -16,6 +19,8 @@ pub struct Audit {
     refused: BTreeSet<i64>,
     pub(super) next: i64,
     start: i64,
+    /// The records of a compacted log.
+    records: BTreeSet<i64>,
 }
 
 impl Audit {
@@ -34,8 +39,34 @@ impl Audit {
         self.refused.len()
     }
 
-    pub(super) fn find(&mut self, base: i64, id: BatchId) {
-        self.found.insert(base, id);
+    pub(super) const fn start(&self) -> i64 {
+        self.start
+    }
+
+    pub(super) fn has_batch(&self, base: i64) -> bool {
+        self.found.contains_key(&base)
+    }
+
+    pub(super) fn has_record(&self, offset: i64) -> bool {
+        self.records.contains(&offset)
+    }
+
+    /// A batch was found, which was checked; of a compacted log, also which records it has.
+    pub(super) fn find(&mut self, batch: &BatchView<'_>, id: BatchId, compacted: bool) {
+        let header = batch.header();
+        self.found.insert(header.base_offset, id);
+        if !compacted {
+            return;
+        }
+        let offsets = |records: &[u8], _: &mut Codecs| {
+            let records = RecordIter::new(header, records);
+            records
+                .map(|record| Ok(header.offset_of(&record?)))
+                .collect()
+        };
+        let offsets: Result<Vec<i64>, BatchError> =
+            Codecs::new().with_decompressed(batch, DECOMPRESSED_BYTES_MAX, offsets);
+        self.records.extend(offsets.unwrap_or_default());
     }
 }
 
@@ -48,6 +79,7 @@ impl Checker {
             refused: BTreeSet::new(),
             next: log_start,
             start: log_start,
+            records: BTreeSet::new(),
         }
     }
 
@@ -71,7 +103,11 @@ impl Checker {
     pub fn end_audit(&mut self, audit: &Audit) {
         self.log_mut(audit.log).end_doubt();
         let log = self.log(audit.log);
-        let checked = log.check_audit(&audit.found, &audit.refused, audit.start);
+        let checked = if log.rules.compacted.is_some() {
+            self.check_compacted(audit)
+        } else {
+            log.check_audit(&audit.found, &audit.refused, audit.start)
+        };
         let checked = checked.and_then(|()| self.check_gaps(audit));
         let checked = checked.and_then(|()| self.check_kept(audit));
         self.note(checked);
@@ -118,6 +154,10 @@ impl Checker {
     /// The first record at or after `timestamp` was asked for in a log that stands still and was
     /// just audited; `found` is its timestamp and offset.
     pub fn looked_up(&mut self, log: u32, timestamp: i64, found: Option<(i64, i64)>) {
+        if self.is_compacted(log) {
+            let checked = self.check_lookup(log, timestamp, found);
+            return self.note(checked);
+        }
         let expected = self.first_at(log, timestamp);
         if found != expected {
             let what = format!("log {log}: time {timestamp} is at {expected:?}, not at {found:?}");
@@ -128,6 +168,10 @@ impl Checker {
     /// The record with the largest timestamp was asked for in a log that stands still and was just
     /// audited from its first record on; `found` is its timestamp and offset.
     pub fn looked_up_largest(&mut self, log: u32, found: Option<(i64, i64)>) {
+        if self.is_compacted(log) {
+            let checked = self.check_largest(log, found);
+            return self.note(checked);
+        }
         let expected = self.largest(log);
         if self.log(log).log_start == 0 && found != expected {
             let what = format!("log {log}: the largest time is at {expected:?}, not at {found:?}");
@@ -172,6 +216,6 @@ impl Checker {
 }
 
 /// When the record at `delta` is: by the broker's clock if that stamped it.
-fn time(sent: &Sent, place: &Place, delta: i32) -> i64 {
+pub(super) fn time(sent: &Sent, place: &Place, delta: i32) -> i64 {
     place.stamped.unwrap_or_else(|| sent.timestamp(delta))
 }

@@ -13,6 +13,8 @@
 //!   to delete or retention may;
 //! - lookups by time find the first such record.
 //!
+//! Compaction takes records away, see `compaction.rs`.
+//!
 //! Two things weaken the first of them. Of a *weak* log (`flush.messages` above 1) a
 //! power cut may take what the life that ended had appended, from some offset on; then the leader
 //! epoch rises, so that clients see it. The same holds of every log where a journal is not what was
@@ -25,6 +27,7 @@
 //! must be there.
 
 mod audit;
+mod compaction;
 mod log;
 #[cfg(test)]
 mod tests;
@@ -115,6 +118,15 @@ pub struct LogRules {
     pub weak: bool,
     /// Batches get the time of the broker (`message.timestamp.type` of `LogAppendTime`).
     pub stamps_time: bool,
+    /// Records may go that have a newer one of their key (`cleanup.policy` with `compact`).
+    pub compacted: Option<Compacted>,
+}
+
+/// What is promised of a compacted log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Compacted {
+    /// Tombstones stay for as long as a seed lasts.
+    pub keeps_tombstones: bool,
 }
 
 /// The answer to a fetch.
@@ -140,6 +152,8 @@ pub struct Checker {
     prints: BTreeMap<Print, BatchId>,
     /// A fetch may begin with batches before its offset: ranges of pages leave as they are.
     leads: bool,
+    /// Records that compaction took.
+    cleaned: u64,
     violation: Option<Violation>,
 }
 
@@ -204,6 +218,11 @@ impl Checker {
     /// Batches that went without a word, where that is all that can be asked for.
     pub fn vanished(&self) -> u64 {
         self.logs.iter().map(|log| log.vanished).sum()
+    }
+
+    /// Records that compaction took.
+    pub const fn cleaned(&self) -> u64 {
+        self.cleaned
     }
 
     /// The first broken promise.
@@ -314,7 +333,8 @@ impl Checker {
             let header = batch.header();
             let first = at == 0 && header.base_offset <= next;
             let early = header.next_offset() <= answer.offset;
-            let fits = header.base_offset == next || first;
+            let sparse = self.is_compacted(known.log) && header.base_offset > next;
+            let fits = header.base_offset == next || first || sparse;
             let deleted = header.next_offset() <= known.log_start;
             if !fits || (early && !self.leads) || deleted {
                 let what = format!(
@@ -326,10 +346,11 @@ impl Checker {
                 );
                 return broken(Promise::Answer, what);
             }
-            let place = self.check_content(known.log, &batch)?;
-            self.observe(known.log, header.base_offset, place)?;
-            if let Some(audit) = &mut audit {
-                audit.find(header.base_offset, place.id);
+            if let Some(place) = self.check_content(known.log, &batch)? {
+                self.observe(known.log, header.base_offset, place)?;
+                if let Some(audit) = &mut audit {
+                    audit.find(&batch, place.id, self.is_compacted(known.log));
+                }
             }
             next = header.next_offset();
         }
@@ -358,8 +379,8 @@ impl Checker {
         Ok(())
     }
 
-    /// Holds a batch against what was sent.
-    fn check_content(&self, log: u32, batch: &BatchView<'_>) -> Result<Place, Violation> {
+    /// Holds a batch against what was sent; `None` where that leaves open whose it was.
+    fn check_content(&self, log: u32, batch: &BatchView<'_>) -> Result<Option<Place>, Violation> {
         let header = batch.header();
         let violation = |promise, what: &str| Violation {
             promise,
@@ -369,6 +390,9 @@ impl Checker {
             return Err(violation(Promise::Changed, "has a wrong checksum"));
         }
         let id = self.prints.get(&Print::of(batch));
+        if id.is_none() && self.is_compacted(log) {
+            return self.check_remains(log, batch);
+        }
         let sent = id.and_then(|id| self.sent.get(id));
         let sent = sent.filter(|sent| sent.id.log == log);
         let sent = sent.ok_or_else(|| violation(Promise::Phantom, "was never sent here"))?;
@@ -376,11 +400,11 @@ impl Checker {
         if !sent.is_header(header, stamps_time) {
             return Err(violation(Promise::Changed, "is not as it was sent"));
         }
-        Ok(Place {
+        Ok(Some(Place {
             epoch: Some(header.partition_leader_epoch),
             stamped: stamps_time.then_some(header.max_timestamp),
             ..Place::new(sent.id, sent.records)
-        })
+        }))
     }
 
     /// A fetch was answered with `OFFSET_OUT_OF_RANGE`.

@@ -25,6 +25,7 @@ fn send(checker: &mut Checker, number: u32, base: i64, idempotent: bool) -> (Bat
         first_timestamp: 100 + i64::from(number),
         timestamp_step: 0,
         codec: Codec::None,
+        keys: None,
     };
     let (mut bytes, sent) = make(
         &wanted,

@@ -217,6 +217,10 @@ impl Admin {
 
     async fn delete_records(&self, topic: &Topic) {
         let game = self.game();
+        if !topic.plan.get().deletes() {
+            // Refused, as `net/server` tests.
+            return;
+        }
         let log = *game.rng.borrow_mut().pick(&topic.logs.borrow());
         let session = self.link.session().await;
         let known = game.checker.borrow().known(log);

@@ -232,6 +232,12 @@ impl Game {
         self.places.borrow()[log as usize].clone()
     }
 
+    /// How many keys a log's records have, if it is compacted.
+    pub(super) fn keys_of(&self, log: u32) -> Option<u64> {
+        let compaction = self.place(log).topic.plan.get().compaction;
+        compaction.map(|compaction| compaction.keys)
+    }
+
     /// The log that a partition is.
     pub(super) fn log_of(&self, topic: &str, partition: i32) -> Option<u32> {
         let places = self.places.borrow();

@@ -53,6 +53,7 @@ struct Counted {
     deleted: u64,
     bypassed: u64,
     duplicates: u64,
+    cleanings: u64,
 }
 
 /// A life of the node.
@@ -222,6 +223,7 @@ impl Life {
                 deleted: engine.segments_deleted,
                 bypassed: engine.bypassed,
                 duplicates: engine.duplicates,
+                cleanings: engine.cleanings,
             }
         });
         *self.counted.borrow_mut() = counted.collect();
@@ -247,6 +249,7 @@ impl Life {
             coverage.add(Event::SegmentDelete, shard.deleted);
             coverage.add(Event::Bypassed, shard.bypassed);
             coverage.add(Event::DuplicateAnswered, shard.duplicates);
+            coverage.add(Event::Cleaning, shard.cleanings);
         }
     }
 }
@@ -278,6 +281,15 @@ fn config(plan: &Plan, shards: usize) -> BrokerConfig {
         (
             "log.retention.check.interval.ms",
             plan.retention_check_ms.to_string(),
+        ),
+        ("log.cleaner.backoff.ms", "100".to_owned()),
+        (
+            "log.cleaner.io.max.bytes.per.second",
+            plan.cleaner_bytes_per_second.to_string(),
+        ),
+        (
+            "log.cleaner.dedupe.buffer.size",
+            plan.cleaner_key_bytes.to_string(),
         ),
         ("fetch.read.path", plan.read_path.to_owned()),
     ];

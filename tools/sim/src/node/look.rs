@@ -79,6 +79,7 @@ impl Auditor {
             first_timestamp: wall_clock_ms(),
             timestamp_step: 1,
             codec: Codec::None,
+            keys: game.keys_of(log),
         };
         let mut rng = game.rng.borrow_mut().fork();
         let (bytes, sent) = content::make(&wanted, &mut rng, &mut Codecs::new());

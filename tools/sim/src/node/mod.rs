@@ -7,6 +7,7 @@
 //! at twice.
 
 mod admin;
+mod compaction;
 mod consumer;
 mod faults;
 mod fetch;
@@ -173,6 +174,7 @@ impl Director {
         let mut coverage = game.coverage.borrow().clone();
         coverage.add(Event::Retention, game.checker.borrow().expiries());
         coverage.add(Event::Vanished, game.checker.borrow().vanished());
+        coverage.add(Event::CleanedRecord, game.checker.borrow().cleaned());
         coverage.reach_all(&told);
         for name in names {
             coverage.count(Event::Fault);
@@ -193,9 +195,11 @@ impl Director {
         if !self.world.strikes().is_empty() {
             return;
         }
-        if told.contains_key("FL2008") {
-            let what = "the scrubber tells of damage where there is none (FL2008)";
-            self.game.fail(Promise::Refused, what.to_owned());
+        for (number, who) in [("FL2008", "the scrubber"), ("FL2009", "compaction")] {
+            if told.contains_key(number) {
+                let what = format!("{who} tells of damage where there is none ({number})");
+                self.game.fail(Promise::Refused, what);
+            }
         }
         let cold = self.world.stats().cold_sends;
         if cold > 0 && !self.game.plan.evicts {

@@ -7,14 +7,17 @@ use engine_rt::sim::{DiskOptions, NetOptions, Options};
 use flumen::broker::MEMORY_BYTES_MIN;
 use net_wire::codec::Codec;
 
-use crate::checker::LogRules;
+use super::compaction::CompactionPlan;
+use crate::checker::{Compacted, LogRules};
 use crate::rng::Rng;
 
 /// Smallest journal file that the engine takes.
 const JOURNAL_FILE_BYTES: u64 = 256 << 10;
 /// Smallest segment.
 const SEGMENT_BYTES_MIN: u64 = 16 << 10;
-const DAY_MS: i64 = 86_400_000;
+/// Largest segment of a compacted topic: only what has left the active one is cleaned.
+const COMPACTED_SEGMENT_BYTES_MAX: u64 = 256 << 10;
+pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// The layout of a node and the habits of its clients.
 #[derive(Clone, Debug)]
@@ -59,6 +62,10 @@ pub struct Plan {
     pub weak_percent: u64,
     /// How often the scrubber begins again.
     pub scrub_interval_ms: u64,
+    /// Bytes that compaction reads in a second.
+    pub cleaner_bytes_per_second: u64,
+    /// Its memory for keys; so little is as little as it can have.
+    pub cleaner_key_bytes: u64,
     /// Whether the kernel lets go of pages.
     pub evicts: bool,
     /// Whether the wall clock jumps: then only what retention by time cannot take is kept.
@@ -127,6 +134,10 @@ pub(super) struct TopicPlan {
     pub weak: Option<i64>,
     /// `message.timestamp.type` of `LogAppendTime`.
     pub stamps_time: bool,
+    /// How it is compacted.
+    pub compaction: Option<CompactionPlan>,
+    /// Whether tombstones may be taken for older than they are.
+    clock_jumps: bool,
 }
 
 impl Plan {
@@ -163,6 +174,8 @@ impl Plan {
             space_reserve_bytes: *rng.pick(&[0, 0, 1 << 20, 8 << 20]),
             weak_percent: *rng.pick(&[0, WEAK_PERCENT]),
             scrub_interval_ms: *rng.pick(&[50, 3_600_000]),
+            cleaner_bytes_per_second: *rng.pick(&[1 << 20, 1 << 30, 1 << 30]),
+            cleaner_key_bytes: *rng.pick(&[1, 1 << 20]),
             evicts: true,
             clock_jumps: false,
         }
@@ -232,7 +245,10 @@ impl TopicPlan {
     /// Draws a topic.
     pub(super) fn draw(rng: &mut Rng, plan: &Plan) -> Self {
         let bypass_bytes = plan.bypass_bytes;
-        let segment_bytes = rng.magnitude(SEGMENT_BYTES_MIN.max(bypass_bytes / 2), 4 << 20);
+        let compaction = CompactionPlan::draw(rng);
+        let segment_bytes_max = compaction.map_or(4 << 20, |_| COMPACTED_SEGMENT_BYTES_MAX);
+        let segment_bytes_min = SEGMENT_BYTES_MIN.max(bypass_bytes / 2);
+        let segment_bytes = rng.magnitude(segment_bytes_min, segment_bytes_max);
         let bounded = rng.percent(30);
         let short = rng.percent(15);
         Self {
@@ -250,19 +266,30 @@ impl TopicPlan {
                 (false, true) => -1,
                 (false, false) => DAY_MS,
             },
-            weak: draw_weak(rng, plan.weak_percent),
+            weak: draw_weak(rng, plan.weak_percent).filter(|_| compaction.is_none()),
             stamps_time: rng.percent(15),
+            compaction,
+            clock_jumps: plan.clock_jumps,
         }
     }
 
     /// What is promised of its logs.
-    pub(super) const fn rules(&self) -> LogRules {
+    pub(super) fn rules(&self) -> LogRules {
+        let compacted = self.compaction.map(|compaction| Compacted {
+            keeps_tombstones: compaction.keeps_tombstones() && !self.clock_jumps,
+        });
         LogRules {
             expires: self.expires(),
             keeps_bytes: self.keeps_bytes(),
             weak: self.weak.is_some(),
             stamps_time: self.stamps_time,
+            compacted,
         }
+    }
+
+    /// Whether records may be deleted from the front.
+    pub(super) fn deletes(&self) -> bool {
+        self.compaction.is_none_or(|compaction| compaction.deletes)
     }
 
     /// What retention leaves of a log.
@@ -275,8 +302,9 @@ impl TopicPlan {
     }
 
     /// Whether the front of its logs may go by itself.
-    pub(super) const fn expires(&self) -> bool {
-        self.retention_bytes >= 0 || (self.retention_ms >= 0 && self.retention_ms < DAY_MS)
+    pub(super) fn expires(&self) -> bool {
+        let by_time = self.retention_ms >= 0 && self.retention_ms < DAY_MS;
+        self.deletes() && (self.retention_bytes >= 0 || by_time)
     }
 
     /// Kafka's names and values of it.
@@ -295,6 +323,9 @@ impl TopicPlan {
         }
         if self.stamps_time {
             configs.push(("message.timestamp.type", "LogAppendTime".to_owned()));
+        }
+        if let Some(compaction) = &self.compaction {
+            configs.extend(compaction.configs());
         }
         configs
     }

@@ -268,6 +268,7 @@ impl Producer {
             first_timestamp: wall_clock_ms() - rng.below(50) as i64,
             timestamp_step: rng.below(3) as i64 - 1,
             codec: *rng.pick(self.plan.codecs),
+            keys: self.game().keys_of(log),
         };
         lane.next_number += 1;
         lane.next_sequence += records;
