@@ -11,5 +11,7 @@
 #![forbid(unsafe_code)]
 
 pub mod broker;
-pub mod client;
 pub mod demo;
+
+/// The small Kafka client, which has a crate of its own.
+pub use net_client as client;

@@ -35,6 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "engine-rt",
         ],
     ),
+    ("net-client", &["net-wire", "engine-rt"]),
     ("net-admin", &["engine-shard", "cluster-meta", "net-wire"]),
     (
         "cluster-control",
@@ -161,6 +162,7 @@ const ABOVE_THE_SEAM: &[&str] = &[
     "engine/wal/",
     "engine/shard/",
     "net/wire/",
+    "net/client/",
     "net/server/",
     "cluster/",
 ];

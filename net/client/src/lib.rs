@@ -4,6 +4,10 @@
 //! One [`Connection`] speaks to one broker, with any number of requests on their way at a time;
 //! what it returns is owned, records as slices of the frame that they came in. It is not a client
 //! library: nothing is retried, no leader is looked for, no consumer group is joined.
+//!
+//! First file to read: `connection.rs`.
+
+#![forbid(unsafe_code)]
 
 mod admin;
 mod connection;

@@ -102,6 +102,21 @@ impl Connection {
         acks: i16,
         batches: &[ToProduce<'_>],
     ) -> Result<impl Future<Output = Result<Vec<Produced>, ClientError>> + use<>, ClientError> {
+        let answer = self.produce_and(acks, batches, owned)?;
+        Ok(async move { Ok(answer.await?.unwrap_or_default()) })
+    }
+
+    /// As [`Connection::produce`], but what becomes of the batches is what `read` makes of the
+    /// answer; nothing with `acks` 0.
+    pub fn produce_and<T, R>(
+        &self,
+        acks: i16,
+        batches: &[ToProduce<'_>],
+        read: R,
+    ) -> Result<impl Future<Output = Result<Option<T>, ClientError>> + use<T, R>, ClientError>
+    where
+        R: FnOnce(&ProduceResponse<'_>) -> T,
+    {
         let version = self.version(ApiKey::Produce, i16::MAX)?;
         let (topic_data, records) = by_topic(batches);
         let request = ProduceRequest {
@@ -117,10 +132,12 @@ impl Connection {
             Some(self.exchange(version, &request, records)?)
         };
         Ok(async move {
-            match answer {
-                Some(answer) => produced(&answer.await?, version),
-                None => Ok(Vec::new()),
-            }
+            let Some(answer) = answer else {
+                return Ok(None);
+            };
+            let frame = answer.await?;
+            let (_, answer) = decode_response::<ProduceResponse<'_>>(&frame, version)?;
+            Ok(Some(read(&answer)))
         })
     }
 
@@ -236,8 +253,7 @@ fn by_topic<'a>(batches: &[ToProduce<'a>]) -> (Vec<TopicProduceData<'a>>, Vec<Bu
     (topics.collect(), records)
 }
 
-fn produced(frame: &Buf, version: i16) -> Result<Vec<Produced>, ClientError> {
-    let (_, answer) = decode_response::<ProduceResponse<'_>>(frame, version)?;
+fn owned(answer: &ProduceResponse<'_>) -> Vec<Produced> {
     let mut all = Vec::new();
     for topic in &answer.responses {
         all.extend(topic.partition_responses.iter().map(|part| Produced {
@@ -249,7 +265,7 @@ fn produced(frame: &Buf, version: i16) -> Result<Vec<Produced>, ClientError> {
             log_start_offset: part.log_start_offset,
         }));
     }
-    Ok(all)
+    all
 }
 
 fn fetched(frame: &Buf, version: i16) -> Result<Vec<Fetched>, ClientError> {

@@ -44,6 +44,10 @@ struct Shared {
     waiting: RefCell<VecDeque<Waiting>>,
     ended: RefCell<Option<ClientError>>,
     work: Event,
+    /// Bytes of requests since the start: put in line, and taken by the socket.
+    enqueued: Cell<u64>,
+    written: Cell<u64>,
+    moved: Event,
 }
 
 impl std::fmt::Debug for Shared {
@@ -65,6 +69,9 @@ impl Connection {
             waiting: RefCell::default(),
             ended: RefCell::default(),
             work: Event::new(),
+            enqueued: Cell::new(0),
+            written: Cell::new(0),
+            moved: Event::new(),
         });
         spawn(Rc::clone(&shared).send_all()).detach();
         spawn(Rc::clone(&shared).receive_all()).detach();
@@ -167,12 +174,21 @@ impl Connection {
         self.next_correlation_id
             .set(correlation_id.wrapping_add(1) & i32::MAX);
         let encoded = encode_request(version, correlation_id, Some(&self.client_id), request)?;
-        self.shared
-            .outgoing
-            .borrow_mut()
-            .extend(interleave(&encoded, records));
+        let pieces = interleave(&encoded, records);
+        let bytes: usize = pieces.iter().map(Piece::len).sum();
+        let enqueued = &self.shared.enqueued;
+        enqueued.set(enqueued.get() + bytes as u64);
+        self.shared.outgoing.borrow_mut().extend(pieces);
         self.shared.work.notify();
         Ok(correlation_id)
+    }
+
+    /// Waits until the socket has taken all requests that are in line now, or the connection has
+    /// ended. What a broker does not read stays in line: so its share of a delay is told apart.
+    pub async fn written(&self) {
+        let (shared, until) = (&self.shared, self.shared.enqueued.get());
+        let taken = || shared.has_ended() || shared.written.get() >= until;
+        shared.moved.wait_until(taken).await;
     }
 
     /// Bytes of requests that wait to be sent.
@@ -221,6 +237,7 @@ impl Shared {
             waiting.answer.send(Err(reason.clone()));
         }
         self.work.notify();
+        self.moved.notify();
     }
 
     fn has_ended(&self) -> bool {
@@ -238,6 +255,9 @@ impl Shared {
             if let Err(error) = self.stream.send(&pieces).await {
                 return self.end(error.into());
             }
+            let bytes: usize = pieces.iter().map(Piece::len).sum();
+            self.written.set(self.written.get() + bytes as u64);
+            self.moved.notify();
         }
     }
 
@@ -283,5 +303,75 @@ impl Shared {
                 self.end(ClientError::Correlation { found, expected });
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use engine_rt::{Listener, now, sim, sleep};
+    use net_wire::frame::encode_response;
+    use net_wire::messages::api_versions::ApiVersion;
+    use net_wire::messages::metadata::{MetadataRequest, MetadataRequestTopic};
+
+    use super::*;
+
+    /// A broker that says what it serves, and reads nothing more for a second.
+    async fn slow_broker(listener: Listener) {
+        let socket = listener.accept().await.expect("a client");
+        let stream = Stream::attach(socket).expect("its stream");
+        let (mut request, mut filled) = (vec![0; 1 << 20], 0);
+        while filled < 12 {
+            let received = stream.recv(&mut request[filled..]).await;
+            filled += received.expect("a request");
+        }
+        let correlation_id = i32::from_be_bytes(*request[8..].first_chunk().expect("a header"));
+        let metadata = ApiVersion {
+            api_key: ApiKey::Metadata.code(),
+            min_version: 0,
+            max_version: 12,
+        };
+        let answer = ApiVersionsResponse {
+            api_keys: vec![metadata],
+            ..Default::default()
+        };
+        let version = ApiKey::ApiVersions.api().version_max;
+        let frame = encode_response(version, correlation_id, &answer).expect("an answer");
+        let piece = Piece::Mem(Buf::copy_from_slice(&frame.bytes));
+        stream.send(&[piece]).await.expect("sent");
+        sleep(Duration::from_secs(1)).await;
+        while stream.recv(&mut request).await.is_ok_and(|len| len > 0) {}
+    }
+
+    #[test]
+    fn what_the_socket_does_not_take_is_not_written() {
+        let waited = sim::run(1, || async {
+            let addr = "127.0.0.1:9092".parse().expect("an address");
+            let listener = Listener::bind(addr).expect("a listener");
+            spawn(slow_broker(listener)).detach();
+            let connection = Connection::connect(addr, "test").await.expect("connected");
+            let name = "n".repeat(30_000);
+            let topic = || MetadataRequestTopic {
+                name: Some(&name),
+                ..Default::default()
+            };
+            let mut waited = Vec::new();
+            for topics in [1, 20] {
+                let request = MetadataRequest {
+                    topics: Some((0..topics).map(|_| topic()).collect()),
+                    ..Default::default()
+                };
+                let started = now();
+                let _answer = connection
+                    .exchange(12, &request, Vec::new())
+                    .expect("in line");
+                connection.written().await;
+                waited.push(now().since(started));
+            }
+            waited
+        });
+        assert!(waited[0] < Duration::from_millis(100), "{waited:?}");
+        assert!(waited[1] > Duration::from_millis(800), "{waited:?}");
     }
 }
