@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use super::loadgen::LoadgenArgs;
+
 /// A commit-log broker that speaks the Kafka protocol.
 ///
 /// Every acknowledged record is on the disk. Any Kafka client works.
@@ -41,6 +43,8 @@ pub(crate) enum Command {
     Repair(RepairArgs),
     /// Copies a data directory, also while a broker is using it
     Backup(BackupArgs),
+    /// Loads a cluster as planned and measures it; plans and compares
+    Loadgen(LoadgenArgs),
     /// Explains a numbered error
     Explain(ExplainArgs),
     /// Prints the version

@@ -11,6 +11,7 @@ mod consume;
 mod demo;
 mod format;
 mod listeners;
+mod loadgen;
 mod log;
 mod look;
 mod machine;
@@ -42,6 +43,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Command::Verify(args) => look::verify(args),
         Command::Repair(args) => repair::run(args),
         Command::Backup(args) => backup::run(args),
+        Command::Loadgen(args) => loadgen::run(args),
         Command::Explain(args) => look::explain(&args),
         Command::Version(args) => version::run(&args),
     }

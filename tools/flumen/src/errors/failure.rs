@@ -14,6 +14,8 @@ pub(crate) enum Exit {
     Usage = 2,
     /// No broker is ready to answer.
     NotReady = 3,
+    /// A promise about figures was not kept.
+    Promise = 99,
 }
 
 impl From<Exit> for ExitCode {
