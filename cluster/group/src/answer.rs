@@ -2,6 +2,7 @@
 
 use net_wire::ErrorCode;
 
+use crate::consumer::{DescribedConsumerGroup, MemberUpdate, Refusal};
 use crate::state::GroupState;
 
 /// The answer to a request: of the same name as the request, or a refusal.
@@ -29,6 +30,10 @@ pub enum Answer {
     DeleteGroup,
     /// To `OffsetDelete`, by topic and partition in the order of the request.
     OffsetDelete(Vec<Vec<PartitionResult>>),
+    /// To `ConsumerGroupHeartbeat`.
+    ConsumerGroupHeartbeat(Result<MemberUpdate, Refusal>),
+    /// To `ConsumerGroupDescribe`.
+    ConsumerGroupDescribe(Result<DescribedConsumerGroup, Refusal>),
 }
 
 /// A member's place in a generation, or why it has none.
@@ -169,8 +174,8 @@ pub struct ListedGroup {
     pub group_id: String,
     /// What kind of group it is, or empty.
     pub protocol_type: String,
-    /// Its state.
-    pub state: GroupState,
+    /// Its state, by Kafka's name.
+    pub state: &'static str,
     /// `classic` or `consumer`.
     pub group_type: &'static str,
 }

@@ -1,5 +1,7 @@
 //! Settings and bounds of a coordinator.
 
+use crate::consumer::ConsumerConfig;
+
 /// What an operator sets, and what clients may make a coordinator hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Config {
@@ -23,6 +25,19 @@ pub struct Config {
     pub groups_max: usize,
     /// Committed offsets of a coordinator.
     pub offsets_max: usize,
+    /// For groups of the consumer protocol.
+    pub consumer: ConsumerConfig,
+    /// `group.consumer.migration.policy`.
+    pub migration: Migration,
+}
+
+/// Which way a group with members may change between the two protocols.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Migration {
+    /// From the classic to the consumer protocol.
+    pub upgrades: bool,
+    /// Back, when the last member of the consumer protocol goes.
+    pub downgrades: bool,
 }
 
 impl Default for Config {
@@ -39,6 +54,11 @@ impl Default for Config {
             group_bytes_max: 16 << 20,
             groups_max: 100_000,
             offsets_max: 1_000_000,
+            consumer: ConsumerConfig::default(),
+            migration: Migration {
+                upgrades: true,
+                downgrades: true,
+            },
         }
     }
 }

@@ -1,27 +1,20 @@
 //! The groups of one partition of `__consumer_offsets`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::iter;
 
 use net_wire::{ErrorCode, Uuid};
 
-use crate::answer::{
-    Answer, FetchedOffset, FetchedOffsets, LeftMember, ListedGroup, PartitionResult,
-};
+use crate::answer::{Answer, ListedGroup};
 use crate::classic::ClassicGroup;
 use crate::config::Config;
+use crate::consumer::Topics;
 use crate::effect::{Now, Outbox, Token};
 use crate::expiry::Expiry;
-use crate::group::{Group, Turn};
-use crate::offsets::CommittedOffset;
+use crate::group::{Group, Members, Turn};
+use crate::protocols::left;
 use crate::record::Record;
-use crate::request::{
-    JoinGroup, LeaveGroup, ListGroups, OffsetCommit, OffsetDelete, OffsetFetch, PartitionCommit,
-    Request, TopicCommit, TopicPartitions,
-};
-use crate::state::GroupState;
-
-/// What groups of the classic protocol are listed as.
-const CLASSIC: &str = "classic";
+use crate::request::{JoinGroup, LeaveGroup, ListGroups, Request};
 
 /// A coordinator. Its whole state is what its partition's records say, and who waits.
 ///
@@ -36,7 +29,7 @@ pub struct Coordinator {
     deadlines: BTreeSet<(u64, String)>,
     pub(crate) expiry: Expiry,
     /// Committed offsets of all groups.
-    offsets: usize,
+    pub(crate) offsets: usize,
 }
 
 impl Coordinator {
@@ -75,8 +68,13 @@ impl Coordinator {
             },
             Record::GroupMetadata {
                 value: Some(value), ..
-            } => group.classic = ClassicGroup::from_record(&id, value),
-            Record::GroupMetadata { .. } => group.classic = ClassicGroup::new(&id),
+            } => group.members = Members::Classic(ClassicGroup::from_record(&id, value)),
+            // Of what the group was before it changed its protocol.
+            Record::GroupMetadata { .. } if group.members.classic().is_none() => {},
+            Record::GroupMetadata { .. } => {
+                group.members = Members::Classic(ClassicGroup::new(&id));
+            },
+            Record::Consumer { record, .. } => group.members.replay(record),
         }
         let after = group.offsets.len();
         self.settle(&id, before, after);
@@ -87,7 +85,7 @@ impl Coordinator {
         let ids: Vec<String> = self.groups.keys().cloned().collect();
         for id in ids {
             self.with_group(now, &id, out, |group, turn| {
-                group.classic.start_sessions(turn);
+                group.members.loaded(turn);
             });
         }
         self.expiry.begin(now, &self.config);
@@ -111,43 +109,50 @@ impl Coordinator {
             if let Some(group) = self.groups.get_mut(&id) {
                 group.wakes_at = None;
             }
-            self.with_group(now, &id, out, |group, turn| group.classic.on_deadline(turn));
+            self.with_group(now, &id, out, |group, turn| group.members.on_deadline(turn));
         }
         self.expire(now, out);
     }
 
-    /// Answers a request now or later, under `token`.
-    pub fn on_request(&mut self, now: Now, token: Token, request: Request, out: &mut Outbox) {
+    /// Answers a request now or later, under `token`. `topics` are those of the cluster.
+    pub fn on_request(
+        &mut self,
+        now: Now,
+        token: Token,
+        request: Request,
+        topics: &dyn Topics,
+        out: &mut Outbox,
+    ) {
         match request {
-            Request::JoinGroup(request) => self.join(now, token, &request, out),
+            Request::JoinGroup(request) => self.join(now, token, &request, topics, out),
             Request::SyncGroup(request) => {
                 let id = request.group_id.clone();
                 self.of_member(now, token, &id, out, |group, turn| {
-                    group.classic.sync(turn, token, request);
+                    group.sync(turn, token, request, topics);
                 });
             },
             Request::Heartbeat(request) => {
                 self.of_member(now, token, &request.group_id, out, |group, turn| {
-                    group.classic.heartbeat(turn, token, &request);
+                    group.heartbeat(turn, token, &request);
                 });
             },
             Request::LeaveGroup(request) => self.leave(now, token, request, out),
             Request::OffsetCommit(request) => self.commit(now, token, &request, out),
-            Request::OffsetFetch(request) => {
-                let fetched = self.fetch(&request);
-                out.answer(token, Answer::OffsetFetch(fetched));
-            },
-            Request::DescribeGroup(id) => {
-                let group = self.groups.get(&id);
-                let dead = ClassicGroup::dead();
-                let described = group.map_or(&dead, |group| &group.classic).describe();
-                out.answer(token, Answer::DescribeGroup(described));
-            },
+            Request::OffsetFetch(request) => out.answer(token, self.fetch(&request)),
+            Request::DescribeGroup(id) => out.answer(token, self.describe(&id)),
             Request::ListGroups(request) => {
                 out.answer(token, Answer::ListGroups(self.list(&request)));
             },
             Request::DeleteGroup(id) => self.delete(now, token, &id, out),
             Request::OffsetDelete(request) => self.delete_offsets(now, token, &request, out),
+            Request::ConsumerGroupHeartbeat(request) => {
+                let update = self.consumer_heartbeat(now, &request, topics, out);
+                out.answer(token, Answer::ConsumerGroupHeartbeat(update));
+            },
+            Request::ConsumerGroupDescribe(id) => {
+                let described = self.describe_consumer_group(&id);
+                out.answer(token, Answer::ConsumerGroupDescribe(described));
+            },
         }
     }
 
@@ -171,14 +176,15 @@ impl Coordinator {
         }
     }
 
-    fn group_or_new(&mut self, id: &str) -> &mut Group {
+    pub(crate) fn group_or_new(&mut self, id: &str) -> &mut Group {
         if !self.groups.contains_key(id) {
             self.groups.insert(id.to_owned(), Group::new(id));
         }
         self.groups.get_mut(id).expect("it was inserted just now")
     }
 
-    /// Does something to a group, and what always follows.
+    /// Does something to a group, and what always follows. What changes members of the consumer
+    /// protocol leaves the answer to the caller: the change is appended behind it.
     pub(crate) fn with_group<R>(
         &mut self,
         now: Now,
@@ -194,6 +200,7 @@ impl Coordinator {
             out,
         };
         let result = act(group, &mut turn);
+        group.write(id, &mut turn);
         let after = group.offsets.len();
         self.settle(id, before, after);
         Some(result)
@@ -207,7 +214,7 @@ impl Coordinator {
             return;
         };
         let is_blank = group.is_blank();
-        let wanted = group.classic.wake_at().filter(|_| !is_blank);
+        let wanted = group.members.wake_at().filter(|_| !is_blank);
         if wanted != group.wakes_at {
             if let Some(at) = group.wakes_at {
                 self.deadlines.remove(&(at, id.to_owned()));
@@ -237,7 +244,14 @@ impl Coordinator {
         }
     }
 
-    fn join(&mut self, now: Now, token: Token, request: &JoinGroup, out: &mut Outbox) {
+    fn join(
+        &mut self,
+        now: Now,
+        token: Token,
+        request: &JoinGroup,
+        topics: &dyn Topics,
+        out: &mut Outbox,
+    ) {
         let mut turn = Turn {
             now,
             config: &self.config,
@@ -262,9 +276,12 @@ impl Coordinator {
             return turn.refuse_join(token, member_id, code);
         }
         self.group_or_new(id);
-        self.with_group(now, id, out, |group, turn| {
-            group.classic.join(turn, token, request);
+        let joined = self.with_group(now, id, out, |group, turn| {
+            group.join(turn, token, request, topics)
         });
+        if let Some(joined) = joined.flatten() {
+            out.answer(token, Answer::JoinGroup(joined));
+        }
     }
 
     fn leave(&mut self, now: Now, token: Token, request: LeaveGroup, out: &mut Outbox) {
@@ -272,215 +289,53 @@ impl Coordinator {
         if id.is_empty() {
             return out.answer(token, Answer::Refused(ErrorCode::INVALID_GROUP_ID));
         }
-        if self.groups.contains_key(&id) {
-            self.with_group(now, &id, out, |group, turn| {
-                group.classic.leave(turn, token, members);
-            });
-            return;
+        let answer = if self.groups.contains_key(&id) {
+            let leave = |group: &mut Group, turn: &mut Turn<'_>| group.leave(turn, token, members);
+            self.with_group(now, &id, out, leave).flatten()
+        } else {
+            Some(left(members, iter::repeat(ErrorCode::UNKNOWN_MEMBER_ID)))
+        };
+        if let Some(answer) = answer {
+            out.answer(token, answer);
         }
-        let unknown = members.into_iter().map(|member| LeftMember {
-            member_id: member.member_id,
-            group_instance_id: member.group_instance_id,
-            error_code: ErrorCode::UNKNOWN_MEMBER_ID,
-        });
-        out.answer(token, Answer::LeaveGroup(unknown.collect()));
     }
 
-    fn commit(&mut self, now: Now, token: Token, request: &OffsetCommit, out: &mut Outbox) {
-        let id = &*request.group_id;
-        let code = match self.groups.get(id) {
-            Some(group) => {
-                let instance = request.group_instance_id.as_deref();
-                let checked =
-                    group
-                        .classic
-                        .check_commit(&request.member_id, instance, request.generation_id);
-                checked.err().unwrap_or(ErrorCode::NONE)
-            },
-            None if request.generation_id >= 0 => ErrorCode::GROUP_ID_NOT_FOUND,
-            None if self.groups.len() >= self.config.groups_max => {
-                ErrorCode::COORDINATOR_NOT_AVAILABLE
-            },
-            None => ErrorCode::NONE,
-        };
-        if !code.is_none() {
-            return out.answer(token, Answer::Refused(code));
+    /// A group of the other protocol is as none, and is told apart by its code.
+    fn describe(&self, id: &str) -> Answer {
+        let members = self.groups.get(id).map(|group| &group.members);
+        match members.map(Members::classic) {
+            None => Answer::DescribeGroup(ClassicGroup::dead().describe()),
+            Some(Some(classic)) => Answer::DescribeGroup(classic.describe()),
+            Some(None) => Answer::Refused(ErrorCode::GROUP_ID_NOT_FOUND),
         }
-        let room = self.config.offsets_max.saturating_sub(self.offsets);
-        self.group_or_new(id);
-        self.with_group(now, id, out, |group, turn| {
-            let results = commit_offsets(group, turn, request, room);
-            group.classic.committed(turn, &request.member_id);
-            turn.out.answer(token, Answer::OffsetCommit(results));
-        });
-    }
-
-    fn fetch(&self, request: &OffsetFetch) -> Vec<FetchedOffsets> {
-        let group = self.groups.get(&request.group_id);
-        let Some(topics) = &request.topics else {
-            let all = group.into_iter().flat_map(|group| group.offsets.topics());
-            return all
-                .map(|(topic, partitions)| FetchedOffsets {
-                    name: topic.to_owned(),
-                    partitions: partitions
-                        .iter()
-                        .map(|(partition, offset)| fetched(*partition, Some(offset)))
-                        .collect(),
-                })
-                .collect();
-        };
-        let one = |topic: &TopicPartitions| FetchedOffsets {
-            name: topic.name.clone(),
-            partitions: topic
-                .partitions
-                .iter()
-                .map(|partition| {
-                    let found = group.and_then(|group| group.offsets.get(&topic.name, *partition));
-                    fetched(*partition, found)
-                })
-                .collect(),
-        };
-        topics.iter().map(one).collect()
     }
 
     fn list(&self, request: &ListGroups) -> Vec<ListedGroup> {
         let is_among = |list: &[String], name: &str| {
             list.is_empty() || list.iter().any(|one| one.eq_ignore_ascii_case(name))
         };
-        if !is_among(&request.types, CLASSIC) {
-            return Vec::new();
-        }
-        let groups = self.groups.iter();
+        let groups = self.groups.iter().map(|(id, group)| ListedGroup {
+            group_id: id.clone(),
+            protocol_type: group.members.protocol_type().to_owned(),
+            state: group.members.state_name(),
+            group_type: group.members.type_name(),
+        });
         groups
-            .filter(|(_, group)| is_among(&request.states, group.classic.state().name()))
-            .map(|(id, group)| ListedGroup {
-                group_id: id.clone(),
-                protocol_type: group.classic.protocol_type().unwrap_or_default().to_owned(),
-                state: group.classic.state(),
-                group_type: CLASSIC,
-            })
+            .filter(|group| is_among(&request.types, group.group_type))
+            .filter(|group| is_among(&request.states, group.state))
             .collect()
     }
 
     fn delete(&mut self, now: Now, token: Token, id: &str, out: &mut Outbox) {
-        let state = self.groups.get(id).map(|group| group.classic.state());
-        let answer = match state {
-            None | Some(GroupState::Dead) => Answer::Refused(ErrorCode::GROUP_ID_NOT_FOUND),
-            Some(GroupState::Empty) => {
+        let answer = match self.groups.get(id) {
+            None => Answer::Refused(ErrorCode::GROUP_ID_NOT_FOUND),
+            Some(group) if group.members.is_empty() => {
                 self.with_group(now, id, out, |group, turn| remove_group(id, group, turn));
                 Answer::DeleteGroup
             },
             Some(_) => Answer::Refused(ErrorCode::NON_EMPTY_GROUP),
         };
         out.answer(token, answer);
-    }
-
-    fn delete_offsets(&mut self, now: Now, token: Token, request: &OffsetDelete, out: &mut Outbox) {
-        let id = &*request.group_id;
-        let Some(group) = self.groups.get(id) else {
-            return out.answer(token, Answer::Refused(ErrorCode::GROUP_ID_NOT_FOUND));
-        };
-        // What members of other kinds of groups read is not known.
-        if group.classic.state() != GroupState::Empty && !group.classic.is_of_consumers() {
-            return out.answer(token, Answer::Refused(ErrorCode::NON_EMPTY_GROUP));
-        }
-        self.with_group(now, id, out, |group, turn| {
-            let mut gone = Vec::new();
-            let results = request.topics.iter().map(|topic| {
-                let error_code = if group.classic.is_subscribed_to(&topic.name) {
-                    ErrorCode::GROUP_SUBSCRIBED_TO_TOPIC
-                } else {
-                    ErrorCode::NONE
-                };
-                let partitions = topic.partitions.iter();
-                if error_code.is_none() {
-                    gone.extend(partitions.clone().map(|one| (topic.name.clone(), *one)));
-                }
-                let result = |partition: &i32| PartitionResult {
-                    partition_index: *partition,
-                    error_code,
-                };
-                partitions.map(result).collect()
-            });
-            let results = results.collect();
-            remove_offsets(id, group, turn, gone);
-            turn.out.answer(token, Answer::OffsetDelete(results));
-        });
-    }
-}
-
-fn fetched(partition_index: i32, offset: Option<&CommittedOffset>) -> FetchedOffset {
-    let none = CommittedOffset::default();
-    let offset = offset.unwrap_or(&none);
-    FetchedOffset {
-        partition_index,
-        committed_offset: offset.offset,
-        committed_leader_epoch: offset.leader_epoch,
-        metadata: offset.metadata.clone(),
-    }
-}
-
-/// Stores what may be stored, of so many offsets that are new.
-fn commit_offsets(
-    group: &mut Group,
-    turn: &mut Turn<'_>,
-    request: &OffsetCommit,
-    mut room: usize,
-) -> Vec<Vec<PartitionResult>> {
-    let mut records = Vec::new();
-    let mut results = Vec::with_capacity(request.topics.len());
-    for topic in &request.topics {
-        let mut of_topic = Vec::with_capacity(topic.partitions.len());
-        for partition in &topic.partitions {
-            let is_known = group
-                .offsets
-                .get(&topic.name, partition.partition_index)
-                .is_some();
-            let error_code =
-                if partition.committed_metadata.len() > turn.config.offset_metadata_bytes_max {
-                    ErrorCode::OFFSET_METADATA_TOO_LARGE
-                } else if !is_known && room == 0 {
-                    ErrorCode::INVALID_COMMIT_OFFSET_SIZE
-                } else {
-                    room -= usize::from(!is_known);
-                    records.push(commit_one(group, turn.now, request, topic, partition));
-                    ErrorCode::NONE
-                };
-            of_topic.push(PartitionResult {
-                partition_index: partition.partition_index,
-                error_code,
-            });
-        }
-        results.push(of_topic);
-    }
-    turn.out.append(records);
-    results
-}
-
-fn commit_one(
-    group: &mut Group,
-    now: Now,
-    request: &OffsetCommit,
-    topic: &TopicCommit,
-    partition: &PartitionCommit,
-) -> Record {
-    let retention = request.retention_time_ms;
-    let offset = CommittedOffset {
-        offset: partition.committed_offset,
-        leader_epoch: partition.committed_leader_epoch,
-        metadata: partition.committed_metadata.clone(),
-        commit_timestamp_ms: now.wall_ms,
-        expire_timestamp_ms: (retention >= 0).then(|| now.wall_ms.saturating_add(retention)),
-        topic_id: topic.topic_id,
-    };
-    group
-        .offsets
-        .insert(&topic.name, partition.partition_index, offset.clone());
-    Record::OffsetCommit {
-        group_id: request.group_id.clone(),
-        topic: topic.name.clone(),
-        partition: partition.partition_index,
-        value: Some(offset),
     }
 }
 
@@ -511,11 +366,5 @@ pub(crate) fn remove_group(id: &str, group: &mut Group, turn: &mut Turn<'_>) {
     let all = all.map(|(topic, partition, _)| (topic.to_owned(), partition));
     let all: Vec<_> = all.collect();
     remove_offsets(id, group, turn, all);
-    if group.classic.is_recorded() {
-        turn.out.append(vec![Record::GroupMetadata {
-            group_id: id.to_owned(),
-            value: None,
-        }]);
-    }
-    group.classic = ClassicGroup::new(id);
+    group.clear(id, turn);
 }

@@ -9,7 +9,7 @@ use crate::classic::ClassicGroup;
 use crate::config::Config;
 use crate::coordinator::{Coordinator, remove_group, remove_offsets};
 use crate::effect::{Now, Outbox};
-use crate::group::Group;
+use crate::group::{Group, Members};
 use crate::offsets::CommittedOffset;
 use crate::state::GroupState;
 
@@ -49,7 +49,7 @@ impl Coordinator {
                 seen += 1 + group.offsets.len();
                 let gone = expired(group, turn.config.offsets_retention_ms, now.wall_ms);
                 remove_offsets(&id, group, turn, gone);
-                if group.offsets.is_empty() && group.classic.is_vacant() {
+                if group.offsets.is_empty() && group.members.is_vacant() {
                     remove_group(&id, group, turn);
                 }
             });
@@ -71,27 +71,30 @@ impl Coordinator {
 
 /// The offsets of a group whose time is over.
 fn expired(group: &Group, retention_ms: i64, now_ms: i64) -> Vec<(String, i32)> {
-    if !may_expire(&group.classic) {
+    if !may_expire(&group.members) {
         return Vec::new();
     }
-    let emptied = group.classic.emptied_at();
+    // A group of the consumer protocol does not know since when it is empty.
+    let emptied = group.members.classic().and_then(ClassicGroup::emptied_at);
     let is_over = |offset: &CommittedOffset| {
         let since = emptied.unwrap_or(offset.commit_timestamp_ms);
         let expires = since.saturating_add(retention_ms);
         now_ms >= offset.expire_timestamp_ms.unwrap_or(expires)
     };
     let all = group.offsets.iter();
-    all.filter(|(topic, _, offset)| !group.classic.is_subscribed_to(topic) && is_over(offset))
+    all.filter(|(topic, _, offset)| !group.members.is_subscribed_to(topic) && is_over(offset))
         .map(|(topic, partition, _)| (topic.to_owned(), partition))
         .collect()
 }
 
 /// Whether offsets expire while the group is as it is: without members, or with members that are
 /// known to read other topics.
-fn may_expire(classic: &ClassicGroup) -> bool {
-    match classic.state() {
-        GroupState::Empty => true,
-        GroupState::Stable => classic.knows_subscriptions(),
-        _ => false,
-    }
+fn may_expire(members: &Members) -> bool {
+    members
+        .classic()
+        .is_none_or(|classic| match classic.state() {
+            GroupState::Empty => true,
+            GroupState::Stable => classic.knows_subscriptions(),
+            _ => false,
+        })
 }

@@ -9,14 +9,15 @@
 //! members tell each other (subscriptions, assignments) is opaque here, as it is in Kafka, except
 //! for the topics of consumers, which protect committed offsets from expiry.
 //!
-//! Beside it stands [`consumer`], the groups of KIP-848 as pure functions and states. A coordinator
-//! does not speak that protocol yet.
+//! A group speaks one of two protocols: the classic one, or that of KIP-848, in which the
+//! coordinator assigns ([`consumer`]); `protocols.rs` is where they meet.
 //!
-//! First file to read: `coordinator.rs`; then `classic/mod.rs` and `record/mod.rs`.
+//! First file to read: `coordinator.rs`; then `classic/mod.rs`, `consumer/mod.rs` and
+//! `record/mod.rs`.
 //!
 //! ```
 //! use cluster_group::{Answer, Config, Coordinator, Effect, Now, Outbox, Request, Token};
-//! use cluster_group::{JoinGroup, Protocol};
+//! use cluster_group::{JoinGroup, Protocol, consumer::NoTopics};
 //!
 //! let mut coordinator = Coordinator::new(Config::default());
 //! let mut out = Outbox::default();
@@ -28,7 +29,8 @@
 //!     protocols: vec![Protocol { name: "range".to_owned(), metadata: vec![] }],
 //!     ..JoinGroup::default()
 //! };
-//! coordinator.on_request(Now::default(), Token(1), Request::JoinGroup(join), &mut out);
+//! let request = Request::JoinGroup(join);
+//! coordinator.on_request(Now::default(), Token(1), request, &NoTopics, &mut out);
 //! // Nothing to say yet: others may want to join, too.
 //! assert!(out.take().is_empty());
 //! let later = Now { monotonic_ms: coordinator.next_deadline().unwrap(), wall_ms: 0 };
@@ -43,6 +45,7 @@
 
 mod answer;
 mod classic;
+mod committing;
 mod config;
 pub mod consumer;
 mod coordinator;
@@ -51,6 +54,7 @@ mod expiry;
 mod group;
 mod offsets;
 mod partition;
+mod protocols;
 pub mod record;
 mod request;
 mod state;
@@ -62,14 +66,15 @@ pub use answer::{
     Answer, DescribedGroup, DescribedMember, FetchedOffset, FetchedOffsets, JoinedGroup,
     JoinedMember, LeftMember, ListedGroup, PartitionResult, SyncedGroup,
 };
-pub use config::Config;
+pub use config::{Config, Migration};
 pub use coordinator::Coordinator;
 pub use effect::{Effect, Now, Outbox, Token};
 pub use net_wire::{ErrorCode, Uuid};
 pub use offsets::CommittedOffset;
 pub use partition::partition_of;
 pub use request::{
-    Heartbeat, JoinGroup, LeaveGroup, LeavingMember, ListGroups, OffsetCommit, OffsetDelete,
-    OffsetFetch, PartitionCommit, Protocol, Request, SyncGroup, TopicCommit, TopicPartitions,
+    ConsumerGroupHeartbeat, Heartbeat, JoinGroup, LeaveGroup, LeavingMember, ListGroups,
+    OffsetCommit, OffsetDelete, OffsetFetch, PartitionCommit, Protocol, Request, SyncGroup,
+    TopicCommit, TopicPartitions,
 };
 pub use state::GroupState;

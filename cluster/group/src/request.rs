@@ -2,6 +2,8 @@
 
 use net_wire::Uuid;
 
+use crate::consumer::{MemberHeartbeat, Timing};
+
 /// A request to a coordinator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Request {
@@ -25,6 +27,10 @@ pub enum Request {
     DeleteGroup(String),
     /// Deletes offsets.
     OffsetDelete(OffsetDelete),
+    /// A member of a consumer group says what there is to say.
+    ConsumerGroupHeartbeat(Box<ConsumerGroupHeartbeat>),
+    /// Describes the consumer group of this id.
+    ConsumerGroupDescribe(String),
 }
 
 /// A way of assigning that a member knows, with what it says to it.
@@ -120,12 +126,14 @@ pub struct LeavingMember {
 pub struct OffsetCommit {
     /// The group.
     pub group_id: String,
-    /// The generation of the member, or -1 from one who is no member.
+    /// The generation or the epoch of the member, or -1 from one who is no member.
     pub generation_id: i32,
     /// The member, or empty.
     pub member_id: String,
     /// The name of a static member.
     pub group_instance_id: Option<String>,
+    /// Whether the request is of a version that has member epochs (9).
+    pub knows_epochs: bool,
     /// How long to keep the offsets; -1 leaves it to the broker (versions 2 to 4).
     pub retention_time_ms: i64,
     /// The offsets. Their topics exist.
@@ -170,6 +178,8 @@ pub struct TopicPartitions {
 pub struct OffsetFetch {
     /// The group.
     pub group_id: String,
+    /// The member and its epoch, if a member of a consumer group says who it is.
+    pub member: Option<(String, i32)>,
     /// What to read; `None` for all there is.
     pub topics: Option<Vec<TopicPartitions>>,
 }
@@ -190,4 +200,15 @@ pub struct OffsetDelete {
     pub group_id: String,
     /// What to delete.
     pub topics: Vec<TopicPartitions>,
+}
+
+/// What a member of a consumer group says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConsumerGroupHeartbeat {
+    /// The group.
+    pub group_id: String,
+    /// What its members keep to.
+    pub timing: Timing,
+    /// The heartbeat, which was checked and has a member id.
+    pub heartbeat: MemberHeartbeat,
 }

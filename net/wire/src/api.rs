@@ -170,9 +170,9 @@ apis! {
     /// Lists transactions (KIP-664).
     66 ListTransactions, advertised 0, served 0 to 2, flexible 0;
     /// Joins, keeps and leaves a consumer group (KIP-848).
-    68 ConsumerGroupHeartbeat, advertised 0, known 0 to 1, flexible 0;
+    68 ConsumerGroupHeartbeat, advertised 0, served 0 to 1, flexible 0;
     /// Describes consumer groups (KIP-848).
-    69 ConsumerGroupDescribe, advertised 0, known 0 to 1, flexible 0;
+    69 ConsumerGroupDescribe, advertised 0, served 0 to 1, flexible 0;
     /// Tells a client which metrics to push (KIP-714). Serving it makes every Java client push.
     71 GetTelemetrySubscriptions, advertised 0, known 0 to 0, flexible 0;
     /// Takes metrics of a client (KIP-714).

@@ -16,7 +16,8 @@
 //! fall silent.
 //!
 //! `join.rs` decides who is a member, `rebalance.rs` begins and ends generations, `sync.rs` gives
-//! assignments, `leave.rs` takes members out, `time.rs` does what happens when nothing does.
+//! assignments, `leave.rs` takes members out, `time.rs` does what happens when nothing does; with
+//! `upgrade.rs` they leave for the other protocol.
 
 mod join;
 mod leave;
@@ -24,6 +25,7 @@ mod member;
 mod rebalance;
 mod sync;
 mod time;
+mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -326,10 +328,6 @@ impl ClassicGroup {
 /// What tests look at.
 #[cfg(test)]
 impl ClassicGroup {
-    pub(crate) const fn generation(&self) -> i32 {
-        self.generation
-    }
-
     pub(crate) fn leader(&self) -> Option<&str> {
         self.leader.as_deref()
     }

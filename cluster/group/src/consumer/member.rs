@@ -8,11 +8,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use net_wire::Uuid;
 
+use crate::record::{ClassicMember, CurrentAssignment, Subscription};
+
 /// Partitions by topic; no topic is without any.
 pub type Assignment = BTreeMap<Uuid, BTreeSet<i32>>;
 
 /// A partition of a topic.
 pub(super) type Partition = (Uuid, i32);
+
+/// What a member costs beside its names, and a name beside its text, as an estimate.
+const MEMBER_OVERHEAD_BYTES: usize = 1_024;
+const NAME_OVERHEAD_BYTES: usize = 64;
+/// What a compiled regular expression costs mostly.
+const REGEX_BYTES: usize = 64 << 10;
 
 /// Every partition of an assignment.
 pub(super) fn partitions(assignment: &Assignment) -> impl Iterator<Item = Partition> {
@@ -39,103 +47,152 @@ pub enum MemberState {
     UnreleasedPartitions,
 }
 
+impl MemberState {
+    /// Kafka's number of it.
+    pub(crate) const fn code(self) -> i8 {
+        match self {
+            Self::Stable => 0,
+            Self::UnrevokedPartitions => 1,
+            Self::UnreleasedPartitions => 2,
+        }
+    }
+
+    /// The state of a number; one that is not known counts as unreleased, which looks again.
+    pub(crate) const fn from_code(code: i8) -> Self {
+        match code {
+            0 => Self::Stable,
+            1 => Self::UnrevokedPartitions,
+            _ => Self::UnreleasedPartitions,
+        }
+    }
+}
+
 /// A member of a consumer group.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Member {
-    /// The epoch that it has reached; -2 for a static member that is away.
-    pub epoch: i32,
-    /// The one before: what it sends if it did not get the last answer.
-    pub previous_epoch: i32,
-    /// How far it is.
-    pub state: MemberState,
-    /// The instance id of a static member.
-    pub instance_id: Option<String>,
-    /// Its rack.
-    pub rack_id: Option<String>,
-    /// The name that the client gives itself.
-    pub client_id: String,
-    /// The address of the client.
-    pub client_host: String,
-    /// How long it may take to give partitions up.
-    pub rebalance_timeout_ms: u64,
-    /// The names it is subscribed to.
-    pub topic_names: BTreeSet<String>,
-    /// The regular expression it is subscribed by.
-    pub topic_regex: Option<String>,
-    /// The assignor it would like.
-    pub server_assignor: Option<String>,
+    /// What it is and reads.
+    pub subscription: Subscription,
+    /// What it has, and how far it is.
+    pub current: CurrentAssignment,
     /// The topics that its names and its regular expression stand for now.
     pub topics: BTreeSet<Uuid>,
-    /// What it has, or was told that it may take.
-    pub assigned: Assignment,
-    /// What it was told to give up and may still have.
-    pub revoking: Assignment,
     /// When it is taken for dead.
     pub(super) session_deadline: u64,
     /// When it must have given up what it was told to.
     pub(super) rebalance_deadline: Option<u64>,
 }
 
-impl Member {
-    /// Every partition that nobody else may have.
-    pub(super) fn held(&self) -> impl Iterator<Item = Partition> {
-        partitions(&self.assigned).chain(partitions(&self.revoking))
+impl Subscription {
+    /// What it costs in memory, as an estimate.
+    pub(super) fn bytes(&self) -> usize {
+        let names = Some(&self.topic_names);
+        let regex = self.topic_regex.as_deref();
+        MEMBER_OVERHEAD_BYTES + said_bytes(names, regex, self.classic.as_ref())
     }
 
-    /// Takes the next step towards `target`, if there is one. `owned` is what the member says it
-    /// has; `taken` is what any member of the group has, and is kept so.
+    /// How long the member may take to give partitions up.
+    pub(super) fn rebalance_timeout(&self) -> u64 {
+        u64::try_from(self.rebalance_timeout_ms).unwrap_or(0)
+    }
+}
+
+/// What a subscription costs in memory.
+pub(super) fn said_bytes(
+    names: Option<&BTreeSet<String>>,
+    regex: Option<&str>,
+    classic: Option<&ClassicMember>,
+) -> usize {
+    let names = names.into_iter().flatten();
+    let names = names.map(|name| name.len() + NAME_OVERHEAD_BYTES);
+    let regex = regex.filter(|text| !text.is_empty());
+    let protocols = classic.into_iter().flat_map(|classic| &classic.protocols);
+    let protocols = protocols.map(|one| one.name.len() + one.metadata.len());
+    names.sum::<usize>()
+        + regex.map_or(0, |text| text.len() + REGEX_BYTES)
+        + protocols.sum::<usize>()
+}
+
+impl Member {
+    /// What it said of the classic protocol, if it speaks that.
+    pub(super) const fn classic(&self) -> Option<&ClassicMember> {
+        self.subscription.classic.as_ref()
+    }
+
+    /// Every partition that nobody else may have.
+    pub(super) fn held(&self) -> impl Iterator<Item = Partition> {
+        partitions(&self.current.assigned).chain(partitions(&self.current.revoking))
+    }
+
+    /// When it has to be removed.
+    pub(super) fn deadline(&self) -> u64 {
+        let rebalance = self.rebalance_deadline.unwrap_or(u64::MAX);
+        self.session_deadline.min(rebalance)
+    }
+
+    /// Takes the next step towards `target`; what it had before, if there was one. `owned` is what
+    /// the member says it has; `taken` is what any member of the group has, and is kept so.
     pub(super) fn reconcile(
         &mut self,
         target_epoch: i32,
         target: &Assignment,
         owned: Option<&Assignment>,
         taken: &mut BTreeSet<Partition>,
-    ) {
+    ) -> Option<CurrentAssignment> {
         let still_owns = |revoking: &Assignment| {
             owned.is_none_or(|owned| partitions(owned).any(|one| has(revoking, one)))
         };
-        let is_waiting = match self.state {
-            MemberState::Stable => self.epoch == target_epoch,
-            MemberState::UnrevokedPartitions => still_owns(&self.revoking),
+        let is_waiting = match self.current.state {
+            MemberState::Stable => self.current.epoch == target_epoch,
+            MemberState::UnrevokedPartitions => still_owns(&self.current.revoking),
             MemberState::UnreleasedPartitions => false,
         };
         if is_waiting {
-            return;
+            return None;
         }
         for partition in self.held() {
             taken.remove(&partition);
         }
-        self.step(target_epoch, target, still_owns, taken);
+        let next = self.step(target_epoch, target, still_owns, taken);
+        let before = std::mem::replace(&mut self.current, next);
         taken.extend(self.held());
+        (before != self.current).then_some(before)
     }
 
     /// The step itself; nothing of the member's own is in `taken` while it is done.
     fn step(
-        &mut self,
+        &self,
         target_epoch: i32,
         target: &Assignment,
         still_owns: impl Fn(&Assignment) -> bool,
         taken: &BTreeSet<Partition>,
-    ) {
-        let (kept, revoking) = split(&self.assigned, |one| has(target, one));
-        self.assigned = kept;
+    ) -> CurrentAssignment {
+        let (kept, revoking) = split(&self.current.assigned, |one| has(target, one));
+        let (epoch, previous_epoch) = (self.current.epoch, self.current.previous_epoch);
         if !revoking.is_empty() && still_owns(&revoking) {
-            self.revoking = revoking;
-            self.state = MemberState::UnrevokedPartitions;
-            return;
+            return CurrentAssignment {
+                epoch,
+                previous_epoch,
+                state: MemberState::UnrevokedPartitions,
+                assigned: kept,
+                revoking,
+            };
         }
-        self.revoking.clear();
         let (unreleased, free) = split(target, |one| taken.contains(&one));
-        // What was kept is in the target and free, for it is the member's own.
-        self.assigned = free;
-        self.state = if unreleased.is_empty() {
-            MemberState::Stable
-        } else {
-            MemberState::UnreleasedPartitions
-        };
-        if self.epoch != target_epoch {
-            self.previous_epoch = self.epoch;
-            self.epoch = target_epoch;
+        CurrentAssignment {
+            epoch: target_epoch,
+            previous_epoch: if epoch == target_epoch {
+                previous_epoch
+            } else {
+                epoch
+            },
+            state: if unreleased.is_empty() {
+                MemberState::Stable
+            } else {
+                MemberState::UnreleasedPartitions
+            },
+            // What was kept is in the target and free, for it is the member's own.
+            assigned: free,
+            revoking: Assignment::new(),
         }
     }
 }

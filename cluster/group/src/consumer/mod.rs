@@ -5,33 +5,44 @@
 //! target assignment was made for. A member's epoch is the assignment epoch that it has reached.
 //! Nobody ever waits for anybody who has nothing to do with the change.
 //!
-//! A [`ConsumerGroup`] is a pure state machine: it is given requests, topics and the time. First
-//! file to read: `member.rs`, the rule that no partition has two owners; then `heartbeat.rs`.
+//! A [`ConsumerGroup`] is a pure state machine: it is given requests, topics and the time, and
+//! keeps what has to be written until it is taken. Members of the classic protocol can be in it,
+//! too (`classic.rs`). First file to read: `member.rs`, the rule that no partition has two owners;
+//! then `heartbeat.rs`; `log.rs` is what stands in the log.
 //!
 //! Different from Kafka 4.1: a member that comes again with epoch 0 is let in with what it has, as
 //! Kafka does later; 4.1 fences it until its session is over.
 
 pub mod assignor;
+mod classic;
+mod describe;
 mod heartbeat;
+mod log;
 mod member;
+mod migration;
 mod pattern;
 mod request;
 mod subscription;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod topics;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use net_wire::{ErrorCode, Uuid};
 
+use crate::effect::Now;
+use crate::record::{ConsumerRecord, GroupEpoch};
 use assignor::{Assignor, Subscriber};
 use member::Partition;
 use pattern::Pattern;
 
+pub(crate) use classic::identified;
+pub use describe::{DescribedConsumerGroup, DescribedConsumerMember};
 pub use member::{Assignment, Member, MemberState};
+pub(crate) use migration::FormerMember;
 pub use request::{MemberHeartbeat, MemberUpdate, Refusal};
-pub use topics::{Topic, Topics};
+pub use topics::{NoTopics, Topic, Topics};
 
 /// Member epoch of one who joins.
 pub const EPOCH_JOIN: i32 = 0;
@@ -43,12 +54,14 @@ pub const EPOCH_LEAVE_STATIC: i32 = -2;
 /// What an operator sets for consumer groups.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsumerConfig {
-    /// `group.consumer.session.timeout.ms`.
-    pub session_timeout_ms: u64,
-    /// `group.consumer.heartbeat.interval.ms`.
-    pub heartbeat_interval_ms: i32,
+    /// What members keep to in groups that have no other.
+    pub timing: Timing,
     /// `group.consumer.max.size`: members of a group.
     pub group_size_max: usize,
+    /// What the members of a group say, in bytes.
+    pub group_bytes_max: usize,
+    /// `group.consumer.assignors`, the default first.
+    pub assignors: Vec<Assignor>,
     /// How long the matches of regular expressions stand at least. To match all topics is the one
     /// thing here whose cost grows with the cluster.
     pub regex_refresh_ms: u64,
@@ -58,10 +71,30 @@ impl Default for ConsumerConfig {
     /// Kafka's defaults.
     fn default() -> Self {
         Self {
+            timing: Timing::default(),
+            group_size_max: i32::MAX as usize,
+            group_bytes_max: 16 << 20,
+            assignors: Assignor::ALL.to_vec(),
+            regex_refresh_ms: 10_000,
+        }
+    }
+}
+
+/// What the members of a group keep to; a group may have its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// `consumer.session.timeout.ms`: silence after which a member is removed.
+    pub session_timeout_ms: u64,
+    /// `consumer.heartbeat.interval.ms`.
+    pub heartbeat_interval_ms: i32,
+}
+
+impl Default for Timing {
+    /// Kafka's defaults.
+    fn default() -> Self {
+        Self {
             session_timeout_ms: 45_000,
             heartbeat_interval_ms: 5_000,
-            group_size_max: i32::MAX as usize,
-            regex_refresh_ms: 10_000,
         }
     }
 }
@@ -95,6 +128,8 @@ impl ConsumerGroupState {
 #[derive(Debug, Default)]
 pub struct ConsumerGroup {
     epoch: i32,
+    /// Of the topics that were read when the epoch was last written.
+    metadata_hash: i64,
     assignment_epoch: i32,
     members: BTreeMap<String, Member>,
     /// The static members by instance id.
@@ -103,6 +138,8 @@ pub struct ConsumerGroup {
     /// Every partition that some member has.
     taken: BTreeSet<Partition>,
     regexes: BTreeMap<String, Regex>,
+    /// What members said, in bytes.
+    bytes: usize,
     /// Partitions of the topics that anybody is subscribed to, and whether they are up to date.
     partitions: BTreeMap<Uuid, i32>,
     partitions_counted: bool,
@@ -113,12 +150,15 @@ pub struct ConsumerGroup {
     match_again_at: u64,
     /// No deadline of a member is before this.
     wakes_at: Option<u64>,
+    /// What changed and is not in the log.
+    unwritten: Vec<ConsumerRecord>,
 }
 
 /// A regular expression that members are subscribed by.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Regex {
-    pattern: Pattern,
+    /// None if only another broker understood it.
+    pattern: Option<Pattern>,
     /// The names that it matched last.
     names: BTreeSet<String>,
 }
@@ -129,25 +169,16 @@ impl ConsumerGroup {
         self.epoch
     }
 
-    /// The group epoch that the target assignment was made for.
-    pub const fn assignment_epoch(&self) -> i32 {
-        self.assignment_epoch
-    }
-
     /// The members by their ids.
     pub const fn members(&self) -> &BTreeMap<String, Member> {
         &self.members
     }
 
-    /// What each member shall have.
-    pub const fn target(&self) -> &BTreeMap<String, Assignment> {
-        &self.target
-    }
-
     /// Where the group is.
     pub fn state(&self) -> ConsumerGroupState {
         let is_there = |member: &Member| {
-            member.state == MemberState::Stable && member.epoch == self.assignment_epoch
+            member.current.state == MemberState::Stable
+                && member.current.epoch == self.assignment_epoch
         };
         if self.members.is_empty() {
             ConsumerGroupState::Empty
@@ -160,34 +191,47 @@ impl ConsumerGroup {
         }
     }
 
-    /// The assignor that most of those who named one want.
-    pub fn assignor(&self) -> Assignor {
-        let wanted = self.members.values().filter_map(|member| {
-            let name = member.server_assignor.as_deref()?;
-            Assignor::from_name(name)
-        });
-        let mut votes: BTreeMap<Assignor, usize> = BTreeMap::new();
-        for assignor in wanted {
-            *votes.entry(assignor).or_default() += 1;
-        }
-        let first = Assignor::ALL.iter().copied();
-        first
+    /// The assignor that most of those who named one want, among those there are; the first of
+    /// these if nobody did.
+    pub fn assignor(&self, assignors: &[Assignor]) -> Assignor {
+        let votes = |assignor: Assignor| {
+            let members = self.members.values();
+            let wanted = members.filter_map(|one| one.subscription.server_assignor.as_deref());
+            wanted.filter(|name| *name == assignor.name()).count()
+        };
+        let most = assignors
+            .iter()
+            .copied()
             .rev()
-            .max_by_key(|one| votes.get(one).copied().unwrap_or_default())
-            .unwrap_or_default()
+            .max_by_key(|one| votes(*one));
+        most.unwrap_or_default()
     }
 
-    /// Whether offsets may be committed, or read by a member, with this epoch: the member's own, or
-    /// none at all while the group is empty.
-    pub fn check_epoch(&self, member_id: &str, epoch: i32) -> Result<(), ErrorCode> {
+    /// Whether offsets may be committed with this epoch: the member's own, or none at all while
+    /// the group is empty. `knows_epochs` is whether the request is of a version that has epochs.
+    pub fn check_commit(
+        &self,
+        member_id: &str,
+        epoch: i32,
+        knows_epochs: bool,
+    ) -> Result<(), ErrorCode> {
         if epoch < 0 && self.members.is_empty() {
             return Ok(());
         }
-        match self.members.get(member_id) {
-            None => Err(ErrorCode::UNKNOWN_MEMBER_ID),
-            Some(member) if member.epoch != epoch => Err(ErrorCode::STALE_MEMBER_EPOCH),
-            Some(_) => Ok(()),
+        let Some(member) = self.members.get(member_id) else {
+            return Err(ErrorCode::UNKNOWN_MEMBER_ID);
+        };
+        if member.classic().is_none() && !knows_epochs {
+            return Err(ErrorCode::UNSUPPORTED_VERSION);
         }
+        member.check_offsets_epoch(epoch)
+    }
+
+    /// Whether this member may read offsets.
+    pub fn check_fetch(&self, member_id: &str, epoch: i32) -> Result<(), ErrorCode> {
+        let member = self.members.get(member_id);
+        let member = member.ok_or(ErrorCode::UNKNOWN_MEMBER_ID)?;
+        member.check_offsets_epoch(epoch)
     }
 
     /// When [`ConsumerGroup::on_deadline`] has to be called, if at all.
@@ -196,18 +240,28 @@ impl ConsumerGroup {
     }
 
     /// Removes the members whose time is over, and names them.
-    pub fn on_deadline(&mut self, now_ms: u64) -> Vec<String> {
-        let is_over = |member: &Member| member.deadline() <= now_ms;
+    pub fn on_deadline(&mut self, now: Now) -> Vec<String> {
+        let is_over = |member: &Member| member.deadline() <= now.monotonic_ms;
         let over = self.members.iter().filter(|(_, member)| is_over(member));
         let over: Vec<String> = over.map(|(id, _)| id.clone()).collect();
         for id in &over {
             self.remove(id);
         }
         if !over.is_empty() {
-            self.epoch += 1;
+            self.bump();
         }
         self.wakes_at = self.members.values().map(Member::deadline).min();
         over
+    }
+
+    /// Something changed that could change who has what.
+    fn bump(&mut self) {
+        self.epoch += 1;
+        let epoch = GroupEpoch {
+            epoch: self.epoch,
+            metadata_hash: self.metadata_hash,
+        };
+        self.unwritten.push(ConsumerRecord::Group(Some(epoch)));
     }
 
     /// Forgets a member; what it had is free.
@@ -218,28 +272,51 @@ impl ConsumerGroup {
         for partition in member.held() {
             self.taken.remove(&partition);
         }
-        if let Some(instance_id) = &member.instance_id {
+        if let Some(instance_id) = &member.subscription.instance_id {
             self.instances.remove(instance_id);
         }
         self.target.remove(member_id);
+        self.bytes -= member.subscription.bytes();
+        self.write_gone(member_id);
         self.drop_unused_regexes();
+        self.forget_unread_topics();
     }
 
     /// Makes the target assignment of the group epoch.
-    fn assign(&mut self) {
+    fn assign(&mut self, assignors: &[Assignor]) {
         let nothing = Assignment::new();
         let subscribers: Vec<Subscriber<'_>> = self
             .members
             .iter()
             .map(|(member_id, member)| Subscriber {
                 member_id,
-                instance_id: member.instance_id.as_deref(),
+                instance_id: member.subscription.instance_id.as_deref(),
                 topics: &member.topics,
                 previous: self.target.get(member_id).unwrap_or(&nothing),
             })
             .collect();
-        let assigned = self.assignor().assign(&subscribers, &self.partitions);
-        self.target = self.members.keys().cloned().zip(assigned).collect();
+        let assignor = self.assignor(assignors);
+        let assigned = assignor.assign(&subscribers, &self.partitions);
+        let target = self.members.keys().cloned().zip(assigned).collect();
+        let before = std::mem::replace(&mut self.target, target);
+        for (id, assignment) in &self.target {
+            if before.get(id) != Some(assignment) {
+                let target = ConsumerRecord::Target(id.clone(), Some(assignment.clone()));
+                self.unwritten.push(target);
+            }
+        }
         self.assignment_epoch = self.epoch;
+        let epoch = ConsumerRecord::TargetEpoch(Some(self.assignment_epoch));
+        self.unwritten.push(epoch);
+    }
+}
+
+impl Member {
+    fn check_offsets_epoch(&self, epoch: i32) -> Result<(), ErrorCode> {
+        match self.classic() {
+            _ if epoch == self.current.epoch => Ok(()),
+            Some(_) => Err(ErrorCode::ILLEGAL_GENERATION),
+            None => Err(ErrorCode::STALE_MEMBER_EPOCH),
+        }
     }
 }

@@ -6,6 +6,7 @@ use net_wire::ErrorCode;
 
 use super::assignor::Assignor;
 use super::{Assignment, EPOCH_JOIN, EPOCH_LEAVE, EPOCH_LEAVE_STATIC};
+use crate::record::ClassicMember;
 
 /// What a member says. What is `None` is as it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,7 +20,7 @@ pub struct MemberHeartbeat {
     /// Its rack.
     pub rack_id: Option<String>,
     /// How long it may take to give partitions up.
-    pub rebalance_timeout_ms: Option<u64>,
+    pub rebalance_timeout_ms: Option<i32>,
     /// The names it is subscribed to.
     pub topic_names: Option<BTreeSet<String>>,
     /// The regular expression it is subscribed by; an empty one takes it back.
@@ -32,12 +33,19 @@ pub struct MemberHeartbeat {
     pub client_id: String,
     /// The address of the client.
     pub client_host: String,
+    /// What it says if it speaks the classic protocol.
+    pub classic: Option<ClassicMember>,
 }
 
 impl MemberHeartbeat {
     /// Refuses what makes no sense in any group. From version 1 of the request on the client makes
     /// the member id; before that an empty one is filled in afterwards.
-    pub fn check(&self, version: i16, group_id: &str) -> Result<(), Refusal> {
+    pub fn check(
+        &self,
+        version: i16,
+        group_id: &str,
+        assignors: &[Assignor],
+    ) -> Result<(), Refusal> {
         let epoch = self.member_epoch;
         let needs_id = version >= 1 || epoch > 0 || epoch == EPOCH_LEAVE;
         let is_empty = |text: &Option<String>| text.as_deref() == Some("");
@@ -61,10 +69,10 @@ impl MemberHeartbeat {
         if !wrong.is_empty() {
             return Err(Refusal::new(ErrorCode::INVALID_REQUEST, wrong));
         }
-        match &self.server_assignor {
-            Some(name) if Assignor::from_name(name).is_none() => {
-                let known: Vec<&str> = Assignor::ALL.iter().map(|one| one.name()).collect();
-                let known = known.join(", ");
+        let known = || assignors.iter().map(|one| one.name());
+        match self.server_assignor.as_deref() {
+            Some(name) if !known().any(|one| one == name) => {
+                let known = known().collect::<Vec<_>>().join(", ");
                 let message = format!(
                     "ServerAssignor {name} is not supported. Supported assignors: {known}."
                 );
@@ -90,7 +98,7 @@ impl MemberHeartbeat {
     pub(super) const fn is_full(&self) -> bool {
         self.member_epoch == EPOCH_JOIN
             || (self.rebalance_timeout_ms.is_some()
-                && self.topic_names.is_some()
+                && (self.topic_names.is_some() || self.topic_regex.is_some())
                 && self.owned.is_some())
     }
 }
@@ -116,7 +124,8 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    pub(super) fn new(error_code: ErrorCode, message: impl Into<String>) -> Self {
+    /// A refusal of this code and text.
+    pub(crate) fn new(error_code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             error_code,
             message: message.into(),

@@ -19,6 +19,31 @@ pub trait Topics {
     /// The topic of a name.
     fn by_name(&self, name: &str) -> Option<Topic>;
 
+    /// The name of a topic.
+    fn name_of(&self, id: Uuid) -> Option<&str>;
+
     /// Every name.
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_>;
+}
+
+/// A cluster without topics.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct NoTopics;
+
+impl Topics for NoTopics {
+    fn version(&self) -> u64 {
+        0
+    }
+
+    fn by_name(&self, _: &str) -> Option<Topic> {
+        None
+    }
+
+    fn name_of(&self, _: Uuid) -> Option<&str> {
+        None
+    }
+
+    fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
+        Box::new(std::iter::empty())
+    }
 }

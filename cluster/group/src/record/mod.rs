@@ -3,6 +3,7 @@
 //! A key begins with the type of the record, a value with its version; no value is a tombstone.
 //! Types that are not known here (other kinds of groups) are skipped.
 
+mod consumer;
 mod group_metadata;
 mod offset_commit;
 #[cfg(test)]
@@ -13,6 +14,9 @@ use thiserror::Error;
 
 use crate::offsets::CommittedOffset;
 
+pub use consumer::{
+    ClassicMember, ConsumerRecord, CurrentAssignment, GroupEpoch, ResolvedRegex, Subscription,
+};
 pub use group_metadata::{GroupMetadata, MemberMetadata};
 
 /// Types of records: the number that a key begins with.
@@ -44,6 +48,13 @@ pub enum Record {
         /// What it is; `None` removes it.
         value: Option<GroupMetadata>,
     },
+    /// Something of a group of the consumer protocol.
+    Consumer {
+        /// The group.
+        group_id: String,
+        /// What of it.
+        record: ConsumerRecord,
+    },
 }
 
 /// Why a record cannot be read.
@@ -70,7 +81,9 @@ impl Record {
     /// The group that it is about.
     pub fn group_id(&self) -> &str {
         match self {
-            Self::OffsetCommit { group_id, .. } | Self::GroupMetadata { group_id, .. } => group_id,
+            Self::OffsetCommit { group_id, .. }
+            | Self::GroupMetadata { group_id, .. }
+            | Self::Consumer { group_id, .. } => group_id,
         }
     }
 
@@ -94,6 +107,7 @@ impl Record {
                 key: bytes(GROUP_METADATA, |w| w.nullable_str(Some(group_id)))?,
                 value: value.as_ref().map(group_metadata::encode).transpose()?,
             }),
+            Self::Consumer { group_id, record } => consumer::encode(group_id, record),
         }
     }
 
@@ -111,7 +125,10 @@ impl Record {
                 group_id: text(&mut r)?,
                 value: value.map(group_metadata::decode).transpose()?,
             },
-            _ => return Ok(None),
+            kind => {
+                let found = consumer::decode(kind, r, value)?;
+                return Ok(found.map(|(group_id, record)| Self::Consumer { group_id, record }));
+            },
         };
         Ok(Some(record))
     }

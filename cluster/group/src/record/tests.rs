@@ -1,10 +1,17 @@
 //! Records are what Kafka writes, and come back as they went.
 
+use std::collections::BTreeSet;
+
 use net_wire::Uuid;
 use proptest::prelude::*;
 
-use super::{GroupMetadata, MemberMetadata, Record, RecordError, group_metadata, offset_commit};
+use super::{
+    ClassicMember, ConsumerRecord, CurrentAssignment, GroupEpoch, GroupMetadata, MemberMetadata,
+    Record, RecordError, ResolvedRegex, Subscription, group_metadata, offset_commit,
+};
+use crate::consumer::{Assignment, MemberState};
 use crate::offsets::CommittedOffset;
+use crate::request::Protocol;
 
 fn offset() -> impl Strategy<Value = CommittedOffset> {
     (
@@ -55,6 +62,78 @@ fn group() -> impl Strategy<Value = GroupMetadata> {
         })
 }
 
+fn assignment() -> impl Strategy<Value = Assignment> {
+    let partitions = proptest::collection::btree_set(any::<i32>(), 1..4);
+    let topic = any::<[u8; 16]>().prop_map(Uuid::from_bytes);
+    proptest::collection::btree_map(topic, partitions, 0..3)
+}
+
+fn classic_member() -> impl Strategy<Value = ClassicMember> {
+    let protocol = any::<(String, Vec<u8>)>();
+    let protocols = proptest::collection::vec(protocol, 0..3);
+    (any::<i32>(), protocols).prop_map(|(session_timeout_ms, protocols)| ClassicMember {
+        session_timeout_ms,
+        protocols: protocols
+            .into_iter()
+            .map(|(name, metadata)| Protocol { name, metadata })
+            .collect(),
+    })
+}
+
+fn subscription() -> impl Strategy<Value = Subscription> {
+    (
+        any::<(Option<String>, Option<String>, String, String)>(),
+        any::<(BTreeSet<String>, Option<String>, i32, Option<String>)>(),
+        proptest::option::of(classic_member()),
+    )
+        .prop_map(|(who, what, classic)| Subscription {
+            instance_id: who.0,
+            rack_id: who.1,
+            client_id: who.2,
+            client_host: who.3,
+            topic_names: what.0,
+            topic_regex: what.1.filter(|text| !text.is_empty()),
+            rebalance_timeout_ms: what.2,
+            server_assignor: what.3,
+            classic,
+        })
+}
+
+fn current() -> impl Strategy<Value = CurrentAssignment> {
+    (any::<(i32, i32)>(), 0..3_i8, assignment(), assignment()).prop_map(
+        |((epoch, previous_epoch), state, assigned, revoking)| CurrentAssignment {
+            epoch,
+            previous_epoch,
+            state: MemberState::from_code(state),
+            assigned,
+            revoking,
+        },
+    )
+}
+
+fn consumer_record() -> impl Strategy<Value = ConsumerRecord> {
+    use proptest::option::of;
+    let group = any::<(i32, i64)>().prop_map(|(epoch, metadata_hash)| GroupEpoch {
+        epoch,
+        metadata_hash,
+    });
+    let regex = any::<(BTreeSet<String>, i64, i64)>();
+    let regex = regex.prop_map(|(topics, version, timestamp_ms)| ResolvedRegex {
+        topics,
+        version,
+        timestamp_ms,
+    });
+    let id = any::<String>;
+    prop_oneof![
+        of(group).prop_map(ConsumerRecord::Group),
+        (id(), of(subscription())).prop_map(|(id, value)| ConsumerRecord::Member(id, value)),
+        any::<Option<i32>>().prop_map(ConsumerRecord::TargetEpoch),
+        (id(), of(assignment())).prop_map(|(id, value)| ConsumerRecord::Target(id, value)),
+        (id(), of(current())).prop_map(|(id, value)| ConsumerRecord::Current(id, value)),
+        (id(), of(regex)).prop_map(|(text, value)| ConsumerRecord::Regex(text, value)),
+    ]
+}
+
 fn decoded(record: &Record) -> Record {
     let bytes = record.encode().unwrap();
     let back = Record::decode(&bytes.key, bytes.value.as_deref());
@@ -79,6 +158,12 @@ proptest! {
     #[test]
     fn groups_come_back(group_id: String, value in proptest::option::of(group())) {
         let record = Record::GroupMetadata { group_id, value };
+        prop_assert_eq!(decoded(&record), record);
+    }
+
+    #[test]
+    fn consumer_groups_come_back(group_id: String, record in consumer_record()) {
+        let record = Record::Consumer { group_id, record };
         prop_assert_eq!(decoded(&record), record);
     }
 
@@ -116,7 +201,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_panic(key: Vec<u8>, value: Option<Vec<u8>>, kind in 0_i16..4, version in -1_i16..6) {
+    fn no_bytes_panic(key: Vec<u8>, value: Option<Vec<u8>>, kind in 0_i16..18, version in -1_i16..6) {
         let framed = |number: i16, bytes: &[u8]| [&number.to_be_bytes(), bytes].concat();
         let key = framed(kind, &key);
         let value = value.map(|value| framed(version, &value));
@@ -159,9 +244,55 @@ fn bytes_are_those_of_kafka() {
 }
 
 #[test]
+fn bytes_of_consumer_groups_are_those_of_kafka() {
+    let bytes = |record| {
+        let group_id = "g".to_owned();
+        let bytes = Record::Consumer { group_id, record }.encode().unwrap();
+        (bytes.key, bytes.value.unwrap())
+    };
+    let epoch = GroupEpoch {
+        epoch: 2,
+        metadata_hash: 5,
+    };
+    let (key, value) = bytes(ConsumerRecord::Group(Some(epoch)));
+    assert_eq!(key, b"\x00\x03\x00\x01g");
+    // A tagged field: its number, its length, a hash.
+    let expected = b"\x00\x00\0\0\0\x02\x01\x00\x08\0\0\0\0\0\0\0\x05";
+    assert_eq!(value, expected);
+
+    let topic = Uuid::from_bytes([7; 16]);
+    let current = CurrentAssignment {
+        epoch: 4,
+        previous_epoch: 3,
+        state: MemberState::UnrevokedPartitions,
+        assigned: [(topic, [1].into())].into(),
+        revoking: Assignment::new(),
+    };
+    let record = ConsumerRecord::Current("m".to_owned(), Some(current));
+    let (key, value) = bytes(record);
+    assert_eq!(key, b"\x00\x08\x00\x01g\x00\x01m");
+    let mut expected = b"\x00\x00\0\0\0\x04\0\0\0\x03\x01\x02".to_vec();
+    expected.extend([7; 16]);
+    expected.extend(b"\x02\0\0\0\x01\x00\x01\x00");
+    assert_eq!(value, expected);
+
+    let member = Subscription {
+        client_id: "c".to_owned(),
+        client_host: "/h".to_owned(),
+        topic_names: ["t".to_owned()].into(),
+        rebalance_timeout_ms: -1,
+        ..Subscription::default()
+    };
+    let (key, value) = bytes(ConsumerRecord::Member("m".to_owned(), Some(member)));
+    assert_eq!(key, b"\x00\x05\x00\x01g\x00\x01m");
+    let expected = b"\x00\x00\x00\x00\x02c\x03/h\x02\x02t\x00\xff\xff\xff\xff\x00\x00";
+    assert_eq!(value, expected);
+}
+
+#[test]
 fn other_types_are_skipped_and_newer_versions_refused() {
     assert_eq!(
-        Record::decode(b"\x00\x03\x00\x01g", Some(b"\x00\x00")),
+        Record::decode(b"\x00\x04\x00\x01g", Some(b"\x00\x00")),
         Ok(None)
     );
     let newer = Record::decode(b"\x00\x02\x00\x01g", Some(b"\x00\x05"));

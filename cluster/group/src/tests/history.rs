@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use net_wire::ErrorCode;
 
 use super::rig::{GROUP, heartbeat, join, protocol, sync, topic_commit};
+use crate::consumer::NoTopics;
 use crate::record::Record;
 use crate::request::{JoinGroup, LeaveGroup, LeavingMember, OffsetCommit, Request, SyncGroup};
 use crate::{Answer, Config, Coordinator, Effect, GroupState, Now, Outbox, Token};
@@ -292,6 +293,7 @@ impl World {
             generation_id: client.generation,
             member_id: client.member_id.clone(),
             group_instance_id: client.instance.clone(),
+            knows_epochs: true,
             retention_time_ms: -1,
             topics: vec![topic_commit("t", number as i32, self.next_token as i64)],
         })
@@ -303,7 +305,7 @@ impl World {
         self.clients[number].waits = Some((token, asked));
         let mut out = Outbox::default();
         self.coordinator
-            .on_request(self.now, token, request, &mut out);
+            .on_request(self.now, token, request, &NoTopics, &mut out);
         let effects = out.take();
         if let Asked::Commit(generation) = asked {
             self.see_commit(generation, &effects);
@@ -426,7 +428,7 @@ impl World {
         for _ in 0..600 {
             self.calm_step();
         }
-        let group = &self.coordinator.groups[GROUP].classic;
+        let group = self.coordinator.groups[GROUP].members.classic().unwrap();
         assert_eq!(group.state(), GroupState::Stable);
         let generation = group.generation();
         let mut ids: Vec<&str> = self.clients.iter().map(|one| &*one.member_id).collect();
@@ -451,7 +453,10 @@ impl World {
         let view = |coordinator: &Coordinator| {
             let groups = coordinator.groups.iter();
             groups
-                .map(|(id, one)| (id.clone(), one.classic.as_recorded(), one.offsets.clone()))
+                .map(|(id, one)| {
+                    let members = one.members.classic().unwrap();
+                    (id.clone(), members.as_recorded(), one.offsets.clone())
+                })
                 .collect::<Vec<_>>()
         };
         assert_eq!(view(&self.coordinator), view(&replayed));
@@ -469,7 +474,8 @@ fn committed_before(coordinator: &mut Coordinator, now: Now) -> Vec<Record> {
         ..OffsetCommit::default()
     };
     let mut out = Outbox::default();
-    coordinator.on_request(now, Token(0), Request::OffsetCommit(commit), &mut out);
+    let request = Request::OffsetCommit(commit);
+    coordinator.on_request(now, Token(0), request, &NoTopics, &mut out);
     match out.take().remove(0) {
         Effect::Append(records) => records,
         Effect::Answer(..) => panic!("it is appended first"),

@@ -41,6 +41,7 @@ fn committed(rig: &mut Rig, request: OffsetCommit) -> ErrorCode {
 fn fetched(rig: &mut Rig, topic: &str, partition: i32) -> i64 {
     let token = rig.ask(Request::OffsetFetch(OffsetFetch {
         group_id: GROUP.to_owned(),
+        member: None,
         topics: Some(vec![TopicPartitions {
             name: topic.to_owned(),
             partitions: vec![partition],
@@ -55,6 +56,7 @@ fn fetched(rig: &mut Rig, topic: &str, partition: i32) -> i64 {
 fn fetched_topics(rig: &mut Rig) -> Vec<String> {
     let token = rig.ask(Request::OffsetFetch(OffsetFetch {
         group_id: GROUP.to_owned(),
+        member: None,
         topics: None,
     }));
     match rig.answer(token) {
@@ -283,14 +285,7 @@ fn groups_are_listed_by_state_and_type() {
             Some(Answer::ListGroups(groups)) => {
                 let names = groups.iter();
                 names
-                    .map(|one| {
-                        format!(
-                            "{}:{}:{}",
-                            one.group_id,
-                            one.protocol_type,
-                            one.state.name()
-                        )
-                    })
+                    .map(|one| format!("{}:{}:{}", one.group_id, one.protocol_type, one.state))
                     .collect::<Vec<_>>()
             },
             other => panic!("{other:?}"),

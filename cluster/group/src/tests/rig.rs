@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use net_wire::{ErrorCode, Uuid};
 
+use crate::consumer::tests::Cluster;
 use crate::record::Record;
 use crate::request::{Heartbeat, JoinGroup, Protocol, SyncGroup};
 use crate::{
@@ -18,6 +19,7 @@ pub(super) struct Rig {
     pub(super) coordinator: Coordinator,
     pub(super) now: Now,
     pub(super) log: Vec<Record>,
+    pub(super) topics: Cluster,
     answers: BTreeMap<Token, Answer>,
     next_token: u64,
 }
@@ -42,6 +44,7 @@ impl Rig {
                 wall_ms: 1_700_000_000_000,
             },
             log: Vec::new(),
+            topics: Cluster::default(),
             answers: BTreeMap::new(),
             next_token: 0,
         };
@@ -55,7 +58,7 @@ impl Rig {
         let token = Token(self.next_token);
         let mut out = Outbox::default();
         self.coordinator
-            .on_request(self.now, token, request, &mut out);
+            .on_request(self.now, token, request, &self.topics, &mut out);
         self.take(&mut out);
         token
     }

@@ -5,22 +5,27 @@
 //! appends goes the way of every append, and answers leave when it is durable. Connections of other
 //! shards reach it by mailbox.
 
+mod config;
 mod log;
 mod seat;
 mod topic;
+mod topics;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use cluster_group::consumer::Timing;
+use cluster_group::consumer::assignor::Assignor;
 use cluster_group::{Answer, Config, ListGroups, ListedGroup, Request, partition_of};
-use cluster_meta::config::StaticConfig;
+use cluster_meta::config::{StaticConfig, group_key, group_value};
 use engine_shard::TopicPartition;
 use net_wire::ErrorCode;
 
 use crate::broker::Broker;
 use crate::connection::Context;
 use crate::futures::{First, race};
+use config::{config_of, serves_consumers};
 use seat::Seat;
 
 pub(crate) use topic::{OFFSETS_TOPIC, create_offsets_topic};
@@ -29,6 +34,7 @@ pub(crate) use topic::{OFFSETS_TOPIC, create_offsets_topic};
 #[derive(Debug)]
 pub(crate) struct Groups {
     config: Config,
+    serves_consumers: bool,
     seats: RefCell<BTreeMap<TopicPartition, Rc<Seat>>>,
 }
 
@@ -36,8 +42,19 @@ impl Groups {
     pub(crate) fn new(fixed: &StaticConfig) -> Self {
         Self {
             config: config_of(fixed),
+            serves_consumers: serves_consumers(fixed),
             seats: RefCell::default(),
         }
+    }
+
+    /// Whether the consumer protocol is spoken.
+    pub(crate) const fn serves_consumers(&self) -> bool {
+        self.serves_consumers
+    }
+
+    /// The assignors that members may ask for, the default first.
+    pub(crate) fn assignors(&self) -> &[Assignor] {
+        &self.config.consumer.assignors
     }
 
     /// The seat of a partition that this shard owns; the first who asks has it loaded.
@@ -57,40 +74,23 @@ impl Groups {
     }
 }
 
-/// What the operator has set.
-fn config_of(fixed: &StaticConfig) -> Config {
-    let defaults = Config::default();
-    let integer = |name, default| fixed.integer(name).unwrap_or(default);
-    let size = |name, default: usize| usize::try_from(integer(name, default as i64)).unwrap_or(0);
-    let bounded = |name, default: i32| integer(name, default.into()) as i32;
-    let ms = |name, default: u64| u64::try_from(integer(name, default as i64)).unwrap_or(0);
-    Config {
-        session_timeout_min_ms: bounded(
-            "group.min.session.timeout.ms",
-            defaults.session_timeout_min_ms,
-        ),
-        session_timeout_max_ms: bounded(
-            "group.max.session.timeout.ms",
-            defaults.session_timeout_max_ms,
-        ),
-        group_size_max: size("group.max.size", defaults.group_size_max),
-        initial_rebalance_delay_ms: ms(
-            "group.initial.rebalance.delay.ms",
-            defaults.initial_rebalance_delay_ms,
-        ),
-        // A record's text has this bound whatever is set.
-        offset_metadata_bytes_max: size(
-            "offset.metadata.max.bytes",
-            defaults.offset_metadata_bytes_max,
-        )
-        .min(i16::MAX as usize),
-        offsets_retention_ms: integer("offsets.retention.minutes", 10_080).saturating_mul(60_000),
-        retention_check_ms: ms(
-            "offsets.retention.check.interval.ms",
-            defaults.retention_check_ms,
-        ),
-        ..defaults
-    }
+/// What members of a consumer group keep to: what was set for the group, or what all have.
+pub(crate) fn timing(broker: &Broker, group_id: &str) -> Timing {
+    broker.with_state(|state| {
+        let layers = state.broker_layers(&broker.config.fixed);
+        let own = state.group_configs().get(group_id);
+        let integer = |name: &str| {
+            let value = group_value(group_key(name)?, own, &layers)?;
+            value.parse::<i32>().ok()
+        };
+        let all = broker.groups.config.consumer.timing;
+        let session = integer("consumer.session.timeout.ms");
+        Timing {
+            session_timeout_ms: session.map_or(all.session_timeout_ms, |ms| ms.max(0) as u64),
+            heartbeat_interval_ms: integer("consumer.heartbeat.interval.ms")
+                .unwrap_or(all.heartbeat_interval_ms),
+        }
+    })
 }
 
 /// Asks the coordinator of a group. A connection that ends does not wait for the answer.
@@ -163,26 +163,5 @@ fn owned(broker: &Broker) -> Vec<TopicPartition> {
 pub(crate) async fn load_all(broker: Rc<Broker>) {
     for id in owned(&broker) {
         broker.groups.seat(&broker, id).is_loaded().await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_are_those_of_the_operator() {
-        assert_eq!(config_of(&StaticConfig::default()), Config::default());
-        let fixed = StaticConfig::from_settings([
-            ("group.initial.rebalance.delay.ms", "0"),
-            ("group.max.size", "7"),
-            ("offsets.retention.minutes", "1"),
-            ("offset.metadata.max.bytes", "100000"),
-        ]);
-        let config = config_of(&fixed.unwrap());
-        assert_eq!(config.initial_rebalance_delay_ms, 0);
-        assert_eq!(config.group_size_max, 7);
-        assert_eq!(config.offsets_retention_ms, 60_000);
-        assert_eq!(config.offset_metadata_bytes_max, 32_767);
     }
 }

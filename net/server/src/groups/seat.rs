@@ -17,6 +17,7 @@ use net_wire::ErrorCode;
 use tracing::{error, info};
 
 use super::log;
+use super::topics::ClusterTopics;
 use crate::broker::Broker;
 use crate::futures::race;
 
@@ -110,7 +111,9 @@ impl Seat {
         let token = Token(self.next_token.replace(self.next_token.get() + 1));
         self.waiting.borrow_mut().insert(token, answer);
         self.turn(broker, |coordinator, now, out| {
-            coordinator.on_request(now, token, request, out);
+            broker.with_state(|state| {
+                coordinator.on_request(now, token, request, &ClusterTopics(state), out);
+            });
         });
         receiver
             .await

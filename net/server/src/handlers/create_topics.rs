@@ -237,7 +237,7 @@ pub(crate) fn free_topic_id(state: &State, seed: [u64; 2]) -> TopicId {
 }
 
 /// Stamps version 4 and the variant of RFC 9562 on random bits.
-fn uuid_v4(bits: u128) -> TopicId {
+pub(super) fn uuid_v4(bits: u128) -> TopicId {
     let mut bytes = bits.to_be_bytes();
     bytes[6] = bytes[6] & 0x0f | 0x40;
     bytes[8] = bytes[8] & 0x3f | 0x80;

@@ -1,7 +1,7 @@
 //! `DescribeGroups` (key 15): groups of the classic protocol as admin clients see them.
 //!
 //! Behaviour:
-//! - a group that there is not is in state `Dead`;
+//! - a group that there is not is in state `Dead`, and so is one of the consumer protocol;
 //! - what members said and were given is shown while the group is stable, as in Kafka.
 //!
 //! Version notes:
@@ -25,7 +25,7 @@ use crate::request::{Outcome, Request};
 
 /// READ, DELETE, DESCRIBE, `DESCRIBE_CONFIGS`, `ALTER_CONFIGS`: what an operation on a group can
 /// be, a bit for each code of `AclOperation`.
-const GROUP_OPERATIONS: i32 = 0b1101_0100_1000;
+pub(super) const GROUP_OPERATIONS: i32 = 0b1101_0100_1000;
 /// First version that says that there is no such group.
 const NO_GROUP_VERSION: i16 = 6;
 
@@ -63,21 +63,28 @@ fn described<'a>(group_id: &'a str, answer: &'a Answer, version: i16) -> Describ
         error_code,
         ..DescribedGroup::default()
     };
+    let dead = |message: String| DescribedGroup {
+        group_state: GroupState::Dead.name(),
+        error_message: Some(Cow::Owned(message)),
+        ..refused(if version >= NO_GROUP_VERSION {
+            ErrorCode::GROUP_ID_NOT_FOUND
+        } else {
+            ErrorCode::NONE
+        })
+    };
     match answer {
+        Answer::DescribeGroup(group) if group.state == GroupState::Dead => {
+            dead(format!("Group {group_id} not found."))
+        },
+        Answer::Refused(ErrorCode::GROUP_ID_NOT_FOUND) => {
+            dead(format!("Group {group_id} is not a classic group."))
+        },
         Answer::DescribeGroup(group) => DescribedGroup {
             group_state: group.state.name(),
             protocol_type: &group.protocol_type,
             protocol_data: &group.protocol_data,
             members: group.members.iter().map(member).collect(),
-            error_message: (group.state == GroupState::Dead)
-                .then(|| Cow::Owned(format!("Group {group_id} not found."))),
-            ..refused(
-                if group.state == GroupState::Dead && version >= NO_GROUP_VERSION {
-                    ErrorCode::GROUP_ID_NOT_FOUND
-                } else {
-                    ErrorCode::NONE
-                },
-            )
+            ..refused(ErrorCode::NONE)
         },
         Answer::Refused(code) => refused(*code),
         _ => refused(ErrorCode::UNKNOWN_SERVER_ERROR),

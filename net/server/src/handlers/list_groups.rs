@@ -32,7 +32,7 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     let groups = listed.iter().map(|one| ListedGroup {
         group_id: &one.group_id,
         protocol_type: &one.protocol_type,
-        group_state: one.state.name(),
+        group_state: one.state,
         group_type: one.group_type,
     });
     request.respond(&ListGroupsResponse {

@@ -9,6 +9,8 @@ mod alter_partition_reassignments;
 mod alter_user_scram_credentials;
 mod api_versions;
 mod config_resource;
+mod consumer_group_describe;
+mod consumer_group_heartbeat;
 mod create_acls;
 mod create_partitions;
 mod create_topics;
@@ -95,6 +97,12 @@ pub(crate) fn dispatch(
         ApiKey::ListGroups => Box::pin(list_groups::handle(context, request)),
         ApiKey::DeleteGroups => Box::pin(delete_groups::handle(context, request)),
         ApiKey::OffsetDelete => Box::pin(offset_delete::handle(context, request)),
+        ApiKey::ConsumerGroupHeartbeat => {
+            Box::pin(consumer_group_heartbeat::handle(context, request))
+        },
+        ApiKey::ConsumerGroupDescribe => {
+            Box::pin(consumer_group_describe::handle(context, request))
+        },
         ApiKey::ApiVersions => Box::pin(async move { api_versions::handle(&request) }),
         ApiKey::CreateTopics => Box::pin(create_topics::handle(context, request)),
         ApiKey::DeleteTopics => Box::pin(delete_topics::handle(context, request)),

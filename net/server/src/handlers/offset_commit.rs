@@ -7,7 +7,8 @@
 //!
 //! Version notes:
 //! - 2 to 4: a retention of the client's choice; 6: leader epochs (KIP-320); 7: static members
-//!   (KIP-345); 9: an unknown group is `GROUP_ID_NOT_FOUND`, which was `ILLEGAL_GENERATION` before.
+//!   (KIP-345); 9: epochs of members of the consumer protocol (KIP-848), and an unknown group is
+//!   `GROUP_ID_NOT_FOUND`, which was `ILLEGAL_GENERATION` before.
 
 use std::rc::Rc;
 
@@ -24,8 +25,8 @@ use crate::connection::Context;
 use crate::groups::ask;
 use crate::request::{Outcome, Request};
 
-/// First version that says that there is no such group.
-const NO_GROUP_VERSION: i16 = 9;
+/// First version with member epochs, and that says that there is no such group.
+const EPOCHS_VERSION: i16 = 9;
 
 pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     let broker = &context.broker;
@@ -86,12 +87,13 @@ async fn commit(
         generation_id: body.generation_id_or_member_epoch,
         member_id: body.member_id.to_owned(),
         group_instance_id: body.group_instance_id.map(str::to_owned),
+        knows_epochs: request.version >= EPOCHS_VERSION,
         retention_time_ms: body.retention_time_ms,
         topics,
     };
     let code = match ask(context, body.group_id, group::Request::OffsetCommit(asked)).await {
         Answer::OffsetCommit(results) => return results.iter().map(|one| codes(one)).collect(),
-        Answer::Refused(ErrorCode::GROUP_ID_NOT_FOUND) if request.version < NO_GROUP_VERSION => {
+        Answer::Refused(ErrorCode::GROUP_ID_NOT_FOUND) if request.version < EPOCHS_VERSION => {
             ErrorCode::ILLEGAL_GENERATION
         },
         Answer::Refused(code) => code,

@@ -15,8 +15,8 @@ use cluster_group as group;
 use cluster_group::{Answer, FetchedOffsets, TopicPartitions};
 use net_wire::ErrorCode;
 use net_wire::messages::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchRequestTopic, OffsetFetchResponse, OffsetFetchResponseGroup,
-    OffsetFetchResponsePartition, OffsetFetchResponseTopic,
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchResponse,
+    OffsetFetchResponseGroup, OffsetFetchResponsePartition, OffsetFetchResponseTopic,
 };
 
 use crate::connection::Context;
@@ -33,7 +33,8 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     if request.version >= GROUPS_VERSION {
         return fetch_groups(&context, &request, &body).await;
     }
-    let (error_code, fetched) = fetch(&context, body.group_id, body.topics.as_deref()).await;
+    let topics = body.topics.as_deref();
+    let (error_code, fetched) = fetch(&context, body.group_id, None, topics).await;
     let mut topics: Vec<_> = fetched.iter().map(topic).collect();
     if request.version < GROUP_ERROR_VERSION && !error_code.is_none() {
         topics = refused(&body, error_code);
@@ -52,7 +53,8 @@ async fn fetch_groups(
 ) -> Outcome {
     let mut fetched = Vec::with_capacity(body.groups.len());
     for group in &body.groups {
-        fetched.push(fetch(context, group.group_id, group.topics.as_deref()).await);
+        let (member, topics) = (member(group), group.topics.as_deref());
+        fetched.push(fetch(context, group.group_id, member, topics).await);
     }
     let groups = body.groups.iter().zip(&fetched);
     let groups = groups.map(|(group, (error_code, fetched))| OffsetFetchResponseGroup {
@@ -66,13 +68,22 @@ async fn fetch_groups(
     })
 }
 
+/// Who asks, if it is a member of a consumer group.
+fn member(group: &OffsetFetchRequestGroup<'_>) -> Option<(String, i32)> {
+    let is_member = group.member_id.is_some() || group.member_epoch >= 0;
+    let id = group.member_id.unwrap_or_default();
+    is_member.then(|| (id.to_owned(), group.member_epoch))
+}
+
 async fn fetch(
     context: &Context,
     group_id: &str,
+    member: Option<(String, i32)>,
     topics: Option<&[OffsetFetchRequestTopic<'_>]>,
 ) -> (ErrorCode, Vec<FetchedOffsets>) {
     let asked = group::OffsetFetch {
         group_id: group_id.to_owned(),
+        member,
         topics: topics.map(|topics| topics.iter().map(wanted).collect()),
     };
     let answer = ask(context, group_id, group::Request::OffsetFetch(asked)).await;

@@ -5,6 +5,7 @@ mod admin;
 mod client;
 mod cluster;
 mod connections;
+mod consumer_groups;
 mod fetch;
 mod groups;
 mod node;

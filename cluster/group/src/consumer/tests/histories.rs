@@ -6,6 +6,7 @@ use proptest::sample::Index;
 
 use super::*;
 use crate::consumer::member::{has, partitions};
+use crate::record::{CurrentAssignment, Record, Subscription};
 
 /// A client, as the real ones behave: what it is given it takes at once, what it has to give up it
 /// gives up some time later, and it says what it has.
@@ -60,6 +61,15 @@ impl Client {
     }
 }
 
+/// What becomes of the answer to a heartbeat.
+#[derive(Clone, Copy, Debug)]
+enum Fate {
+    Heard,
+    Lost,
+    /// The broker dies before its records are durable: neither they nor the answer come about.
+    Undone,
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Start {
@@ -73,12 +83,14 @@ enum Step {
     Crash(Index),
     Beat {
         client: Index,
-        is_lost: bool,
+        fate: Fate,
     },
     GiveUp(Index),
     Subscribe(Index, BTreeSet<u8>),
     Topic(u8, i32),
     Wait(u64),
+    /// The broker starts again, with what the log has.
+    Restart,
 }
 
 fn any_step() -> impl Strategy<Value = Step> {
@@ -91,8 +103,8 @@ fn any_step() -> impl Strategy<Value = Step> {
             has_regex,
         },
     );
-    let beat = (client(), prop::bool::weighted(0.2))
-        .prop_map(|(client, is_lost)| Step::Beat { client, is_lost });
+    let fate = prop_oneof![8 => Just(Fate::Heard), 2 => Just(Fate::Lost), 1 => Just(Fate::Undone)];
+    let beat = (client(), fate).prop_map(|(client, fate)| Step::Beat { client, fate });
     prop_oneof![
         3 => start,
         1 => client().prop_map(Step::Leave),
@@ -103,6 +115,7 @@ fn any_step() -> impl Strategy<Value = Step> {
         1 => (client(), topics()).prop_map(|(client, topics)| Step::Subscribe(client, topics)),
         2 => (0..4_u8, 0..7).prop_map(|(number, count)| Step::Topic(number, count)),
         1 => (0..30_000_u64).prop_map(Step::Wait),
+        1 => Just(Step::Restart),
     ]
 }
 
@@ -117,9 +130,74 @@ struct History {
     clients: Vec<Client>,
     now_ms: u64,
     started: usize,
+    log: Vec<ConsumerRecord>,
+}
+
+/// What must be the same after a restart.
+#[derive(Debug, PartialEq)]
+struct Known {
+    epochs: (i32, i32, i64),
+    members: Vec<(String, Subscription, CurrentAssignment)>,
+    target: Vec<(String, Assignment)>,
+    regexes: Vec<(String, BTreeSet<String>)>,
+}
+
+impl Known {
+    fn of(group: &ConsumerGroup) -> Self {
+        let members = group.members.iter();
+        let target = group.target.iter().filter(|(_, all)| !all.is_empty());
+        let regexes = group.regexes.iter();
+        Self {
+            epochs: (group.epoch, group.assignment_epoch, group.metadata_hash),
+            members: members
+                .map(|(id, one)| (id.clone(), one.subscription.clone(), one.current.clone()))
+                .collect(),
+            target: target.map(|(id, all)| (id.clone(), all.clone())).collect(),
+            regexes: regexes
+                .map(|(text, one)| (text.clone(), one.names.clone()))
+                .collect(),
+        }
+    }
 }
 
 impl History {
+    fn write(&mut self) {
+        self.log.extend(self.group.take_records());
+    }
+
+    fn restart(&mut self) {
+        let known = Known::of(&self.group);
+        self.group = self.rebuilt();
+        assert_eq!(Known::of(&self.group), known);
+    }
+
+    /// The group that the log makes, of which compaction left the last record of each key.
+    fn rebuilt(&self) -> ConsumerGroup {
+        let encoded = self.log.iter().map(|record| {
+            let record = Record::Consumer {
+                group_id: "g".to_owned(),
+                record: record.clone(),
+            };
+            record.encode().unwrap()
+        });
+        let encoded: Vec<_> = encoded.collect();
+        let positions = encoded.iter().enumerate();
+        let last: BTreeMap<_, _> = positions.map(|(at, bytes)| (&bytes.key, at)).collect();
+        let mut fresh = ConsumerGroup::default();
+        for (at, bytes) in encoded.iter().enumerate() {
+            if last[&bytes.key] == at {
+                let record = Record::decode(&bytes.key, bytes.value.as_deref());
+                let Record::Consumer { record, .. } = record.unwrap().unwrap() else {
+                    panic!("a record of a consumer group comes back as one")
+                };
+                fresh.replay(record);
+            }
+        }
+        fresh.loaded(at(self.now_ms), &ConsumerConfig::default());
+        assert_eq!(fresh.take_records(), []);
+        fresh
+    }
+
     fn step(&mut self, step: &Step) {
         let count = self.clients.len();
         let at = |client: &Index| (count > 0).then(|| client.index(count));
@@ -136,9 +214,9 @@ impl History {
                     self.clients.remove(at);
                 }
             },
-            Step::Beat { client, is_lost } => {
+            Step::Beat { client, fate } => {
                 if let Some(at) = at(client) {
-                    self.beat(at, *is_lost);
+                    self.beat(at, *fate);
                 }
             },
             Step::GiveUp(client) => {
@@ -154,6 +232,7 @@ impl History {
             },
             Step::Topic(number, partitions) => self.cluster.set(&topic(*number), *partitions),
             Step::Wait(ms) => self.wait(*ms),
+            Step::Restart => self.restart(),
         }
         self.check();
     }
@@ -170,7 +249,7 @@ impl History {
             told: Assignment::new(),
             says_all: true,
         });
-        self.beat(self.clients.len() - 1, false);
+        self.beat(self.clients.len() - 1, Fate::Heard);
     }
 
     fn go(&mut self, at: Option<usize>, epoch: i32) {
@@ -185,22 +264,27 @@ impl History {
     }
 
     fn send(&mut self, request: &MemberHeartbeat) -> Result<MemberUpdate, ErrorCode> {
-        let answer = self.group.on_heartbeat(
-            self.now_ms,
-            request,
-            &self.cluster,
-            &ConsumerConfig::default(),
-        );
+        let config = ConsumerConfig::default();
+        let now = at(self.now_ms);
+        let answer = self
+            .group
+            .on_heartbeat(now, request, config.timing, &self.cluster, &config);
+        self.write();
         answer.map_err(|refusal| refusal.error_code)
     }
 
-    fn beat(&mut self, at: usize, is_lost: bool) {
+    fn beat(&mut self, at: usize, fate: Fate) {
         let request = self.clients[at].request(self.clients[at].epoch);
-        assert_eq!(request.check(1, "g"), Ok(()));
+        assert_eq!(request.check(1, "g", Assignor::ALL), Ok(()));
+        let durable = self.log.len();
         let answer = self.send(&request);
+        if matches!(fate, Fate::Undone) {
+            self.log.truncate(durable);
+            self.group = self.rebuilt();
+        }
         let client = &mut self.clients[at];
         match answer {
-            _ if is_lost => client.says_all = true,
+            _ if !matches!(fate, Fate::Heard) => client.says_all = true,
             Ok(update) => client.take(&update),
             Err(ErrorCode::FENCED_MEMBER_EPOCH | ErrorCode::UNKNOWN_MEMBER_ID) => {
                 client.lose_everything();
@@ -220,7 +304,8 @@ impl History {
             .next_deadline()
             .is_some_and(|at| at <= self.now_ms)
         {
-            self.group.on_deadline(self.now_ms);
+            self.group.on_deadline(at(self.now_ms));
+            self.write();
         }
     }
 
@@ -231,7 +316,10 @@ impl History {
         for client in &self.clients {
             if let Some(member) = self.group.members.get(&client.id) {
                 for one in partitions(&client.owned) {
-                    let is_known = has(&member.assigned, one) || has(&member.revoking, one);
+                    let is_known = {
+                        let (told, gives) = (&member.current.assigned, &member.current.revoking);
+                        has(told, one) || has(gives, one)
+                    };
                     assert!(is_known, "{one:?} of {client:?} beside {member:?}");
                 }
             }
@@ -245,7 +333,7 @@ impl History {
             self.wait(4_000);
             for at in (0..self.clients.len()).rev() {
                 self.clients[at].give_up();
-                self.beat(at, false);
+                self.beat(at, Fate::Heard);
                 self.check();
             }
         }
@@ -293,5 +381,6 @@ proptest! {
         }
         history.settle();
         history.check_settled();
+        history.restart();
     }
 }

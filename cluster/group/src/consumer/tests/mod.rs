@@ -11,13 +11,13 @@ use super::*;
 
 /// Topics that tests create, grow and delete.
 #[derive(Debug, Default)]
-struct Cluster {
+pub(crate) struct Cluster {
     topics: BTreeMap<String, Topic>,
     version: u64,
 }
 
 impl Cluster {
-    fn with(topics: &[(&str, i32)]) -> Self {
+    pub(crate) fn with(topics: &[(&str, i32)]) -> Self {
         let mut cluster = Self::default();
         for (name, partitions) in topics {
             cluster.set(name, *partitions);
@@ -26,7 +26,7 @@ impl Cluster {
     }
 
     /// Creates a topic, gives it so many partitions, or deletes it if there are none.
-    fn set(&mut self, name: &str, partitions: i32) {
+    pub(crate) fn set(&mut self, name: &str, partitions: i32) {
         self.version += 1;
         if partitions == 0 {
             self.topics.remove(name);
@@ -38,7 +38,7 @@ impl Cluster {
         topic.partitions = partitions;
     }
 
-    fn id(&self, name: &str) -> Uuid {
+    pub(crate) fn id(&self, name: &str) -> Uuid {
         self.topics[name].id
     }
 }
@@ -52,17 +52,23 @@ impl Topics for Cluster {
         self.topics.get(name).copied()
     }
 
+    fn name_of(&self, id: Uuid) -> Option<&str> {
+        let mut all = self.topics.iter();
+        let found = all.find(|(_, topic)| topic.id == id);
+        found.map(|(name, _)| name.as_str())
+    }
+
     fn names(&self) -> Box<dyn Iterator<Item = &str> + '_> {
         Box::new(self.topics.keys().map(String::as_str))
     }
 }
 
-fn names(names: &[&str]) -> BTreeSet<String> {
+pub(crate) fn names(names: &[&str]) -> BTreeSet<String> {
     names.iter().map(|&name| name.to_owned()).collect()
 }
 
 /// A first heartbeat.
-fn join(member_id: &str, topics: &[&str]) -> MemberHeartbeat {
+pub(crate) fn join(member_id: &str, topics: &[&str]) -> MemberHeartbeat {
     MemberHeartbeat {
         member_id: member_id.to_owned(),
         rebalance_timeout_ms: Some(10_000),
@@ -72,8 +78,15 @@ fn join(member_id: &str, topics: &[&str]) -> MemberHeartbeat {
     }
 }
 
+fn at(monotonic_ms: u64) -> Now {
+    Now {
+        monotonic_ms,
+        wall_ms: 0,
+    }
+}
+
 /// What must hold of a group at any time.
-fn check(group: &ConsumerGroup) {
+pub(crate) fn check(group: &ConsumerGroup) {
     let mut held = BTreeSet::new();
     for (id, member) in &group.members {
         for partition in member.held() {
@@ -83,11 +96,11 @@ fn check(group: &ConsumerGroup) {
             );
         }
         assert_eq!(
-            member.revoking.is_empty(),
-            member.state != MemberState::UnrevokedPartitions
+            member.current.revoking.is_empty(),
+            member.current.state != MemberState::UnrevokedPartitions
         );
-        assert!(member.epoch <= group.assignment_epoch);
-        if let Some(instance) = &member.instance_id {
+        assert!(member.current.epoch <= group.assignment_epoch);
+        if let Some(instance) = &member.subscription.instance_id {
             assert_eq!(group.instances.get(instance), Some(id));
         }
     }
@@ -101,10 +114,12 @@ fn check(group: &ConsumerGroup) {
     let used = group
         .members
         .values()
-        .filter_map(|one| one.topic_regex.as_ref());
+        .filter_map(|one| one.subscription.topic_regex.as_ref());
     let used: BTreeSet<&String> = used.collect();
     assert_eq!(group.regexes.keys().collect::<BTreeSet<_>>(), used);
     assert!(group.assignment_epoch <= group.epoch);
+    let bytes = group.members.values().map(|one| one.subscription.bytes());
+    assert_eq!(bytes.sum::<usize>(), group.bytes);
     let first = group.members.values().map(Member::deadline).min();
     assert!(first.is_none_or(|first| group.wakes_at.is_some_and(|at| at <= first)));
 }

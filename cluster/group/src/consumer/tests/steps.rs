@@ -21,9 +21,13 @@ impl Play {
     }
 
     fn send(&mut self, request: &MemberHeartbeat) -> Result<MemberUpdate, ErrorCode> {
-        let answer = self
-            .group
-            .on_heartbeat(self.now_ms, request, &self.cluster, &self.config);
+        let answer = self.group.on_heartbeat(
+            at(self.now_ms),
+            request,
+            self.config.timing,
+            &self.cluster,
+            &self.config,
+        );
         check(&self.group);
         answer.map_err(|refusal| refusal.error_code)
     }
@@ -62,7 +66,7 @@ impl Play {
     }
 
     fn state_of(&self, member_id: &str) -> MemberState {
-        self.group.members[member_id].state
+        self.group.members[member_id].current.state
     }
 
     fn leave(&mut self, member_id: &str, epoch: i32, instance: Option<&str>) -> Option<ErrorCode> {
@@ -141,7 +145,7 @@ fn epochs_fence() {
     // The answer with epoch 2 was lost: the one before is fine with what was assigned then.
     play.beat("a", 1, &[("t", &[0, 1, 2, 3])]).unwrap();
     play.beat("a", 1, &[("t", &[0, 1])]).unwrap();
-    assert_eq!(play.group.members["a"].epoch, 2);
+    assert_eq!(play.group.members["a"].current.epoch, 2);
     assert_eq!(play.beat("a", 1, &[("t", &[0, 1, 2])]), fenced);
     let told = play.beat("a", 1, &[("t", &[0])]).unwrap();
     assert_eq!(told.member_epoch, 2);
@@ -166,7 +170,7 @@ fn one_who_leaves_makes_room() {
     assert_eq!(play.told(&told), (3, Some(vec![0, 1, 2, 3])));
     assert_eq!(play.leave("b", EPOCH_LEAVE, None), None);
     assert_eq!(play.group.state(), ConsumerGroupState::Empty);
-    assert_eq!(play.group.check_epoch("", -1), Ok(()));
+    assert_eq!(play.group.check_commit("", -1, true), Ok(()));
 }
 
 #[test]
@@ -216,8 +220,8 @@ fn a_static_member_that_stays_away_is_removed() {
     play.send(&static_join("a", "i", &["t"])).unwrap();
     play.leave("a", EPOCH_LEAVE_STATIC, Some("i"));
     assert_eq!(play.group.next_deadline(), Some(46_000));
-    assert_eq!(play.group.on_deadline(45_999), Vec::<String>::new());
-    assert_eq!(play.group.on_deadline(46_000), ["a"]);
+    assert_eq!(play.group.on_deadline(at(45_999)), Vec::<String>::new());
+    assert_eq!(play.group.on_deadline(at(46_000)), ["a"]);
     check(&play.group);
     assert_eq!(play.group.next_deadline(), None);
 }
@@ -232,12 +236,12 @@ fn sessions_and_revocations_have_their_time() {
     play.now_ms = 9_000;
     play.beat("a", 1, &[("t", &[0, 1])]).unwrap();
     play.beat("b", 2, &[]).unwrap();
-    assert_eq!(play.group.on_deadline(10_999), Vec::<String>::new());
-    assert_eq!(play.group.on_deadline(11_000), ["a"]);
+    assert_eq!(play.group.on_deadline(at(10_999)), Vec::<String>::new());
+    assert_eq!(play.group.on_deadline(at(11_000)), ["a"]);
     let told = play.beat("b", 2, &[]).unwrap();
     assert_eq!(play.told(&told), (3, Some(vec![0, 1])));
-    assert_eq!(play.group.on_deadline(53_999), Vec::<String>::new());
-    assert_eq!(play.group.on_deadline(54_000), ["b"]);
+    assert_eq!(play.group.on_deadline(at(53_999)), Vec::<String>::new());
+    assert_eq!(play.group.on_deadline(at(54_000)), ["b"]);
 }
 
 #[test]
@@ -310,9 +314,9 @@ fn most_votes_choose_the_assignor() {
         };
         play.send(&request).unwrap();
     }
-    assert_eq!(play.group.assignor(), Assignor::Range);
+    assert_eq!(play.group.assignor(Assignor::ALL), Assignor::Range);
     play.leave("a", EPOCH_LEAVE, None);
-    assert_eq!(play.group.assignor(), Assignor::Uniform);
+    assert_eq!(play.group.assignor(Assignor::ALL), Assignor::Uniform);
 }
 
 #[test]
@@ -329,21 +333,28 @@ fn a_full_group_takes_nobody_in() {
 fn offsets_go_by_the_epoch() {
     let mut play = Play::new(&[("t", 1)]);
     play.send(&join("a", &["t"])).unwrap();
-    assert_eq!(play.group.check_epoch("a", 1), Ok(()));
+    let group = &play.group;
+    for check in [group.check_commit("a", 1, true), group.check_fetch("a", 1)] {
+        assert_eq!(check, Ok(()));
+    }
     let stale = Err(ErrorCode::STALE_MEMBER_EPOCH);
-    assert_eq!(play.group.check_epoch("a", 0), stale);
+    assert_eq!(group.check_commit("a", 0, true), stale);
+    assert_eq!(group.check_fetch("a", 0), stale);
     let unknown = Err(ErrorCode::UNKNOWN_MEMBER_ID);
-    assert_eq!(play.group.check_epoch("", -1), unknown);
+    assert_eq!(group.check_commit("", -1, true), unknown);
+    assert_eq!(group.check_fetch("b", 1), unknown);
+    let too_old = Err(ErrorCode::UNSUPPORTED_VERSION);
+    assert_eq!(group.check_commit("a", 1, false), too_old);
 }
 
 #[test]
 fn requests_that_make_no_sense_are_refused() {
     let good = join("a", &["t"]);
-    assert_eq!(good.check(1, "g"), Ok(()));
+    assert_eq!(good.check(1, "g", Assignor::ALL), Ok(()));
     let empty = Some(String::new());
     let mut anonymous = good.clone();
     anonymous.member_id.clear();
-    assert_eq!(anonymous.check(0, "g"), Ok(()));
+    assert_eq!(anonymous.check(0, "g", Assignor::ALL), Ok(()));
 
     let bad = [
         MemberHeartbeat {
@@ -378,7 +389,7 @@ fn requests_that_make_no_sense_are_refused() {
     ];
     let code = |request: &MemberHeartbeat, group_id| {
         request
-            .check(1, group_id)
+            .check(1, group_id, Assignor::ALL)
             .map_err(|refusal| refusal.error_code)
     };
     for request in &bad {
