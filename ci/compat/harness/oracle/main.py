@@ -15,7 +15,7 @@ from ..brokers import Broker, Kafka, make_broker
 from ..main import check_harness
 from ..paths import CACHE, REPOSITORY, work_directory
 from ..report import Report
-from . import cases_admin, cases_data, cases_group  # noqa: F401  (they register their cases)
+from . import cases_admin, cases_consumer, cases_data, cases_group  # noqa: F401  (they register their cases)
 from .allowed import ALLOWED, Allowed
 from .link import Link
 from .normal import differences, normal
