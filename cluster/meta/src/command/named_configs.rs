@@ -3,8 +3,8 @@
 use net_wire::ErrorCode;
 
 use crate::config::{
-    CLIENT_MATCH, ConfigKey, ConfigMap, GROUP_KEYS, Layers, PUSH_INTERVAL, StaticConfig,
-    client_metrics_key, elements, group_key, group_value,
+    CLIENT_MATCH, ConfigKey, ConfigMap, PUSH_INTERVAL, StaticConfig, check_group,
+    client_metrics_key, elements, group_key,
 };
 use crate::error::MetaError;
 use crate::state::State;
@@ -96,37 +96,6 @@ fn canonical<'a>(
     checked
         .collect::<Result<_, String>>()
         .map_err(Refused::Value)
-}
-
-/// Bounds that the broker sets, and rules over more than one key.
-fn check_group(configs: &ConfigMap, layers: &Layers<'_>) -> Result<(), String> {
-    let number = |text: Option<&str>| text.and_then(|text| text.parse::<i64>().ok());
-    let value = |name: &str| {
-        let row = group_key(name)?;
-        number(group_value(row, Some(configs), layers).as_deref())
-    };
-    for row in GROUP_KEYS {
-        let name = row.key.name;
-        let bound = |broker: &str| number(layers.broker_value(broker));
-        if let Some(least) = row.least
-            && value(name) < bound(least)
-        {
-            return Err(format!("{name} must be greater than or equal to {least}"));
-        }
-        if let Some(most) = row.most
-            && value(name) > bound(most)
-        {
-            return Err(format!("{name} must be less than or equal to {most}"));
-        }
-    }
-    for kind in ["consumer", "share", "streams"] {
-        let session = format!("{kind}.session.timeout.ms");
-        let heartbeat = format!("{kind}.heartbeat.interval.ms");
-        if value(&session) <= value(&heartbeat) {
-            return Err(format!("{session} must be greater than {heartbeat}"));
-        }
-    }
-    Ok(())
 }
 
 /// Whether an element is a known parameter and a pattern, with one sign between.

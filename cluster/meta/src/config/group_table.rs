@@ -4,6 +4,7 @@
 
 use super::key::Check::{Any, AtLeast, OffsetReset, OneOf};
 use super::key::{ConfigKey, ConfigType};
+use super::{ConfigMap, Layers, group_key, group_value};
 
 /// A key of a group's configuration, and the broker keys that give its default and its bounds.
 #[derive(Debug, Clone, Copy)]
@@ -90,6 +91,37 @@ group_keys! {
         least Some("group.streams.min.session.timeout.ms"),
         most Some("group.streams.max.session.timeout.ms"),
         "Silence after which a member of a streams group is removed. Flumen does not act on it.";
+}
+
+/// Bounds that the broker sets, and rules over more than one key.
+pub(crate) fn check_group(configs: &ConfigMap, layers: &Layers<'_>) -> Result<(), String> {
+    let number = |text: Option<&str>| text.and_then(|text| text.parse::<i64>().ok());
+    let value = |name: &str| {
+        let row = group_key(name)?;
+        number(group_value(row, Some(configs), layers).as_deref())
+    };
+    for row in GROUP_KEYS {
+        let name = row.key.name;
+        let bound = |broker: &str| number(layers.broker_value(broker));
+        if let Some(least) = row.least
+            && value(name) < bound(least)
+        {
+            return Err(format!("{name} must be greater than or equal to {least}"));
+        }
+        if let Some(most) = row.most
+            && value(name) > bound(most)
+        {
+            return Err(format!("{name} must be less than or equal to {most}"));
+        }
+    }
+    for kind in ["consumer", "share", "streams"] {
+        let session = format!("{kind}.session.timeout.ms");
+        let heartbeat = format!("{kind}.heartbeat.interval.ms");
+        if value(&session) <= value(&heartbeat) {
+            return Err(format!("{session} must be greater than {heartbeat}"));
+        }
+    }
+    Ok(())
 }
 
 /// The key of a subscription to client metrics that says how often clients push.

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{ConfigMap, broker_canonical, broker_key};
+use super::{ConfigMap, Layers, broker_canonical, broker_key, check_group};
 
 /// The static layer of a broker's configuration, the same on every shard of a run.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,6 +46,19 @@ impl StaticConfig {
         Ok(())
     }
 
+    /// Refuses values that are fine one by one and not together.
+    pub fn check(&self) -> Result<(), StaticConfigError> {
+        let layers = Layers {
+            topic: None,
+            broker: None,
+            cluster: None,
+            fixed: self,
+        };
+        // What a group has that sets nothing must be what a group may set.
+        check_group(&ConfigMap::new(), &layers)
+            .map_err(|why| StaticConfigError::Invalid(format!("group.{why}")))
+    }
+
     /// What was set, without defaults.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.values.get(name).map(String::as_str)
@@ -80,6 +93,21 @@ mod tests {
         assert_eq!(config.integer("default.replication.factor"), Some(1));
         assert!(config.flag("auto.create.topics.enable"));
         assert_eq!(config.get("auto.create.topics.enable"), None);
+    }
+
+    #[test]
+    fn timeouts_of_groups_keep_to_their_bounds() {
+        assert_eq!(StaticConfig::default().check(), Ok(()));
+        let short = ("group.consumer.session.timeout.ms", "6000");
+        let config = StaticConfig::from_settings([short]).unwrap();
+        assert_eq!(
+            config.check().unwrap_err().to_string(),
+            "group.consumer.session.timeout.ms must be greater than or equal to \
+             group.consumer.min.session.timeout.ms"
+        );
+        let least = ("group.consumer.min.session.timeout.ms", "6000");
+        let config = StaticConfig::from_settings([short, least]).unwrap();
+        assert_eq!(config.check(), Ok(()));
     }
 
     #[test]

@@ -61,6 +61,8 @@ pub(crate) fn complete(
             .ok_or_else(|| Failure::invalid(format!("--set {pair}: KEY=VALUE is wanted")))?;
         set(&mut settings, name.trim(), value, &format!("--set {pair}"))?;
     }
+    let checked = settings.fixed.check();
+    checked.map_err(|error| Failure::invalid("settings that do not go together").because(error))?;
     Ok(settings)
 }
 
