@@ -451,13 +451,18 @@ fn appends_that_fail_give_no_partition_to_two() {
         world.inject(Fault::of_disk(
             node,
             journals,
-            20 + seed * 4,
+            // The first ones belong to the start of the shards.
+            40 + seed * 4,
             Effect::Io,
             Span::Times(1),
         ));
         failures += world.block_on(node, || async {
             // Those who are gone, and could not say so, are soon forgotten.
-            let node = Node::start(&quick(&SHORT_SESSIONS));
+            let setup = Setup {
+                shards: 2,
+                ..quick(&SHORT_SESSIONS)
+            };
+            let node = Node::start(&setup);
             let client = node.connect().await;
             client.create_topic("t", 6, &[]).await;
             find_coordinator(&client).await;
