@@ -15,7 +15,7 @@ use net_wire::messages::offset_commit::{
     OffsetCommitResponse,
 };
 use net_wire::messages::offset_fetch::{
-    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopics, OffsetFetchResponse,
+    OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchResponse,
 };
 
 fn addr() -> SocketAddr {
@@ -102,7 +102,7 @@ pub(crate) async fn committed(connection: &Connection, topic: &str) -> (ErrorCod
     let request = OffsetFetchRequest {
         groups: vec![OffsetFetchRequestGroup {
             group_id: "g",
-            topics: Some(vec![OffsetFetchRequestTopics {
+            topics: Some(vec![OffsetFetchRequestTopic {
                 name: topic,
                 partition_indexes: vec![0],
             }]),
