@@ -12,11 +12,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from . import tools
-from .brokers import Broker
+from .brokers import Broker, Flumen
 from .drivers import DriverError, Drivers
 from .records import Record, read, write
 
 SECOND_MS = 1000
+QUOTA_BYTES = 1 << 20
+# As long as Kafka's default windows, 11 of a second: what is used in them is what they allow.
+QUOTA_S = 11
 
 
 def checks(broker: Broker, work: Path, drivers: Drivers) -> Iterator[tuple[str, Callable[[], list[str]]]]:
@@ -38,6 +41,9 @@ def checks(broker: Broker, work: Path, drivers: Drivers) -> Iterator[tuple[str, 
         ("kafka-delete-records", admin.delete_records),
         ("kafka-cluster and kafka-broker-api-versions", admin.cluster),
         ("auto-creation by a producer", admin.auto_create),
+        ("a quota of 1 MiB/s is what a producer and a consumer get", admin.quota),
+        ("kafka-configs keeps SCRAM credentials", admin.scram),
+        ("a Java producer pushes the metrics that kafka-configs asks for", admin.telemetry),
     )
     for name, check in named:
         yield name, _guarded(check)
@@ -75,6 +81,7 @@ class Admin:
         self._bootstrap = broker.bootstrap
         self._work = work
         self._java = drivers["java"]
+        self._drivers = drivers
         self._base_ms = int(time.time() - 3600) * SECOND_MS
 
     def _run(self, tool: str, *args: str) -> tuple[int, str]:
@@ -309,6 +316,74 @@ class Admin:
         faults = [f"kcat said {output!r}"] if "ERROR" in output else []
         _, output = self._run(tools.GET_OFFSETS, "--topic", "admin-auto", "--time", "latest")
         return faults + expect(output, r"^admin-auto:0:2$")
+
+    def quota(self) -> list[str]:
+        """Both sides at once, each with the quota for itself."""
+        self._create("admin-q-out", 1)
+        self._create("admin-q-in", 1)
+        reader, writer = (self._drivers[f"confluent-quota#{side}"] for side in ("in", "out"))
+        where = {"bootstrap": self._bootstrap}
+        reader.ask("fill", tools.TIMEOUT_S, topic="admin-q-in", size=2 * QUOTA_S * QUOTA_BYTES, **where)
+        entity = ("--entity-type", "clients", "--entity-name", "admin-q")
+        rates = [f"{name}={QUOTA_BYTES}" for name in ("producer_byte_rate", "consumer_byte_rate")]
+        status, _ = self._run(tools.CONFIGS, *entity, "--alter", "--add-config", ",".join(rates))
+        faults = _status(0, status)
+        _, output = self._run(tools.CONFIGS, *entity, "--describe")
+        faults += expect(output, *(re.escape(f"{rate}.0") for rate in rates))
+        reader.send("consume", topic="admin-q-in", client_id="admin-q", seconds=QUOTA_S, **where)
+        writer.send("produce", topic="admin-q-out", client_id="admin-q", seconds=QUOTA_S, **where)
+        for side, driver in (("consumer", reader), ("producer", writer)):
+            seen = driver.receive(tools.TIMEOUT_S)
+            rate = seen["bytes"] / seen["seconds"]
+            if not 0.9 <= rate / QUOTA_BYTES <= 1.1 or seen["throttled_s"] <= 0:
+                faults.append(f"the {side} got {rate / QUOTA_BYTES:.2f} MiB/s and was told {seen['throttled_s']:.1f} s")
+        removed = ",".join(rate.partition("=")[0] for rate in rates)
+        status, _ = self._run(tools.CONFIGS, *entity, "--alter", "--delete-config", removed)
+        return faults + _status(0, status)
+
+    def scram(self) -> list[str]:
+        entity = ("--entity-type", "users", "--entity-name", "admin-u")
+        change = "SCRAM-SHA-256=[iterations=8192,password=compat]"
+        status, output = self._run(tools.CONFIGS, *entity, "--alter", "--add-config", change)
+        faults = expect(output, r"Completed updating config for user admin-u\.") + _status(0, status)
+        _, output = self._run(tools.CONFIGS, *entity, "--describe")
+        faults += expect(output, r"SCRAM-SHA-256=iterations=8192") + refuse(output, r"SCRAM-SHA-512", r"compat")
+        many = "SCRAM-SHA-512=[iterations=17000,password=compat]"
+        status, output = self._run(tools.CONFIGS, *entity, "--alter", "--add-config", many)
+        faults += expect(output, r"Too many iterations") + _status(1, status)
+        status, _ = self._run(tools.CONFIGS, *entity, "--alter", "--delete-config", "SCRAM-SHA-256")
+        _, output = self._run(tools.CONFIGS, *entity, "--describe")
+        return faults + _status(0, status) + refuse(output, r"SCRAM-SHA-256")
+
+    def telemetry(self) -> list[str]:
+        """On a broker of its own, for it is off by default; Apache Kafka has no receiver of metrics."""
+        if not isinstance(self._broker, Flumen):
+            return []
+        broker = self._broker.beside(self._work / "telemetry", {"flumen.client.telemetry": "1"})
+        broker.start()
+        try:
+            return self._pushed(broker)
+        finally:
+            broker.stop()
+
+    def _pushed(self, broker: Flumen) -> list[str]:
+        entity = ("--entity-type", "client-metrics", "--entity-name", "all")
+        change = "interval.ms=1000,metrics=[org.apache.kafka.producer.]"
+        where = ("--bootstrap-server", broker.bootstrap)
+        status, output = tools.run(self._java, tools.CONFIGS, *where, *entity, "--alter", "--add-config", change)
+        if status:
+            return [f"kafka-configs left with {status}: {_short(output)}"]
+        sent = self._work / "telemetry.sent"
+        write(sent, [Record(0, None, b"x", (), self._base_ms)] * 100)
+        pushed = r'^flumen_client_metric_count\{metric="org\.apache\.kafka\.producer\.[a-z.]+"\} [1-9]'
+        for _ in range(3):  # a producer that is closed before it was asked does not push
+            topic = {"bootstrap": broker.bootstrap, "topic": "telemetry"}
+            self._java.ask("produce", 90, codec="none", idempotent=True, records=str(sent), **topic)
+            _, page = broker.get("/metrics")
+            faults = expect(page, pushed)
+            if not faults:
+                break
+        return faults
 
 
 def _status(wanted: int, status: int) -> list[str]:

@@ -163,6 +163,10 @@ class Flumen(Broker):
     def ready(self):
         return super().ready() and self.get("/readyz")[0] == 200
 
+    def beside(self, data: Path, settings: dict[str, str]) -> "Flumen":
+        """Another one of the same binary, not yet started."""
+        return Flumen(data, self._binary, settings)
+
 
 class Kafka(Broker):
     """Apache Kafka in KRaft mode, broker and controller in one process."""

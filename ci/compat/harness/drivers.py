@@ -15,6 +15,7 @@ COMMANDS = {
     "kafka-python": [str(PYTHON), str(HOME / "python" / "kafka_python_driver.py")],
     "kafkajs": ["node", str(HOME / "kafkajs" / "driver.js")],
     "franz-go": [str(CACHE / "franz")],
+    "confluent-quota": [str(PYTHON), str(HOME / "python" / "quota_driver.py")],
     "confluent-load": [str(PYTHON), str(HOME / "python" / "load.py")],
     "java": ["java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", JAVA_CLASSPATH, "compat.Driver"],
 }

@@ -86,9 +86,17 @@ impl<'a> Reader<'a> {
     }
 
     pub(crate) fn string(&mut self) -> Result<String, DecodeError> {
-        let len = self.u32()? as usize;
-        let text = str::from_utf8(self.bytes(len)?).map_err(|_| DecodeError::NotUtf8)?;
+        let text = str::from_utf8(self.counted()?).map_err(|_| DecodeError::NotUtf8)?;
         Ok(text.to_owned())
+    }
+
+    pub(crate) fn blob(&mut self) -> Result<Vec<u8>, DecodeError> {
+        self.counted().map(<[u8]>::to_vec)
+    }
+
+    fn counted(&mut self) -> Result<&'a [u8], DecodeError> {
+        let len = self.u32()? as usize;
+        self.bytes(len)
     }
 
     /// A counted list whose elements take this many bytes at least, so that a count above what the
@@ -141,8 +149,12 @@ impl Writer {
     }
 
     pub(crate) fn string(&mut self, text: &str) {
-        self.count(text.len());
-        self.bytes.extend_from_slice(text.as_bytes());
+        self.blob(text.as_bytes());
+    }
+
+    pub(crate) fn blob(&mut self, bytes: &[u8]) {
+        self.count(bytes.len());
+        self.bytes.extend_from_slice(bytes);
     }
 
     pub(crate) fn count(&mut self, count: usize) {

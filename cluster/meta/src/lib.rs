@@ -1,5 +1,5 @@
-//! The metadata of a node: topics, partitions, configurations, client quotas, producer-id blocks,
-//! ownership.
+//! The metadata of a node: topics, partitions, configurations, client quotas, credentials,
+//! producer-id blocks, ownership.
 //!
 //! It is a state machine and the bytes of its log: [`command`]s turn what clients ask for into
 //! [`Record`]s, or refuse it in Kafka's words; [`State::apply`] turns records into the state, the
@@ -57,6 +57,7 @@ pub mod name;
 mod quota;
 mod record;
 mod rules;
+mod scram;
 mod snapshot;
 mod state;
 #[cfg(test)]
@@ -66,9 +67,10 @@ pub use codec::DecodeError;
 pub use error::MetaError;
 pub use ids::{NodeId, ShardIndex, TopicId, TopicNumber};
 pub use net_wire::ErrorCode;
-pub use quota::{QuotaEntity, QuotaEntityType, QuotaValue, Quotas};
+pub use quota::{ClientQuota, ClientQuotaKind, QuotaEntity, QuotaEntityType, QuotaValue, Quotas};
 pub use record::{
     ConfigResource, OwnerOverride, Partition, PartitionRun, Record, decode_records, encode_records,
 };
 pub use rules::Contradiction;
+pub use scram::{ScramCredential, ScramMechanism};
 pub use state::{Cluster, Ownership, State, TOPIC_PARTITIONS_MAX, Tombstone, Topic};

@@ -14,6 +14,7 @@ use crate::codec::{DecodeError, Reader, Writer};
 use crate::config::ConfigMap;
 use crate::ids::{NodeId, ShardIndex, TopicId, TopicNumber};
 use crate::quota::{self, QuotaEntity, Quotas};
+use crate::scram::{self, ScramCredential, ScramMechanism};
 
 /// Partitions that have the same description, which is most of a topic: 10,000 partitions of one
 /// create take a few bytes.
@@ -158,6 +159,15 @@ pub enum Record {
         /// Quotas that are gone.
         removed: Vec<String>,
     },
+    /// A SCRAM credential of a user set, or removed.
+    ScramCredentialChanged {
+        /// The user.
+        user: String,
+        /// How it is derived.
+        mechanism: ScramMechanism,
+        /// The credential from now on; none takes it away.
+        credential: Option<ScramCredential>,
+    },
     /// Counters that no other record of a snapshot implies.
     Counters {
         /// Number of the next topic.
@@ -179,8 +189,9 @@ const UNCLEAN_START: u8 = 9;
 const TOMBSTONE: u8 = 10;
 const COUNTERS: u8 = 11;
 const CLIENT_QUOTAS_CHANGED: u8 = 12;
+const SCRAM_CREDENTIAL_CHANGED: u8 = 13;
 /// The last of the kinds.
-const LAST: u8 = CLIENT_QUOTAS_CHANGED;
+const LAST: u8 = SCRAM_CREDENTIAL_CHANGED;
 
 /// Version of every kind so far.
 const VERSION: u8 = 0;
@@ -309,6 +320,14 @@ impl Record {
                     out.string(key);
                 }
             },
+            Self::ScramCredentialChanged {
+                user,
+                mechanism,
+                credential,
+            } => {
+                out.string(user);
+                scram::encode_change(out, *mechanism, credential.as_ref());
+            },
             Self::ProducerIdBlock { next } => out.i64(*next),
             Self::Ownership {
                 generation,
@@ -394,6 +413,15 @@ impl Record {
                 set: quota::decode_quotas(from)?,
                 removed: from.list(STRING_BYTES_MIN, Reader::string)?,
             },
+            SCRAM_CREDENTIAL_CHANGED => {
+                let user = from.string()?;
+                let (mechanism, credential) = scram::decode_change(from)?;
+                Self::ScramCredentialChanged {
+                    user,
+                    mechanism,
+                    credential,
+                }
+            },
             unknown => return Err(DecodeError::UnknownKind(unknown)),
         })
     }
@@ -412,6 +440,7 @@ impl Record {
             Self::Tombstone { .. } => TOMBSTONE,
             Self::Counters { .. } => COUNTERS,
             Self::ClientQuotasChanged { .. } => CLIENT_QUOTAS_CHANGED,
+            Self::ScramCredentialChanged { .. } => SCRAM_CREDENTIAL_CHANGED,
         }
     }
 }

@@ -28,6 +28,14 @@ impl State {
             set: set.clone(),
             removed: Vec::new(),
         }));
+        let credentials = self.scram_credentials().iter();
+        records.extend(credentials.map(|((user, mechanism), credential)| {
+            Record::ScramCredentialChanged {
+                user: user.clone(),
+                mechanism: *mechanism,
+                credential: Some(credential.clone()),
+            }
+        }));
         records.extend(ownership_record(self.ownership()));
         if self.next_producer_id() > 0 {
             records.push(Record::ProducerIdBlock {

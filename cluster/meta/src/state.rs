@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 use crate::config::{ConfigMap, Layers, StaticConfig, TopicConfig};
 use crate::ids::{NodeId, ShardIndex, TopicId, TopicNumber};
 use crate::name;
-use crate::quota::{QuotaEntity, Quotas, is_entity};
+use crate::quota::{ClientQuota, ClientQuotaKind, QuotaEntity, Quotas, is_entity, quota_of};
 use crate::record::{ConfigResource, Partition, PartitionRun, Record};
 use crate::rules;
+use crate::scram::{ScramCredential, ScramMechanism};
 
 /// Most partitions that a topic can have, so that no request can ask for memory without bound.
 pub const TOPIC_PARTITIONS_MAX: usize = 100_000;
@@ -97,6 +98,8 @@ pub struct State {
     group_configs: BTreeMap<String, ConfigMap>,
     client_metrics: BTreeMap<String, ConfigMap>,
     client_quotas: BTreeMap<QuotaEntity, Quotas>,
+    client_quota_changes: Changes,
+    scram_credentials: BTreeMap<(String, ScramMechanism), ScramCredential>,
     broker_config_version: u32,
     ownership: Ownership,
     next_topic_number: TopicNumber,
@@ -156,6 +159,11 @@ impl State {
                 set,
                 removed,
             } => self.apply_client_quotas_changed(entity, set, removed),
+            Record::ScramCredentialChanged {
+                user,
+                mechanism,
+                credential,
+            } => self.apply_scram_credential_changed(user, *mechanism, credential.as_ref()),
             Record::ProducerIdBlock { next } => {
                 let grows = *next > self.next_producer_id && *next <= PRODUCER_ID_MAX;
                 self.next_producer_id = *next;
@@ -351,6 +359,7 @@ impl State {
             is_entity(entity),
             "a quota is of a user, a client or an address",
         )?;
+        self.client_quota_changes.0 += 1;
         let above_zero = set.values().all(|value| value.0 > 0.0);
         ensure(above_zero, "a quota allows something")?;
         let quotas = self.client_quotas.entry(entity.clone()).or_default();
@@ -361,6 +370,24 @@ impl State {
         if quotas.is_empty() {
             self.client_quotas.remove(entity);
         }
+        Ok(())
+    }
+
+    fn apply_scram_credential_changed(
+        &mut self,
+        user: &str,
+        mechanism: ScramMechanism,
+        credential: Option<&ScramCredential>,
+    ) -> Result<(), Broken> {
+        ensure(!user.is_empty(), "who has a credential has a name")?;
+        let of = (user.to_owned(), mechanism);
+        let Some(credential) = credential else {
+            let former = self.scram_credentials.remove(&of);
+            return ensure(former.is_some(), "a removed credential was there");
+        };
+        let fits = credential.fits(mechanism);
+        ensure(fits, "a credential is such as its mechanism makes it")?;
+        self.scram_credentials.insert(of, credential.clone());
         Ok(())
     }
 
@@ -567,6 +594,27 @@ impl State {
     /// Quotas by those for whom they hold.
     pub fn client_quotas(&self) -> &BTreeMap<QuotaEntity, Quotas> {
         &self.client_quotas
+    }
+
+    /// Changes whenever a quota may have: what was found for a client holds as long as this stays
+    /// the same. It says nothing to another replica.
+    pub const fn client_quota_changes(&self) -> u64 {
+        self.client_quota_changes.0
+    }
+
+    /// The quota that holds for a client.
+    pub fn client_quota(
+        &self,
+        user: &str,
+        client_id: &str,
+        kind: ClientQuotaKind,
+    ) -> Option<ClientQuota> {
+        quota_of(&self.client_quotas, user, client_id, kind)
+    }
+
+    /// SCRAM credentials by user and mechanism.
+    pub fn scram_credentials(&self) -> &BTreeMap<(String, ScramMechanism), ScramCredential> {
+        &self.scram_credentials
     }
 
     /// Subscriptions to client metrics, by name.

@@ -5,12 +5,14 @@ use proptest::prelude::*;
 
 use crate::command::{
     AlterOp, ConfigOp, NewTopic, ResourceName, TopicRef, allocate_producer_ids,
-    alter_client_quotas, change_ownership, create_cluster, create_partitions, create_topic,
-    delete_topic, incremental_alter_configs, unclean_start,
+    alter_client_quotas, alter_scram_credential, change_ownership, create_cluster,
+    create_partitions, create_topic, delete_topic, incremental_alter_configs, unclean_start,
 };
 use crate::config::StaticConfig;
 use crate::log::{LogError, Tail, Verdict, encode_frame, reconcile, scan};
-use crate::{NodeId, Record, State, TopicId, decode_records, encode_records};
+use crate::{
+    NodeId, Record, ScramCredential, ScramMechanism, State, TopicId, decode_records, encode_records,
+};
 
 /// A client's or the node's wish; numbers choose among a few names, so that wishes meet.
 #[derive(Debug, Clone)]
@@ -37,6 +39,11 @@ enum Wish {
         entity: u8,
         value: i8,
     },
+    Credential {
+        user: u8,
+        mechanism: i8,
+        is_set: bool,
+    },
     ProducerIds,
     UncleanStart,
     Shards(u32),
@@ -52,6 +59,8 @@ fn wish() -> impl Strategy<Value = Wish> {
         4 => (0..12_u8, 0..4_u8, 0..10_u8)
             .prop_map(|(resource, op, config)| Wish::Alter { resource, op, config }),
         2 => (0..4_u8, -1..3_i8).prop_map(|(entity, value)| Wish::Quota { entity, value }),
+        2 => (0..3_u8, 1..3_i8, any::<bool>())
+            .prop_map(|(user, mechanism, is_set)| Wish::Credential { user, mechanism, is_set }),
         1 => Just(Wish::ProducerIds),
         1 => Just(Wish::UncleanStart),
         1 => (1..5_u32).prop_map(Wish::Shards),
@@ -144,6 +153,20 @@ fn judge(state: &State, fixed: &StaticConfig, wish: &Wish, serial: u32) -> Optio
             let value = (*value >= 0).then_some(f64::from(*value));
             let change = [("producer_byte_rate", value)];
             alter_client_quotas(state, entity, &change).ok()?
+        },
+        Wish::Credential {
+            user,
+            mechanism,
+            is_set,
+        } => {
+            let mechanism = ScramMechanism::from_code(*mechanism)?;
+            let credential = is_set.then(|| ScramCredential {
+                salt: vec![1; 20],
+                stored_key: vec![2; mechanism.key_bytes()],
+                server_key: vec![3; mechanism.key_bytes()],
+                iterations: 4_096,
+            });
+            alter_scram_credential(state, name(*user).to_owned(), mechanism, credential).ok()
         },
         Wish::ProducerIds => Some(allocate_producer_ids(state).1),
         Wish::UncleanStart => Some(unclean_start(state)),

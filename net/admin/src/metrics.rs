@@ -1,6 +1,7 @@
 //! A snapshot as Prometheus text (exposition format 0.0.4). The number of lines depends on the
-//! number of shards and on nothing else.
+//! number of shards and, with telemetry of clients, on the bounded number of their metrics' names.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::histogram::{LatencyHistogram, bucket_bound_us};
@@ -11,6 +12,7 @@ pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8"
 
 const STAGE_NAME: &str = "flumen_stage_latency_seconds";
 const TURN_NAME: &str = "flumen_reactor_turn_seconds";
+const CLIENT_NAME: &str = "flumen_client_metric";
 
 /// The text of a scrape.
 pub fn render(snapshot: &Snapshot) -> String {
@@ -36,6 +38,7 @@ pub fn render(snapshot: &Snapshot) -> String {
     text.stages(&snapshot.shards);
     text.turns(&snapshot.shards);
     text.audit(&snapshot.shards);
+    text.clients(&snapshot.shards);
     text.0
 }
 
@@ -127,6 +130,28 @@ impl Text {
                     self.line(name, &format!("shard=\"{shard}\""), value(audit));
                 }
             }
+        }
+    }
+
+    /// What clients told of themselves, all clients and shards together.
+    fn clients(&mut self, shards: &[ShardCounters]) {
+        let mut told: BTreeMap<&str, (f64, u64)> = BTreeMap::new();
+        let metrics = shards
+            .iter()
+            .flat_map(|one| &one.connections.client_metrics);
+        for (name, sum, count) in metrics {
+            let known = told.entry(name).or_default();
+            *known = (known.0 + sum, known.1 + count);
+        }
+        if told.is_empty() {
+            return;
+        }
+        let help = "Numbers that clients pushed, by the name of their metric.";
+        self.head(CLIENT_NAME, "summary", help);
+        for (name, (sum, count)) in told {
+            let labels = format!("metric=\"{}\"", escaped(name));
+            self.line(&format!("{CLIENT_NAME}_sum"), &labels, sum);
+            self.line(&format!("{CLIENT_NAME}_count"), &labels, count as f64);
         }
     }
 
@@ -250,6 +275,20 @@ mod tests {
             assert!(text.contains(&line), "{line} is not in\n{text}");
         }
         assert!(!text.contains("_audit_major_faults_total{shard=\"0\"}"));
+    }
+
+    #[test]
+    fn what_clients_told_is_added_up_over_shards() {
+        let mut snapshot = snapshot(2);
+        assert!(!render(&snapshot).contains(CLIENT_NAME));
+        for (shard, sum) in snapshot.shards.iter_mut().zip([1.5, 3.0]) {
+            shard.connections.client_metrics = vec![("a.b".to_owned(), sum, 2)];
+        }
+        let text = render(&snapshot);
+        for line in ["sum{metric=\"a.b\"} 4.5", "count{metric=\"a.b\"} 4"] {
+            let line = format!("\n{CLIENT_NAME}_{line}\n");
+            assert!(text.contains(&line), "{line} is not in\n{text}");
+        }
     }
 
     #[test]

@@ -55,6 +55,12 @@ pub struct ConnectionCounters {
     pub refused: u64,
     /// Connections closed because they were idle, slow or half-open.
     pub expired: u64,
+    /// Connections that are not read from now, because of a quota.
+    pub throttled: u64,
+    /// Requests after which a quota throttled the client.
+    pub requests_throttled: u64,
+    /// For how long it did, all in all.
+    pub throttle_time: Duration,
     /// Bytes of requests received.
     pub received_bytes: u64,
     /// Bytes of answers sent.
@@ -69,6 +75,13 @@ pub struct ConnectionCounters {
     pub fetch_sessions: u64,
     /// Fetch sessions evicted for newer ones.
     pub fetch_sessions_evicted: u64,
+    /// What clients told of their own metrics: the name, the sum of the numbers and how many they
+    /// were. The names are bounded where they are kept.
+    pub client_metrics: Vec<(String, f64, u64)>,
+    /// Times that clients pushed their metrics.
+    pub telemetry_pushes: u64,
+    /// Numbers of theirs that were not kept.
+    pub telemetry_dropped: u64,
     /// Requests by API; at most one for each API that is served.
     pub requests: Vec<(ApiKey, u64)>,
     /// Errors answered by code; at most one for each code of the protocol.

@@ -21,6 +21,8 @@ use crate::metrics::{Metrics, MetricsSnapshot};
 use crate::peers::{Peer, Peers};
 use crate::producer_ids::ProducerIds;
 use crate::propose::{Change, Propose, ProposeError};
+use crate::quotas::{Sensors, Windows};
+use crate::telemetry::Telemetry;
 
 /// Changes of the metadata that one request has under way at a time.
 const PROPOSALS_MAX: usize = 256;
@@ -35,6 +37,9 @@ pub struct Broker {
     /// The servers of the other shards.
     pub(crate) peers: Peers,
     pub(crate) groups: Groups,
+    /// The rates of clients with quotas that this shard keeps.
+    pub(crate) sensors: RefCell<Sensors>,
+    pub(crate) telemetry: Telemetry,
     pub(crate) kept_answers: RefCell<KeptAnswers>,
     pub(crate) request_bytes: Budget,
     pub(crate) response_bytes: Budget,
@@ -98,6 +103,7 @@ impl Broker {
                 limits.fetch_session_partitions_max,
             )),
             producer_ids: ProducerIds::default(),
+            telemetry: Telemetry::default(),
             kept_answers: RefCell::new(KeptAnswers::new(limits.kept_answer_bytes_max)),
             request_bytes: Budget::new(limits.shard_request_bytes_max),
             response_bytes: Budget::new(limits.shard_response_bytes_max),
@@ -105,6 +111,7 @@ impl Broker {
             topic_configs: TopicConfigs::default(),
             stopping: Cell::new(false),
             groups: Groups::new(&config.fixed),
+            sensors: RefCell::new(Sensors::new(Windows::new(&config.fixed))),
             peers,
             shards,
             config,
@@ -118,7 +125,11 @@ impl Broker {
     /// The counters as they are now.
     pub fn metrics(&self) -> MetricsSnapshot {
         let sessions = self.fetch_sessions.borrow();
+        let telemetry = self.telemetry.totals();
         MetricsSnapshot {
+            client_metrics: telemetry.metrics.into_iter().collect(),
+            telemetry_pushes: telemetry.pushes,
+            telemetry_dropped: telemetry.dropped,
             connections: self.connections.len(),
             fetch_sessions: sessions.len(),
             fetch_sessions_evicted: sessions.evicted(),
@@ -150,6 +161,11 @@ impl Broker {
     pub(crate) fn cluster(&self) -> Cluster {
         self.with_state(|state| state.cluster().cloned())
             .expect("a broker serves after its cluster was created")
+    }
+
+    /// How far back the rates of quotas look.
+    pub(crate) fn quota_windows(&self) -> Windows {
+        self.sensors.borrow().windows()
     }
 
     /// Asks for a change of the metadata.

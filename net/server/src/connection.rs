@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::rc::{Rc, Weak};
 use std::time::Duration;
 
-use engine_rt::{Event, Instant, Piece, Stream, now, sleep, spawn};
-use net_wire::ApiKey;
+use engine_rt::{Event, Instant, Piece, Stream, now, sleep, sleep_until, spawn};
+use net_wire::{ApiKey, WireError};
 use thiserror::Error;
 use tracing::{debug, error, warn};
 
@@ -20,6 +20,7 @@ use crate::futures::{First, race};
 use crate::groups;
 use crate::handlers;
 use crate::metrics::Stage;
+use crate::quotas::KnownQuotas;
 use crate::request::{CloseReason, Outcome, Request, Response};
 use crate::responses::{Pending, ResponseQueue, Work, until_started};
 
@@ -63,6 +64,32 @@ pub(crate) struct Context {
     /// The client's address.
     pub(crate) peer: SocketAddr,
     pub(crate) ending: Ending,
+    /// Until when nothing is read from the client, because of a quota.
+    throttled_until: Cell<Instant>,
+    /// The client's program and its version, where somebody wants to know.
+    software: RefCell<Option<Box<[String; 2]>>>,
+}
+
+impl Context {
+    /// Notes what the client says of its program: name and version.
+    pub(crate) fn set_software(&self, software: [&str; 2]) {
+        let software = software.map(str::to_owned);
+        *self.software.borrow_mut() = Some(Box::new(software));
+    }
+
+    /// What it said; empty if nothing.
+    pub(crate) fn software(&self) -> [String; 2] {
+        let software = self.software.borrow();
+        software.as_deref().cloned().unwrap_or_default()
+    }
+
+    /// Reads nothing from the client for so long.
+    pub(crate) fn throttle(&self, time: Duration) {
+        self.throttled_until.set(now() + time);
+        let metrics = &self.broker.metrics;
+        metrics.requests_throttled.add(1);
+        metrics.throttle_ms.add(time.as_millis() as u64);
+    }
 }
 
 /// A connection.
@@ -72,6 +99,7 @@ pub(crate) struct Connection {
     stream: Stream,
     queue: ResponseQueue,
     bytes: Budget,
+    quotas: KnownQuotas,
     /// When a whole request last came or a response last left.
     active: Cell<Instant>,
     /// A request that is being received, holding bytes of the shard.
@@ -163,8 +191,11 @@ impl Connection {
                 listener,
                 peer: stream.peer_addr(),
                 ending: Ending::default(),
+                throttled_until: Cell::default(),
+                software: RefCell::default(),
             }),
             stream,
+            quotas: KnownQuotas::default(),
             queue: ResponseQueue::default(),
             active: Cell::new(now()),
             receiving: Transfer::default(),
@@ -223,7 +254,13 @@ impl Connection {
         let broker = &self.context.broker;
         let limits = &broker.config.limits;
         let mut frames = FrameReader::new();
-        while let Some(len) = frames.next_len(self, limits.request_bytes_max).await? {
+        loop {
+            if !self.rest().await {
+                return Ok(());
+            }
+            let Some(len) = frames.next_len(self, limits.request_bytes_max).await? else {
+                return Ok(());
+            };
             // Backpressure: what cannot be held is not read.
             let held = [
                 self.bytes.reserve(len).await,
@@ -234,8 +271,13 @@ impl Connection {
             let received = now();
             self.receiving.end();
             self.active.set(received);
-            let request = Request::decode(frame, received).map_err(CloseReason::Malformed)?;
+            let mut request = Request::decode(frame, received).map_err(CloseReason::Malformed)?;
+            if request.api.api().is_switched && !broker.config.client_telemetry {
+                let unknown = WireError::UnknownApi(request.api.code());
+                return Err(CloseReason::Malformed(unknown).into());
+            }
             broker.metrics.request(request.api, request.len());
+            request.meter = self.quotas.meter(broker, request.client_id());
             let is_serial = request.api != ApiKey::Produce;
             if !self
                 .queue
@@ -252,7 +294,24 @@ impl Connection {
                 _held: held,
             });
         }
-        Ok(())
+    }
+
+    /// A client with a quota has one request at a time under way, and after an answer that throttles
+    /// it, it is not read from until that time is over. `false` if the connection ends first.
+    async fn rest(&self) -> bool {
+        if !self.quotas.is_any() {
+            return true;
+        }
+        self.queue.wait_until_sent().await;
+        let until = self.context.throttled_until.get();
+        if until <= now() {
+            return true;
+        }
+        let throttled = &self.context.broker.metrics.connections_throttled;
+        throttled.set(throttled.get() + 1);
+        let first = race(sleep_until(until), self.context.ending.wait()).await;
+        throttled.set(throttled.get() - 1);
+        matches!(first, First::Left(()))
     }
 
     /// Starts a produce, so that its records have their place before the next request is read. All

@@ -38,6 +38,7 @@ struct Kept {
     version: i16,
     body: Box<[u8]>,
     frame: Buf,
+    throttle_time_at: Option<usize>,
 }
 
 impl Kept {
@@ -65,14 +66,19 @@ impl KeptAnswers {
         }
     }
 
-    /// The frame that answered the question before.
-    pub(crate) fn find(&self, question: Question<'_>) -> Option<&Buf> {
+    /// The frame that answered the question before, and where it has its throttle time.
+    pub(crate) fn find(&self, question: Question<'_>) -> Option<(&Buf, Option<usize>)> {
         let known = self.answers.iter().find(|one| one.question() == question);
-        known.map(|one| &one.frame)
+        known.map(|one| (&one.frame, one.throttle_time_at))
     }
 
     /// Keeps the frame that answers a question, if it is long and there is room for it.
-    pub(crate) fn keep(&mut self, question: Question<'_>, frame: &[u8]) {
+    pub(crate) fn keep(
+        &mut self,
+        question: Question<'_>,
+        frame: &[u8],
+        throttle_time_at: Option<usize>,
+    ) {
         if frame.len() < ANSWER_BYTES_MIN || frame.len() + question.body.len() > self.bytes_max {
             return;
         }
@@ -82,6 +88,7 @@ impl KeptAnswers {
             version: question.version,
             body: question.body.into(),
             frame: Buf::copy_from_slice(frame),
+            throttle_time_at,
         };
         self.bytes += kept.bytes();
         self.answers.push_back(kept);
@@ -119,8 +126,9 @@ mod tests {
     #[test]
     fn the_same_question_has_the_same_answer() {
         let mut kept = KeptAnswers::new(1 << 20);
-        kept.keep(question(1, b"all"), &LONG);
-        assert_eq!(**kept.find(question(1, b"all")).unwrap(), LONG);
+        kept.keep(question(1, b"all"), &LONG, Some(8));
+        let (frame, throttle_time_at) = kept.find(question(1, b"all")).unwrap();
+        assert_eq!((&**frame, throttle_time_at), (&LONG[..], Some(8)));
         let other = [
             question(2, b"all"),
             question(1, b"al"),
@@ -139,19 +147,19 @@ mod tests {
     #[test]
     fn what_is_kept_is_bounded_and_up_to_date() {
         let mut kept = KeptAnswers::new(3 * ANSWER_BYTES_MIN);
-        kept.keep(question(1, b"short"), &LONG[1..]);
+        kept.keep(question(1, b"short"), &LONG[1..], None);
         assert_eq!(kept.bytes, 0);
         for body in [b"a", b"b", b"c"] {
-            kept.keep(question(1, body), &LONG);
+            kept.keep(question(1, body), &LONG, None);
         }
         assert_eq!(
             (kept.answers.len(), kept.bytes),
             (2, 2 * ANSWER_BYTES_MIN + 2)
         );
         assert!(kept.find(question(1, b"a")).is_none());
-        kept.keep(question(2, b"a"), &LONG);
+        kept.keep(question(2, b"a"), &LONG, None);
         assert_eq!((kept.answers.len(), kept.bytes), (1, ANSWER_BYTES_MIN + 1));
-        kept.keep(question(2, b"b"), &vec![7; 4 * ANSWER_BYTES_MIN]);
+        kept.keep(question(2, b"b"), &vec![7; 4 * ANSWER_BYTES_MIN], None);
         assert_eq!(kept.answers.len(), 1);
     }
 }

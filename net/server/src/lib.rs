@@ -2,8 +2,8 @@
 //!
 //! It decodes requests with `net-wire`, reads the metadata of `cluster-meta`, appends to and reads
 //! from the shards of `engine-shard`, and answers in Kafka's words. What it is not: it makes no
-//! decision about metadata (a [`Propose`] closure does) and touches no disk; authentication and
-//! quotas are not here yet.
+//! decision about metadata (a [`Propose`] closure does) and touches no disk; authentication is not
+//! here yet.
 //!
 //! First file to read: `connection.rs`, then `handlers/produce.rs` and `handlers/fetch.rs`.
 //!
@@ -29,6 +29,7 @@
 //!         port: 9092,
 //!     }],
 //!     log_dir: "/var/lib/flumen".to_owned(),
+//!     client_telemetry: false,
 //! };
 //! let (doors, arrivals): (Vec<Door>, Vec<Arrivals>) = (0..shards).map(|_| door()).unzip();
 //! // One for each shard.
@@ -78,9 +79,11 @@ mod metrics;
 mod peers;
 mod producer_ids;
 mod propose;
+mod quotas;
 mod request;
 mod responses;
 mod scatter;
+mod telemetry;
 #[cfg(test)]
 mod testing;
 
@@ -92,3 +95,4 @@ pub use frame_reader::{FrameReader, ReadError, Source};
 pub use metrics::{BUCKETS, Histogram, MetricsSnapshot, Stage};
 pub use peers::{Peer, peers};
 pub use propose::{Change, LocalFuture, Propose, ProposeError};
+pub use telemetry::ClientMetric;

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use net_wire::{ApiKey, ErrorCode};
 
+use crate::telemetry::ClientMetric;
+
 /// Buckets of a [`Histogram`]; the last one has no upper bound.
 pub const BUCKETS: usize = 32;
 
@@ -69,7 +71,7 @@ impl Stage {
 }
 
 /// A copy of one shard's counters, for another thread.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct MetricsSnapshot {
     /// Requests by API, in the order of [`ApiKey::ALL`].
     pub requests: Vec<(ApiKey, u64)>,
@@ -93,10 +95,22 @@ pub struct MetricsSnapshot {
     pub connections_refused: u64,
     /// Connections closed because they were idle, slow or half-open.
     pub connections_expired: u64,
+    /// Connections that are not read from now, because of a quota.
+    pub connections_throttled: usize,
+    /// Requests after which a quota throttled the client.
+    pub requests_throttled: u64,
+    /// For how long it did, in milliseconds, all in all.
+    pub throttle_ms: u64,
     /// Fetch sessions open now.
     pub fetch_sessions: usize,
     /// Fetch sessions evicted for newer ones.
     pub fetch_sessions_evicted: u64,
+    /// What clients told of their own metrics, by name: a bounded number of names.
+    pub client_metrics: Vec<(String, ClientMetric)>,
+    /// Times that clients pushed their metrics.
+    pub telemetry_pushes: u64,
+    /// Numbers of theirs that were not kept.
+    pub telemetry_dropped: u64,
     /// Bytes of requests in flight now.
     pub request_bytes_queued: usize,
     /// Bytes of responses in flight now.
@@ -140,6 +154,9 @@ pub(crate) struct Metrics {
     pub(crate) connections_accepted: Counter,
     pub(crate) connections_refused: Counter,
     pub(crate) connections_expired: Counter,
+    pub(crate) connections_throttled: Cell<usize>,
+    pub(crate) requests_throttled: Counter,
+    pub(crate) throttle_ms: Counter,
 }
 
 impl Metrics {
@@ -189,6 +206,12 @@ impl Metrics {
             connections_accepted: self.connections_accepted.get(),
             connections_refused: self.connections_refused.get(),
             connections_expired: self.connections_expired.get(),
+            connections_throttled: self.connections_throttled.get(),
+            requests_throttled: self.requests_throttled.get(),
+            throttle_ms: self.throttle_ms.get(),
+            client_metrics: Vec::new(),
+            telemetry_pushes: 0,
+            telemetry_dropped: 0,
             fetch_sessions: 0,
             fetch_sessions_evicted: 0,
             request_bytes_queued: 0,

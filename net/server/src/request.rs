@@ -1,6 +1,7 @@
 //! One request as handlers see it, and the response they make.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use engine_rt::{Buf, BufMut, Instant, Piece};
 use engine_shard::ResidentRange;
@@ -9,12 +10,14 @@ use net_wire::{ApiKey, Cut, Encoded, Message, Records, RequestHeader, WireError}
 use thiserror::Error;
 
 use crate::budget::Reservation;
+use crate::quotas::Meter;
 
 /// Bytes of a file in one piece, at most.
 const FILE_PIECE_MAX: usize = 256 << 10;
 /// Where a response has its correlation id, and where what follows is the same for every client.
 const CORRELATION_ID: Range<usize> = FRAME_PREFIX_BYTES..ANSWER_BODY_AT;
 const ANSWER_BODY_AT: usize = FRAME_PREFIX_BYTES + 4;
+const THROTTLE_TIME_BYTES: usize = 4;
 
 /// A request, still in the bytes it came in.
 #[derive(Debug)]
@@ -29,6 +32,8 @@ pub(crate) struct Request {
     client_id_at: Option<(usize, usize)>,
     /// When the last byte of it was here.
     pub(crate) received: Instant,
+    /// What it uses is counted, if quotas hold for its client.
+    pub(crate) meter: Option<Rc<Meter>>,
 }
 
 /// Why a connection is closed without an answer to the request.
@@ -67,6 +72,7 @@ impl Request {
             correlation_id,
             client_id_at: client_id,
             received,
+            meter: None,
         })
     }
 
@@ -103,11 +109,14 @@ impl Request {
         self.respond_in(self.version, body, Vec::new())
     }
 
-    /// The response whose frame answered an equal request before.
-    pub(crate) fn respond_again(&self, frame: &Buf) -> Response {
-        let mut start = frame[..ANSWER_BODY_AT].to_vec();
+    /// The response whose frame answered an equal request before; `throttle_time_at` is where it has
+    /// its throttle time.
+    pub(crate) fn respond_again(&self, frame: &Buf, throttle_time_at: Option<usize>) -> Response {
+        // What differs from client to client is copied, the rest is shared.
+        let shared_from = throttle_time_at.map_or(ANSWER_BODY_AT, |at| at + THROTTLE_TIME_BYTES);
+        let mut start = frame[..shared_from].to_vec();
         start[CORRELATION_ID].copy_from_slice(&self.correlation_id.to_be_bytes());
-        let rest = frame.slice(ANSWER_BODY_AT..frame.len());
+        let rest = frame.slice(shared_from..frame.len());
         let cut = Cut {
             at: start.len(),
             len: rest.len(),
@@ -120,6 +129,7 @@ impl Request {
             encoded: Encoded {
                 bytes: start,
                 cuts: vec![cut],
+                throttle_time_at,
             },
             records: vec![records],
             reservation: None,
@@ -174,6 +184,16 @@ impl Response {
     /// The whole frame, of a response without records.
     pub(crate) fn frame(&self) -> &[u8] {
         &self.encoded.bytes
+    }
+
+    /// Where the frame has its throttle time, if its version has one.
+    pub(crate) fn throttle_time_at(&self) -> Option<usize> {
+        self.encoded.throttle_time_at
+    }
+
+    /// Tells the client for how long it is not read from.
+    pub(crate) fn set_throttle_time(&mut self, ms: i32) {
+        self.encoded.set_throttle_time(ms);
     }
 
     /// Bytes on the wire.
@@ -324,8 +344,12 @@ mod tests {
         };
         let body = fetch_response(&[Records::Bytes(b"batch")]);
         let first = answered(7).respond(&body).unwrap().unwrap();
-        let again = answered(8).respond_again(&Buf::copy_from_slice(first.frame()));
-        let second = answered(8).respond(&body).unwrap().unwrap();
+        let kept = Buf::copy_from_slice(first.frame());
+        let mut again = answered(8).respond_again(&kept, first.throttle_time_at());
+        let mut second = answered(8).respond(&body).unwrap().unwrap();
+        // Another client may be throttled.
+        again.set_throttle_time(9);
+        second.set_throttle_time(9);
         let mut sent = Vec::new();
         for piece in Response::pieces(std::slice::from_ref(&again)) {
             let Piece::Mem(buf) = piece else {

@@ -153,6 +153,13 @@ impl ResponseQueue {
         self.changed.notify();
     }
 
+    /// Waits until nothing is queued or being sent.
+    pub(crate) async fn wait_until_sent(&self) {
+        self.changed
+            .wait_until(|| self.in_flight.get() == 0 || self.broken.get())
+            .await;
+    }
+
     /// Notes that so many responses left.
     pub(crate) fn sent(&self, count: usize) {
         self.in_flight.set(self.in_flight.get() - count);
@@ -284,8 +291,13 @@ mod tests {
         // The response of the first is not sent yet: two are in flight.
         let mut third = pin!(queue.admit(true, 2));
         assert!(poll(third.as_mut()).is_pending());
+        let mut all = pin!(queue.wait_until_sent());
         queue.sent(1);
         assert_eq!(poll(third.as_mut()), Poll::Ready(true));
+        assert!(poll(all.as_mut()).is_pending());
+        assert_eq!(name_of(now(queue.next())), "produce");
+        queue.sent(1);
+        assert!(poll(all.as_mut()).is_ready());
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //!
 //! To know another API, add its line here as `known` and its file in `messages`; to serve it, give
 //! it a handler and write `served`. Nothing that is only known is told to clients, and a request for
-//! it closes the connection as one with a key that nobody knows.
+//! it closes the connection as one with a key that nobody knows. What is `switched` is served where
+//! the operator wants it, and as if it were only known elsewhere: the server decides.
 
 use crate::error::WireError;
 
@@ -16,6 +17,8 @@ pub struct Api {
     pub name: &'static str,
     /// Whether requests are answered, rather than only understood.
     pub is_served: bool,
+    /// Whether they are answered where the operator wants it.
+    pub is_switched: bool,
     /// Lowest version in the `ApiVersions` response; below `version_min` only for Produce.
     pub advertised_min: i16,
     /// Lowest version.
@@ -52,6 +55,7 @@ macro_rules! apis {
                         key: self,
                         name: stringify!($name),
                         is_served: apis!(@is_served $state),
+                        is_switched: apis!(@is_switched $state),
                         advertised_min: $advertised,
                         version_min: $min,
                         version_max: $max,
@@ -71,14 +75,16 @@ macro_rules! apis {
     };
 
     (@is_served served) => { true };
-    (@is_served known) => { false };
+    (@is_served $other:ident) => { false };
+    (@is_switched switched) => { true };
+    (@is_switched $other:ident) => { false };
 
     // The names of the served lines, one line after the other.
     (@served [$( $served:ident )*]) => { &[$( Self::$served, )*] };
     (@served [$( $served:ident )*] $name:ident served $( $rest:ident )*) => {
         apis!(@served [$( $served )* $name] $( $rest )*)
     };
-    (@served [$( $served:ident )*] $name:ident known $( $rest:ident )*) => {
+    (@served [$( $served:ident )*] $name:ident $other:ident $( $rest:ident )*) => {
         apis!(@served [$( $served )*] $( $rest )*)
     };
 }
@@ -174,9 +180,9 @@ apis! {
     /// Describes consumer groups (KIP-848).
     69 ConsumerGroupDescribe, advertised 0, served 0 to 1, flexible 0;
     /// Tells a client which metrics to push (KIP-714). Serving it makes every Java client push.
-    71 GetTelemetrySubscriptions, advertised 0, known 0 to 0, flexible 0;
+    71 GetTelemetrySubscriptions, advertised 0, switched 0 to 0, flexible 0;
     /// Takes metrics of a client (KIP-714).
-    72 PushTelemetry, advertised 0, known 0 to 0, flexible 0;
+    72 PushTelemetry, advertised 0, switched 0 to 0, flexible 0;
     /// Lists resources that have configurations (KIP-714, KIP-1142).
     74 ListConfigResources, advertised 0, served 0 to 1, flexible 0;
     /// Describes topics a page at a time (KIP-966).
@@ -189,9 +195,10 @@ impl ApiKey {
         self as i16
     }
 
-    /// Whether requests of `version` are answered.
+    /// Whether requests of `version` are answered, if only where the operator wants it.
     pub const fn serves(self, version: i16) -> bool {
-        self.api().is_served && self.knows(version)
+        let api = self.api();
+        (api.is_served || api.is_switched) && self.knows(version)
     }
 
     /// Whether messages of `version` are understood.
@@ -258,7 +265,8 @@ mod tests {
             let is_flexible = key.is_flexible(api.version_max);
             assert_eq!(is_flexible, key != ApiKey::OffsetDelete, "{api:?}");
             assert!(!key.knows(api.version_min - 1) && !key.knows(api.version_max + 1));
-            assert_eq!(key.serves(api.version_max), api.is_served);
+            let answers = api.is_served || api.is_switched;
+            assert_eq!(key.serves(api.version_max), answers);
         }
         assert_eq!(ApiKey::from_code(-1), None);
         assert_eq!(ApiKey::from_code(4), None);
@@ -269,7 +277,7 @@ mod tests {
         let served = ApiKey::KNOWN.iter().filter(|key| key.api().is_served);
         assert!(served.eq(ApiKey::ALL));
         // Telemetry would make every Java client push (KIP-714).
-        assert!(!ApiKey::GetTelemetrySubscriptions.serves(0));
+        assert!(!ApiKey::GetTelemetrySubscriptions.api().is_served);
     }
 
     #[test]

@@ -95,6 +95,8 @@ fn framed(write: impl FnOnce(&mut Writer)) -> Result<Encoded, WireError> {
 mod tests {
     use super::*;
     use crate::messages::fetch::{FetchResponse, FetchableTopicResponse, PartitionData};
+    use crate::messages::metadata::MetadataResponse;
+    use crate::messages::produce::ProduceResponse;
     use crate::wire::Records;
 
     #[test]
@@ -106,6 +108,29 @@ mod tests {
         assert!(len([0, 0, 0, 9]).is_err());
         assert!(len([0xff, 0xff, 0xff, 0xff]).is_err());
         assert!(len(*b"GET ").is_err());
+    }
+
+    #[test]
+    fn a_throttle_time_is_written_into_an_answer_that_is_encoded() {
+        let before = |version| encode_response(version, 3, &ProduceResponse::default()).unwrap();
+        let expected = |version| {
+            let body = ProduceResponse {
+                throttle_time_ms: 77,
+                ..ProduceResponse::default()
+            };
+            encode_response(version, 3, &body).unwrap()
+        };
+        for version in ProduceResponse::API.versions() {
+            let mut answer = before(version);
+            answer.set_throttle_time(77);
+            assert_eq!(answer, expected(version), "{version}");
+            assert_ne!(answer, before(version), "{version}");
+        }
+        // There is none in this version.
+        let mut old = encode_response(2, 3, &MetadataResponse::default()).unwrap();
+        let untouched = old.clone();
+        old.set_throttle_time(77);
+        assert_eq!(old, untouched);
     }
 
     #[test]

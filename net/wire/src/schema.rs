@@ -3,7 +3,8 @@
 //! A field is `name: Type [versions] = default`. Behind the versions may stand `null versions`
 //! (versions in which null is allowed; the type is an `Option`) or `tag N` (a tagged field of a
 //! flexible version, KIP-482: sent only when it differs from its default). A field that a version
-//! lacks reads as its default. Tagged fields are listed in ascending order of their tags.
+//! lacks reads as its default. Tagged fields are listed in ascending order of their tags. The place
+//! of a field `throttle_time_ms` is noted in what is encoded.
 
 use core::ops::RangeBounds;
 
@@ -137,6 +138,12 @@ macro_rules! schema_field {
     };
     (@read_tag $this:ident $r:ident $v:ident $t:ident $field:ident $($spec:tt)*) => {};
 
+    // Known only after the rest of the answer: noted, so that it can be written again.
+    (@write $this:ident $w:ident $v:ident throttle_time_ms $versions:expr) => {
+        if $crate::schema::has($versions, $v) {
+            $w.throttle_time(|w| $crate::wire::Wire::write(&$this.throttle_time_ms, w, $v));
+        }
+    };
     (@write $this:ident $w:ident $v:ident $field:ident $versions:expr) => {
         if $crate::schema::has($versions, $v) {
             $crate::wire::Wire::write(&$this.$field, $w, $v);

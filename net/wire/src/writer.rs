@@ -23,9 +23,22 @@ pub struct Encoded {
     pub bytes: Vec<u8>,
     /// Where the caller's bytes go, in ascending order; also those of length 0.
     pub cuts: Vec<Cut>,
+    /// Where a response that has a throttle time has it.
+    pub throttle_time_at: Option<usize>,
 }
 
 impl Encoded {
+    /// Writes the throttle time of a response anew, if its version has one: it depends on what the
+    /// answer took.
+    pub fn set_throttle_time(&mut self, ms: i32) {
+        let place = self
+            .throttle_time_at
+            .and_then(|at| self.bytes.get_mut(at..));
+        if let Some(place) = place.and_then(<[u8]>::first_chunk_mut::<4>) {
+            *place = ms.to_be_bytes();
+        }
+    }
+
     /// Length of the whole message, caller's bytes included.
     pub fn total_len(&self) -> usize {
         self.bytes.len() + self.cuts.iter().map(|cut| cut.len).sum::<usize>()
@@ -78,7 +91,7 @@ impl Writer {
         Self {
             encoded: Encoded {
                 bytes,
-                cuts: Vec::new(),
+                ..Encoded::default()
             },
             flexible,
             error: None,
@@ -116,6 +129,12 @@ impl Writer {
             None => Ok(self.encoded),
             Some(error) => Err(error),
         }
+    }
+
+    /// The throttle time of a response; its place is noted.
+    pub(crate) fn throttle_time(&mut self, write: impl FnOnce(&mut Self)) {
+        self.encoded.throttle_time_at = Some(self.len());
+        write(self);
     }
 
     /// Bytes as they are, without a length.

@@ -35,12 +35,12 @@ use crate::effect::Now;
 use crate::record::{ConsumerRecord, GroupEpoch};
 use assignor::{Assignor, Subscriber};
 use member::Partition;
-use pattern::Pattern;
 
 pub(crate) use classic::identified;
 pub use describe::{DescribedConsumerGroup, DescribedConsumerMember};
 pub use member::{Assignment, Member, MemberState};
 pub(crate) use migration::FormerMember;
+pub use pattern::Pattern;
 pub use request::{MemberHeartbeat, MemberUpdate, Refusal};
 pub use topics::{NoTopics, Topic, Topics};
 

@@ -12,11 +12,11 @@ const COMPILED_BYTES_MAX: usize = 256 << 10;
 
 /// A compiled expression.
 #[derive(Clone, Debug)]
-pub(super) struct Pattern(Regex);
+pub struct Pattern(Regex);
 
 impl Pattern {
     /// Compiles `text`, or says what is wrong with it.
-    pub(super) fn new(text: &str) -> Result<Self, String> {
+    pub fn new(text: &str) -> Result<Self, String> {
         let text = unquoted(text);
         // By itself, too: `a)|(b` is none, but would be one within the brackets.
         compile(&text)?;
@@ -24,7 +24,7 @@ impl Pattern {
     }
 
     /// Whether it matches the whole of `name`.
-    pub(super) fn matches(&self, name: &str) -> bool {
+    pub fn matches(&self, name: &str) -> bool {
         self.0.is_match(name)
     }
 }

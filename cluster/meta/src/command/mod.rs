@@ -7,6 +7,7 @@
 
 mod alter_client_quotas;
 mod alter_configs;
+mod alter_scram_credential;
 mod create_partitions;
 mod create_topic;
 mod delete_topic;
@@ -21,6 +22,9 @@ mod topic_configs;
 pub use alter_client_quotas::alter_client_quotas;
 pub use alter_configs::{
     AlterOp, ConfigOp, ResourceName, alter_configs, incremental_alter_configs,
+};
+pub use alter_scram_credential::{
+    alter_scram_credential, check_scram_credential, check_scram_user,
 };
 pub use create_partitions::create_partitions;
 pub use create_topic::{NewTopic, create_topic};

@@ -48,7 +48,8 @@ pub(super) fn checked_group<'a>(
 
 /// The same for a subscription to client metrics.
 ///
-/// Patterns are kept as they came: nothing matches them with a client here.
+/// Patterns are kept as they came: one that is no expression matches no client, and the log says so
+/// when clients ask.
 pub(super) fn checked_client_metrics<'a>(
     values: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> Result<ConfigMap, MetaError> {

@@ -8,6 +8,7 @@ use crate::error::MetaError;
 use crate::ids::{NodeId, ShardIndex, TopicId, TopicNumber};
 use crate::quota::QuotaValue;
 use crate::record::Record;
+use crate::scram::{ScramCredential, ScramMechanism};
 use crate::state::State;
 
 /// Brokers by partition.
@@ -832,6 +833,54 @@ fn quotas_are_checked() {
     let twice = [(rate, Some(1.0)), (rate, Some(2.0))];
     let refusal = alter_client_quotas(&node.state, &[user], &twice);
     assert_eq!(refusal.unwrap_err().code, ErrorCode::INVALID_REQUEST);
+}
+
+fn credential(iterations: i32) -> ScramCredential {
+    ScramCredential {
+        salt: vec![1; 20],
+        stored_key: vec![2; 32],
+        server_key: vec![3; 32],
+        iterations,
+    }
+}
+
+#[test]
+fn credentials_are_kept_by_user_and_mechanism() {
+    let mut node = Node::new(&[]);
+    let mut alter = |credential| {
+        let mechanism = ScramMechanism::Sha256;
+        let record = alter_scram_credential(&node.state, "u".to_owned(), mechanism, credential);
+        node.run(record)?;
+        let kept = node.state.scram_credentials().iter();
+        let kept =
+            kept.map(|((user, mechanism), kept)| (user.clone(), mechanism.code(), kept.iterations));
+        Ok::<_, MetaError>(kept.collect::<Vec<_>>())
+    };
+    let message = "Attempt to delete a user credential that does not exist";
+    let gone = alter(None).map(drop);
+    refused(gone, ErrorCode::RESOURCE_NOT_FOUND, message);
+    for iterations in [4_096, 16_384] {
+        let kept = alter(Some(credential(iterations))).unwrap();
+        assert_eq!(kept, [("u".to_owned(), 1, iterations)]);
+    }
+    assert!(alter(None).unwrap().is_empty());
+}
+
+#[test]
+fn credentials_are_checked() {
+    let code = ErrorCode::UNACCEPTABLE_CREDENTIAL;
+    let checked = |iterations, salt: usize| check_scram_credential(iterations, &vec![0; salt]);
+    assert_eq!(checked(4_096, 20), Ok(()));
+    refused(checked(4_095, 20), code, "Too few iterations");
+    refused(checked(16_385, 20), code, "Too many iterations");
+    refused(checked(4_096, 1_025), code, "The salt is too long");
+    let user = |name, mechanism| check_scram_user(name, mechanism).map(drop);
+    refused(user("", 1), code, "Username must not be empty");
+    for mechanism in [0, 3, -1] {
+        let code = ErrorCode::UNSUPPORTED_SASL_MECHANISM;
+        refused(user("u", mechanism), code, "Unknown SCRAM mechanism");
+    }
+    assert_eq!(check_scram_user("u", 2), Ok(ScramMechanism::Sha512));
 }
 
 #[test]

@@ -436,9 +436,10 @@ broker_keys! {
         "Bytes of requests that may wait; Flumen takes them from its memory budget.";
     read_only "queued.max.requests": Int = Some("500"), AtLeast(1),
         "Accepted and shown; Flumen bounds bytes in flight instead.";
-    read_only "quota.window.num": Int = Some("11"), AtLeast(1), idle "Samples kept for a quota.";
+    read_only "quota.window.num": Int = Some("11"), AtLeast(1),
+        "Windows over which the rates of clients with quotas are measured.";
     read_only "quota.window.size.seconds": Int = Some("1"), AtLeast(1),
-        idle "Length of one of them.";
+        "Length of one of them.";
     cluster_wide "remote.fetch.max.wait.ms": Int = Some("500"), AtLeast(1),
         idle "Longest wait for remote storage in a fetch.";
     cluster_wide "remote.list.offsets.request.timeout.ms": Long = Some("30000"), AtLeast(1),
@@ -689,7 +690,7 @@ broker_keys! {
     per_listener "ssl.truststore.password": Password = None, Any, idle "Password of that file.";
     per_listener "ssl.truststore.type": String = Some("JKS"), Any, idle "Format of that file.";
     read_only "telemetry.max.bytes": Int = Some("1048576"), AtLeast(1),
-        idle "Most bytes that a client may push as telemetry.";
+        "Most bytes that a client may push as telemetry, with flumen.client.telemetry.";
     read_only "transaction.abort.timed.out.transaction.cleanup.interval.ms": Int = Some("10000"),
         AtLeast(1),
         idle "Interval between looks for transactions that ran out of time.";

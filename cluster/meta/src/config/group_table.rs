@@ -128,6 +128,8 @@ pub(crate) fn check_group(configs: &ConfigMap, layers: &Layers<'_>) -> Result<()
 pub const PUSH_INTERVAL: &str = "interval.ms";
 /// The one that says which clients do.
 pub const CLIENT_MATCH: &str = "match";
+/// The one that says which metrics they push.
+pub const CLIENT_METRICS: &str = "metrics";
 
 /// Every key of a subscription to client metrics, sorted by name.
 pub static CLIENT_METRICS_KEYS: &[ConfigKey] = &[
@@ -136,22 +138,21 @@ pub static CLIENT_METRICS_KEYS: &[ConfigKey] = &[
         kind: ConfigType::Int,
         default: Some("300000"),
         check: Any,
-        doc: "How often clients push their metrics. Flumen does not ask clients for metrics.",
+        doc: "How often clients push their metrics, with flumen.client.telemetry.",
     },
     ConfigKey {
         name: CLIENT_MATCH,
         kind: ConfigType::List,
         default: Some(""),
         check: Any,
-        doc: "Which clients push. Flumen does not ask clients for metrics.",
+        doc: "Which clients push, by patterns that match the whole of what is known of them.",
     },
     ConfigKey {
-        name: "metrics",
+        name: CLIENT_METRICS,
         kind: ConfigType::List,
         default: Some(""),
         check: Any,
-        doc: "Which metrics they push, by the begin of their names. Flumen does not ask clients \
-              for metrics.",
+        doc: "Which metrics they push, by the begin of their names; * stands for all.",
     },
 ];
 

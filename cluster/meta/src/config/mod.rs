@@ -16,7 +16,9 @@ mod topic_table;
 pub use broker_table::{BROKER_KEYS, BrokerKey, UpdateMode};
 pub use describe::{ConfigRow, ConfigSource, Synonym};
 pub(crate) use group_table::check_group;
-pub use group_table::{CLIENT_MATCH, CLIENT_METRICS_KEYS, GROUP_KEYS, GroupKey, PUSH_INTERVAL};
+pub use group_table::{
+    CLIENT_MATCH, CLIENT_METRICS, CLIENT_METRICS_KEYS, GROUP_KEYS, GroupKey, PUSH_INTERVAL,
+};
 pub use key::{Check, ConfigKey, ConfigType, elements};
 pub use layers::Layers;
 pub use static_config::{StaticConfig, StaticConfigError};

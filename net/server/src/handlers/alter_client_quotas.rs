@@ -3,7 +3,8 @@
 //! Behaviour:
 //! - each entity is judged by itself; the records of all are durable before the answer;
 //! - an address must be one: names of hosts are not looked up;
-//! - what is kept is told again, but nobody is slowed down by it yet, and the log says so.
+//! - quotas of produced and fetched bytes and of request time hold for the next request of every
+//!   connection (`quotas/mod.rs`); others are kept and told.
 //!
 //! Version notes:
 //! - 1: tagged fields.
@@ -23,6 +24,9 @@ use crate::connection::Context;
 use crate::error_map::Refusal;
 use crate::propose::Change;
 use crate::request::{Outcome, Request};
+
+/// Quotas that slow nobody down.
+const IDLE: [&str; 2] = ["controller_mutation_rate", "connection_creation_rate"];
 
 pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     let broker = &context.broker;
@@ -53,12 +57,19 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     });
     let entries: Vec<EntryDataResult<'_>> = entries.collect();
     if !body.validate_only && entries.iter().any(|entry| entry.error_code.is_none()) {
-        warn!("client quotas are kept and told, but nobody is slowed down by them yet");
+        warn_of_idle(&body);
     }
     request.respond(&AlterClientQuotasResponse {
         entries,
         ..AlterClientQuotasResponse::default()
     })
+}
+
+fn warn_of_idle(body: &AlterClientQuotasRequest<'_>) {
+    let mut changes = body.entries.iter().flat_map(|entry| &entry.ops);
+    if changes.any(|op| !op.remove && IDLE.contains(&op.key)) {
+        warn!("quotas {IDLE:?} are kept and told, but nobody is slowed down by them");
+    }
 }
 
 /// What a client wants of one entity, owned: it is judged on another executor.
@@ -104,7 +115,8 @@ mod tests {
     use super::*;
     use crate::testing::state_with;
     use net_wire::Float64;
-    use net_wire::messages::alter_client_quotas::{EntityData, OpData};
+    use net_wire::messages::alter_client_quotas::OpData;
+    use net_wire::messages::quota_entity::EntityData;
 
     #[test]
     fn values_are_set_and_removed() {

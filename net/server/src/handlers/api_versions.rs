@@ -1,7 +1,8 @@
 //! `ApiVersions` (key 18, KIP-35): which APIs and versions are served.
 //!
 //! Behaviour:
-//! - answers the table of `net_wire::api`;
+//! - answers the table of `net_wire::api`; the APIs of telemetry only if the operator wants it, since
+//!   they make every Java client push;
 //! - a client name or version against Kafka's pattern is `INVALID_REQUEST` (KIP-511);
 //! - the features of `features.rs`.
 //!
@@ -16,15 +17,21 @@ use net_wire::messages::api_versions::{
 };
 use net_wire::{ApiKey, ErrorCode};
 
+use crate::connection::Context;
 use crate::features::{FEATURES, FINALIZED_EPOCH};
 use crate::request::{Outcome, Request};
 
-pub(crate) fn handle(request: &Request) -> Outcome {
+pub(crate) fn handle(context: &Context, request: &Request) -> Outcome {
     if !request.api.serves(request.version) {
         return request.respond_in(0, &unsupported(), Vec::new());
     }
     let body: ApiVersionsRequest<'_> = request.body()?;
-    request.respond(&answer(&body, request.version))
+    let with_telemetry = context.broker.config.client_telemetry;
+    let answer = answer(&body, request.version, with_telemetry);
+    if with_telemetry && answer.error_code.is_none() {
+        context.set_software([body.client_software_name, body.client_software_version]);
+    }
+    request.respond(&answer)
 }
 
 fn unsupported() -> ApiVersionsResponse<'static> {
@@ -35,7 +42,11 @@ fn unsupported() -> ApiVersionsResponse<'static> {
     }
 }
 
-fn answer(body: &ApiVersionsRequest<'_>, version: i16) -> ApiVersionsResponse<'static> {
+fn answer(
+    body: &ApiVersionsRequest<'_>,
+    version: i16,
+    with_telemetry: bool,
+) -> ApiVersionsResponse<'static> {
     let names = [body.client_software_name, body.client_software_version];
     if version >= 3 && !names.into_iter().all(is_software_name) {
         return ApiVersionsResponse {
@@ -43,8 +54,13 @@ fn answer(body: &ApiVersionsRequest<'_>, version: i16) -> ApiVersionsResponse<'s
             ..ApiVersionsResponse::default()
         };
     }
+    let is_told = |key: &ApiKey| {
+        let api = key.api();
+        api.is_served || (api.is_switched && with_telemetry)
+    };
+    let told = ApiKey::KNOWN.iter().copied().filter(is_told);
     ApiVersionsResponse {
-        api_keys: ApiKey::ALL.iter().copied().map(line).collect(),
+        api_keys: told.map(line).collect(),
         supported_features: FEATURES
             .map(|feature| SupportedFeatureKey {
                 name: feature.name,
@@ -93,7 +109,7 @@ mod tests {
             client_software_name: "a-1",
             client_software_version: "2.0",
         };
-        let response = answer(&body, 4);
+        let response = answer(&body, 4, false);
         assert_eq!(response.error_code, ErrorCode::NONE);
         let produce = response
             .api_keys
@@ -121,6 +137,8 @@ mod tests {
                 .iter()
                 .all(|line| ![71, 72].contains(&line.api_key))
         );
+        let with_telemetry = answer(&body, 4, true).api_keys;
+        assert_eq!(with_telemetry.len(), ApiKey::ALL.len() + 2);
     }
 
     #[test]
@@ -131,11 +149,11 @@ mod tests {
                 client_software_version: "1",
             };
             assert_eq!(
-                answer(&body, 3).error_code,
+                answer(&body, 3, false).error_code,
                 ErrorCode::INVALID_REQUEST,
                 "{name}"
             );
-            assert_eq!(answer(&body, 2).error_code, ErrorCode::NONE);
+            assert_eq!(answer(&body, 2, false).error_code, ErrorCode::NONE);
         }
     }
 

@@ -11,9 +11,10 @@ use std::collections::BTreeMap;
 
 use cluster_meta::{QuotaEntity, QuotaEntityType, Quotas};
 use net_wire::messages::describe_client_quotas::{
-    ComponentData, DescribeClientQuotasRequest, DescribeClientQuotasResponse, EntityData,
-    EntryData, MATCH_DEFAULT, MATCH_EXACT, MATCH_SPECIFIED, ValueData,
+    ComponentData, DescribeClientQuotasRequest, DescribeClientQuotasResponse, EntryData,
+    MATCH_DEFAULT, MATCH_EXACT, MATCH_SPECIFIED, ValueData,
 };
+use net_wire::messages::quota_entity::EntityData;
 use net_wire::{ErrorCode, Float64};
 
 use crate::connection::Context;

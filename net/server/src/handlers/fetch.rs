@@ -8,6 +8,8 @@
 //! - sessions (KIP-227): see `fetch_session_cache.rs`;
 //! - the last stable offset is the high watermark as long as there are no transactions;
 //! - no follower is served yet: a replica id gets `NOT_LEADER_OR_FOLLOWER`;
+//! - a client whose quota is used up gets no records and the time to rest, and its session stays as
+//!   it is (KIP-219);
 //! - no check of codecs: old clients do read zstd with an old Fetch.
 //!
 //! Version notes:
@@ -36,6 +38,7 @@ use crate::broker::Broker;
 use crate::connection::Context;
 use crate::fetch_session::{PartitionKey, Told, TopicKey, Wanted};
 use crate::fetch_session_cache::{Kind, NO_SESSION, Opened, SessionRequest};
+use crate::quotas::Meter;
 use crate::request::{Outcome, RecordPieces, Request};
 
 /// First version that names topics by id.
@@ -56,11 +59,17 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
         Ok(opened) => opened,
         Err(code) => return request.respond(&failed(broker, code)),
     };
-    let terms = terms(broker, &body);
+    let meter = request.meter.as_deref();
+    let terms = terms(broker, &body, meter);
     let Read {
         mut parts,
         reservation,
     } = read(&context, &opened.partitions, &terms).await;
+    if let Some(meter) = meter
+        && !meter.admit_fetch(broker, bytes_of(&parts)).await
+    {
+        return request.respond(&throttled(broker, &opened));
+    }
     let files = open_files(broker, &mut parts).await;
     let session_id = match settle(broker, &opened, &mut parts, by_id) {
         Ok(session_id) => session_id,
@@ -89,6 +98,28 @@ fn failed(broker: &Broker, code: ErrorCode) -> FetchResponse<'static> {
         error_code: code,
         ..FetchResponse::default()
     }
+}
+
+/// The answer to a client that is throttled: nothing, and its session stays as it is.
+fn throttled(broker: &Broker, opened: &Opened) -> FetchResponse<'static> {
+    let mut sessions = broker.fetch_sessions.borrow_mut();
+    if let Err(code) = sessions.select(opened.kind, std::iter::empty()) {
+        return failed(broker, code);
+    }
+    let session_id = match opened.kind {
+        Kind::Incremental(id, _) => id,
+        Kind::Full | Kind::Sessionless => NO_SESSION,
+    };
+    FetchResponse {
+        session_id,
+        ..FetchResponse::default()
+    }
+}
+
+/// Bytes of records that were read.
+fn bytes_of(parts: &[Part]) -> usize {
+    let read = parts.iter().filter_map(|part| part.as_ref()?.as_ref().ok());
+    read.map(Fetched::bytes).sum()
 }
 
 fn open(broker: &Broker, body: &FetchRequest<'_>, by_id: bool) -> Result<Opened, ErrorCode> {
@@ -129,13 +160,16 @@ fn open(broker: &Broker, body: &FetchRequest<'_>, by_id: bool) -> Result<Opened,
 }
 
 /// How much to read and how long to wait.
-fn terms(broker: &Broker, body: &FetchRequest<'_>) -> Terms {
+fn terms(broker: &Broker, body: &FetchRequest<'_>, meter: Option<&Meter>) -> Terms {
     let size = |bytes: i32| usize::try_from(bytes).unwrap_or(0);
     let limits = &broker.config.limits;
     // A budget smaller than a response would hold the shard's other consumers up for good.
     let max_bytes = size(body.max_bytes)
         .min(limits.fetch_bytes_max)
         .min(limits.shard_response_bytes_max / 8);
+    // More than the windows of a quota hold would never be let through.
+    let allowed = meter.map(|meter| meter.fetch_bytes_max(broker.quota_windows()));
+    let max_bytes = allowed.map_or(max_bytes, |allowed| allowed.min(max_bytes));
     let wait_ms = u64::try_from(body.max_wait_ms).unwrap_or(0);
     Terms {
         max_bytes,

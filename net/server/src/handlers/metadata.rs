@@ -87,7 +87,7 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     if all_known && let Ok(Some(response)) = &outcome {
         let question = question(&context, &request, changes);
         let mut kept = broker.kept_answers.borrow_mut();
-        kept.keep(question, response.frame());
+        kept.keep(question, response.frame(), response.throttle_time_at());
     }
     outcome
 }
@@ -98,7 +98,7 @@ fn answered_before(context: &Context, request: &Request) -> Option<Response> {
     let question = question(context, request, broker.with_state(State::changes));
     let kept = broker.kept_answers.borrow();
     kept.find(question)
-        .map(|frame| request.respond_again(frame))
+        .map(|(frame, throttle_time_at)| request.respond_again(frame, throttle_time_at))
 }
 
 fn question<'a>(context: &Context, request: &'a Request, changes: u64) -> Question<'a> {

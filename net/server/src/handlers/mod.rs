@@ -33,6 +33,7 @@ mod elect_leaders;
 mod fetch;
 mod fetch_read;
 mod find_coordinator;
+mod get_telemetry_subscriptions;
 mod heartbeat;
 mod incremental_alter_configs;
 mod init_producer_id;
@@ -50,6 +51,7 @@ mod offset_fetch;
 mod offset_for_leader_epoch;
 mod produce;
 mod produce_check;
+mod push_telemetry;
 mod sync_group;
 mod update_features;
 
@@ -61,6 +63,7 @@ use net_wire::{ApiKey, WireError};
 use crate::connection::Context;
 use crate::metrics::Stage;
 use crate::propose::LocalFuture;
+use crate::quotas::answer_metered;
 use crate::request::{Outcome, Request};
 
 pub(crate) use create_topics::free_topic_id;
@@ -81,6 +84,21 @@ pub(crate) fn dispatch(
 ) -> LocalFuture<Outcome> {
     let waited = engine_rt::now() - request.received;
     context.broker.metrics.stage(Stage::Queue, waited);
+    let Some(meter) = request.meter.clone() else {
+        return answer(context, request, started);
+    };
+    let is_produce = request.api == ApiKey::Produce;
+    let produced_bytes = if is_produce { request.len() } else { 0 };
+    let work = answer(Rc::clone(&context), request, started);
+    Box::pin(answer_metered(context, meter, produced_bytes, work))
+}
+
+/// What the API's handler answers.
+fn answer(
+    context: Rc<Context>,
+    request: Request,
+    started: &Rc<Cell<bool>>,
+) -> LocalFuture<Outcome> {
     match request.api {
         ApiKey::Produce => Box::pin(produce::handle(context, request, Rc::clone(started))),
         ApiKey::Fetch => Box::pin(fetch::handle(context, request)),
@@ -103,7 +121,7 @@ pub(crate) fn dispatch(
         ApiKey::ConsumerGroupDescribe => {
             Box::pin(consumer_group_describe::handle(context, request))
         },
-        ApiKey::ApiVersions => Box::pin(async move { api_versions::handle(&request) }),
+        ApiKey::ApiVersions => Box::pin(async move { api_versions::handle(&context, &request) }),
         ApiKey::CreateTopics => Box::pin(create_topics::handle(context, request)),
         ApiKey::DeleteTopics => Box::pin(delete_topics::handle(context, request)),
         ApiKey::DeleteRecords => Box::pin(delete_records::handle(context, request)),
@@ -129,7 +147,14 @@ pub(crate) fn dispatch(
 fn admin(context: Rc<Context>, request: Request) -> LocalFuture<Outcome> {
     match request.api {
         ApiKey::AlterClientQuotas => Box::pin(alter_client_quotas::handle(context, request)),
+        ApiKey::AlterUserScramCredentials => {
+            Box::pin(alter_user_scram_credentials::handle(context, request))
+        },
         ApiKey::DescribeProducers => Box::pin(describe_producers::handle(context, request)),
+        ApiKey::GetTelemetrySubscriptions => {
+            Box::pin(get_telemetry_subscriptions::handle(context, request))
+        },
+        ApiKey::PushTelemetry => Box::pin(push_telemetry::handle(context, request)),
         _ => Box::pin(async move { admin_now(&context, &request) }),
     }
 }
@@ -148,7 +173,6 @@ fn admin_now(context: &Context, request: &Request) -> Outcome {
         ApiKey::DescribeUserScramCredentials => {
             describe_user_scram_credentials::handle(context, request)
         },
-        ApiKey::AlterUserScramCredentials => alter_user_scram_credentials::handle(context, request),
         ApiKey::DescribeQuorum => describe_quorum::handle(context, request),
         ApiKey::UpdateFeatures => update_features::handle(context, request),
         ApiKey::DescribeTransactions => describe_transactions::handle(context, request),

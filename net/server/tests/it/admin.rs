@@ -2,7 +2,11 @@
 
 use net_wire::batch::BatchBuilder;
 use net_wire::messages::alter_client_quotas::{
-    AlterClientQuotasRequest, AlterClientQuotasResponse, EntityData, EntryData, OpData,
+    AlterClientQuotasRequest, AlterClientQuotasResponse, EntryData, OpData,
+};
+use net_wire::messages::alter_user_scram_credentials::{
+    AlterUserScramCredentialsRequest, AlterUserScramCredentialsResponse, ScramCredentialDeletion,
+    ScramCredentialUpsertion,
 };
 use net_wire::messages::describe_client_quotas::{
     DescribeClientQuotasRequest, DescribeClientQuotasResponse,
@@ -13,6 +17,9 @@ use net_wire::messages::describe_producers::{
 use net_wire::messages::describe_topic_partitions::{
     DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
 };
+use net_wire::messages::describe_user_scram_credentials::{
+    DescribeUserScramCredentialsRequest, DescribeUserScramCredentialsResponse,
+};
 use net_wire::messages::incremental_alter_configs::{
     AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
     IncrementalAlterConfigsResponse, OP_SET,
@@ -20,6 +27,7 @@ use net_wire::messages::incremental_alter_configs::{
 use net_wire::messages::list_config_resources::{
     ListConfigResourcesRequest, ListConfigResourcesResponse,
 };
+use net_wire::messages::quota_entity::EntityData;
 use net_wire::messages::{ConfigResource, describe_acls};
 use net_wire::{ApiKey, ErrorCode, Float64};
 
@@ -96,6 +104,51 @@ fn quotas_are_kept_and_told() {
         assert_eq!(told().await, [2048]);
         let refused = set_quota(&client, 0.5, false).await;
         assert_eq!(refused, ErrorCode::INVALID_REQUEST);
+    });
+}
+
+#[test]
+fn credentials_are_kept_and_told_without_their_keys() {
+    with_node(&Setup::shards(2), |node| async move {
+        let (client, other) = (node.connect().await, node.connect().await);
+        let alter = async |body: &AlterUserScramCredentialsRequest<'_>| {
+            let answer = client.ask(0, body).await;
+            let response: AlterUserScramCredentialsResponse<'_> = answer.decode();
+            response.results[0].error_code
+        };
+        let told = async || {
+            let body = DescribeUserScramCredentialsRequest::default();
+            let answer = other.ask(0, &body).await;
+            let response: DescribeUserScramCredentialsResponse<'_> = answer.decode();
+            let results = response.results.iter();
+            let infos = results.flat_map(|user| &user.credential_infos);
+            infos
+                .map(|info| (info.mechanism, info.iterations))
+                .collect::<Vec<_>>()
+        };
+        let set = |iterations| AlterUserScramCredentialsRequest {
+            upsertions: vec![ScramCredentialUpsertion {
+                name: "u",
+                mechanism: 2,
+                iterations,
+                salt: b"salt",
+                salted_password: b"salted",
+            }],
+            ..AlterUserScramCredentialsRequest::default()
+        };
+        assert_eq!(alter(&set(1)).await, ErrorCode::UNACCEPTABLE_CREDENTIAL);
+        assert_eq!(alter(&set(8_192)).await, ErrorCode::NONE);
+        assert_eq!(told().await, [(2, 8_192)]);
+        let delete = AlterUserScramCredentialsRequest {
+            deletions: vec![ScramCredentialDeletion {
+                name: "u",
+                mechanism: 2,
+            }],
+            ..AlterUserScramCredentialsRequest::default()
+        };
+        assert_eq!(alter(&delete).await, ErrorCode::NONE);
+        assert!(told().await.is_empty());
+        assert_eq!(alter(&delete).await, ErrorCode::RESOURCE_NOT_FOUND);
     });
 }
 

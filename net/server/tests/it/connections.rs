@@ -78,7 +78,8 @@ fn unknown_apis_and_versions_close_without_a_reply() {
             body.extend([0, 0, 0, 5, 0xff, 0xff, 0, 0, 0, 0, 0, 0, 0, 0]);
             frame(&body)
         };
-        for (key, version) in [(-1, 0), (4, 0), (999, 0), (i16::MAX, 0)] {
+        // Telemetry is off.
+        for (key, version) in [(-1, 0), (4, 0), (71, 0), (72, 0), (999, 0), (i16::MAX, 0)] {
             assert_refused(&node, &header(key, version)).await;
         }
         // Produce 0 to 2 are advertised, for librdkafka, and refused.

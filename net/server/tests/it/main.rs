@@ -11,6 +11,8 @@ mod groups;
 mod node;
 mod offsets;
 mod produce;
+mod quotas;
 mod sendfile;
 mod sessions;
+mod telemetry;
 mod topics;

@@ -45,6 +45,7 @@ pub(crate) struct Setup {
     pub(crate) limits: fn(&mut Limits),
     pub(crate) storage: fn(&mut ShardOptions),
     pub(crate) log: LogConfig,
+    pub(crate) client_telemetry: bool,
 }
 
 impl Setup {
@@ -68,6 +69,7 @@ impl Default for Setup {
                 segment_bytes: 1 << 20,
                 ..LogConfig::default()
             },
+            client_telemetry: false,
         }
     }
 }
@@ -134,6 +136,7 @@ impl Node {
                 limits: limits.clone(),
                 storage: setup.storage,
                 log: setup.log,
+                client_telemetry: setup.client_telemetry,
                 records: records.clone(),
                 proposals: proposals.clone(),
                 mails: mails.clone(),
@@ -226,6 +229,7 @@ struct ShardStart {
     limits: Limits,
     storage: fn(&mut ShardOptions),
     log: LogConfig,
+    client_telemetry: bool,
     records: Vec<Record>,
     proposals: MailSender<Proposal>,
     mails: Vec<MailSender<Mail>>,
@@ -253,6 +257,7 @@ impl ShardStart {
                 port: 9092,
             }],
             log_dir: "/data".to_owned(),
+            client_telemetry: self.client_telemetry,
             limits: self.limits,
         };
         let shards = Shards::new(Rc::clone(&shard), self.mails);

@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use super::quota_entity::EntityData;
 use crate::error_code::ErrorCode;
 use crate::schema::schema;
 use crate::wire::Float64;
@@ -23,14 +24,6 @@ schema! {
         entity: Vec<EntityData<'a>> [0..],
         /// The changes.
         ops: Vec<OpData<'a>> [0..],
-    }
-
-    /// One part of an entity.
-    pub struct EntityData<'a> {
-        /// The type: `user`, `client-id` or `ip`.
-        entity_type: &'a str [0..],
-        /// The name; null stands for the default.
-        entity_name: Option<&'a str> [0.., null 0..],
     }
 
     /// The change of one quota.

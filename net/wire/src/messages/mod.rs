@@ -50,6 +50,7 @@ pub mod offset_fetch;
 pub mod offset_for_leader_epoch;
 pub mod produce;
 pub mod push_telemetry;
+pub mod quota_entity;
 pub mod sync_group;
 pub mod update_features;
 

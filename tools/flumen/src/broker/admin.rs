@@ -1,6 +1,7 @@
 //! What the admin thread may ask of a node, before, during and after its life.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use engine_rt::ring::{TURN_CLASSES, turn_class_bound};
 use engine_rt::{ExecutorStats, MailSender, OneshotSender, oneshot};
@@ -8,7 +9,7 @@ use net_admin::{
     ConnectionCounters, LatencyHistogram, NodeCounters, Pulses, ReactorCounters, Readiness,
     ReadyState, ShardCounters, Snapshot, Sources, TurnAudit,
 };
-use net_server::{Histogram, MetricsSnapshot};
+use net_server::{ClientMetric, Histogram, MetricsSnapshot};
 
 use super::shard::{ShardCall, executor_name};
 
@@ -150,6 +151,9 @@ fn connections(server: MetricsSnapshot) -> ConnectionCounters {
         accepted: server.connections_accepted,
         refused: server.connections_refused,
         expired: server.connections_expired,
+        throttled: server.connections_throttled as u64,
+        requests_throttled: server.requests_throttled,
+        throttle_time: Duration::from_millis(server.throttle_ms),
         received_bytes: server.bytes_in,
         sent_bytes: server.bytes_out,
         sent_file_bytes: server.file_bytes_out,
@@ -157,9 +161,18 @@ fn connections(server: MetricsSnapshot) -> ConnectionCounters {
         response_queued_bytes: server.response_bytes_queued as u64,
         fetch_sessions: server.fetch_sessions as u64,
         fetch_sessions_evicted: server.fetch_sessions_evicted,
+        client_metrics: client_metrics(server.client_metrics),
+        telemetry_pushes: server.telemetry_pushes,
+        telemetry_dropped: server.telemetry_dropped,
         requests: server.requests,
         errors: server.errors,
     }
+}
+
+fn client_metrics(told: Vec<(String, ClientMetric)>) -> Vec<(String, f64, u64)> {
+    let told = told.into_iter();
+    told.map(|(name, metric)| (name, metric.sum, metric.count))
+        .collect()
 }
 
 /// Counters of the node that no shard keeps by itself.

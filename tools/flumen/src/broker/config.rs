@@ -80,12 +80,18 @@ pub struct OwnSetting {
 }
 
 /// Flumen's own keys, sorted by name. What is not set follows from the memory budget.
-pub static OWN_SETTINGS: [OwnSetting; 9] = [
+pub static OWN_SETTINGS: [OwnSetting; 10] = [
     OwnSetting {
         name: "flumen.bypass.bytes",
         min: 4096,
         doc: "Appends of at least this many bytes go to their segment without passing through the \
               journal.",
+    },
+    OwnSetting {
+        name: "flumen.client.telemetry",
+        min: 0,
+        doc: "1 asks clients for metrics of their own, by the subscriptions that kafka-configs keeps \
+              (--entity-type client-metrics), and shows them on /metrics; 0 does not.",
     },
     OwnSetting {
         name: "flumen.journal.file.bytes",

@@ -357,6 +357,7 @@ impl<'a> Layout<'a> {
             fixed,
             listeners: bound.iter().map(|one| one.advertised.clone()).collect(),
             log_dir: config.data_dir.display().to_string(),
+            client_telemetry: config.settings.own("flumen.client.telemetry").unwrap_or(0) > 0,
         }
     }
 
