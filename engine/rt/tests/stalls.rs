@@ -84,7 +84,9 @@ fn a_task_that_blocks_its_executor_is_named() {
         later().await;
         let stall = note_of("stalls::computes");
         assert!(stall.longest.unwrap().took >= Duration::from_millis(2));
-        assert!(stall.cpu.unwrap() <= stall.turn, "{stall:?}");
+        // The two clocks are not read at the same moment.
+        let between = Duration::from_micros(100);
+        assert!(stall.cpu.unwrap() <= stall.turn + between, "{stall:?}");
     });
 }
 

@@ -469,7 +469,8 @@ fn appends_that_fail_give_no_partition_to_two() {
             members_through_failures(&client).await
         });
     }
-    assert!(failures >= 8, "{failures}");
+    // Some of the writes are those of other partitions.
+    assert!(failures >= 4, "{failures}");
 }
 
 async fn members_through_failures(client: &Client) -> usize {
