@@ -222,6 +222,13 @@ class GroupLedger(unittest.TestCase):
         self.add(Event(15.0, "a", "revoked", (1,)))
         self.assert_fault("a: partition 1 revoked, but it did not have it")
 
+    def test_leaves_in_the_middle_of_an_assignment(self):
+        self.account.partitions = 3
+        self.change("a", "revoked", 30.1, partitions=(0, 1, 2))
+        self.assert_fine()
+        self.add(records(30.2, "a", 2, 0, 0))
+        self.assert_fault("a was given records of partition 2, but does not have it")
+
     def test_revoked_in_vain(self):
         self.add(Event(15.6, "a", "revoked", (0,)), Event(15.7, "a", "assigned", (0,)))
         self.assert_fault("a: partition 0 was revoked and given back for no reason")
