@@ -17,6 +17,7 @@ from .group_scenario import MEMBERS, PARTITIONS, RATE, SLACK_S, Outcome, Scenari
 from .main import check_harness
 from .paths import HOME, REPOSITORY, RESULTS, work_directory
 from .report import Report, table
+from .versions import line as versions_line
 
 # Sessions as short as the classic ones also where the broker assigns; a join does not wait for company.
 SETTINGS = {
@@ -26,6 +27,8 @@ SETTINGS = {
     "group.consumer.min.heartbeat.interval.ms": str(HEARTBEAT_MS),
     "group.consumer.heartbeat.interval.ms": str(HEARTBEAT_MS),
 }
+SOFTWARE = ("kafka-clients (Java)", "confluent-kafka", "franz-go", "sarama", "kafka-python", "aiokafka", "kafkajs")
+SOFTWARE += ("@platformatic/kafka",)
 
 
 class Groups:
@@ -96,6 +99,8 @@ def write_result_file(groups: Groups, broker: str, report: Report) -> str:
         f"{MEMBERS} members, {PARTITIONS} partitions, {RATE} records/s, sessions of {SESSION_MS} ms and heartbeats of"
         f" {HEARTBEAT_MS} ms. A column",
         f"is the longest time in s that a partition stood still after such a disturbance; {SLACK_S:.0f} s of slack.",
+        "",
+        versions_line(SOFTWARE),
         "",
         groups.table(),
         "",

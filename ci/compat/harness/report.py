@@ -11,6 +11,10 @@ from pathlib import Path
 
 from .matrix import PARTITIONS, Result
 from .paths import REPOSITORY, RESULTS
+from .versions import line as versions_line
+
+SOFTWARE = ("kafka-clients (Java)", "Kafka's command line tools", "franz-go", "confluent-kafka", "kafka-python")
+SOFTWARE += ("kafkajs", "kcat")
 
 
 @dataclass
@@ -93,6 +97,8 @@ class Report:
             "",
             f"{count:,} records a cell; {time.monotonic() - self.started:.0f} s on {platform.system()}"
             f" {platform.release().split('-')[0]}, {platform.machine()}. Each cell names the consumers that read it.",
+            "",
+            versions_line(SOFTWARE),
             "",
             self.summary(),
             "",

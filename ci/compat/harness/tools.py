@@ -13,7 +13,10 @@ DELETE_RECORDS = "org.apache.kafka.tools.DeleteRecordsCommand"
 CLUSTER = "org.apache.kafka.tools.ClusterTool"
 API_VERSIONS = "org.apache.kafka.tools.BrokerApiVersionsCommand"
 CONSOLE_PRODUCER = "org.apache.kafka.tools.ConsoleProducer"
+GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
+GROUPS_OF_ALL_TYPES = "org.apache.kafka.tools.GroupsCommand"
 PRODUCER_PERFORMANCE = "org.apache.kafka.tools.ProducerPerformance"
+STREAMS_RESET = "org.apache.kafka.tools.StreamsResetter"
 
 TIMEOUT_S = 60
 NULL_MARKER = "<null>"

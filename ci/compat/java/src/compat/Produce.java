@@ -60,10 +60,11 @@ final class Produce {
 
     private static ProducerRecord<byte[], byte[]> record(String topic, String line) throws IOException {
         JsonNode fields = Driver.JSON.readTree(line);
+        JsonNode timestamp = fields.get("timestamp");
         ProducerRecord<byte[], byte[]> record = new ProducerRecord<>(
                 topic,
                 fields.get("partition").asInt(),
-                fields.get("timestamp").asLong(),
+                timestamp.isNull() ? null : Long.valueOf(timestamp.asLong()), // null: the time of sending
                 bytes(fields.get("key")),
                 bytes(fields.get("value")));
         Headers headers = record.headers();
