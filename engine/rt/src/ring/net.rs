@@ -17,8 +17,8 @@ use crate::net::Piece;
 const BACKLOG: i32 = 4096;
 /// Slices in one `sendmsg(2)` (`IOV_MAX`).
 const SLICES_MAX: usize = 1024;
-/// Bytes in one `sendmsg(2)` or `sendfile(2)`: the longest that one connection keeps the core at a time.
-const SEND_BYTES_MAX: usize = 256 * 1024;
+/// Bytes in one slice: what of a longer piece fits a turn is told by whole slices.
+const SLICE_BYTES_MAX: usize = 64 * 1024;
 
 /// Bytes that wait in the kernel until a client takes those before them: enough that the next part of
 /// an answer is there in time, little for each of many clients that take nothing.
@@ -211,8 +211,9 @@ impl Stream {
         // Takes empty slices off the front.
         IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
-            let some = at_a_time(rest);
-            let sent = self.write(|stream| sys::send(stream, some, more)).await?;
+            let sent = self
+                .write(|stream| sys::send(stream, at_a_time(rest, self.reactor.room()), more))
+                .await?;
             IoSlice::advance_slices(&mut rest, sent);
         }
         Ok(())
@@ -224,9 +225,10 @@ impl Stream {
         let end = pos + len as u64;
         let cached = file.buffered().await?;
         while pos < end {
-            let chunk = SEND_BYTES_MAX.min((end - pos) as usize);
+            let mut chunk = 0;
             let sent = self
                 .write(|stream| {
+                    chunk = self.reactor.room().min((end - pos) as usize);
                     if file.is_resident(pos, chunk) {
                         sys::sendfile(stream, &*cached, pos, chunk)
                     } else {
@@ -289,7 +291,7 @@ fn slices(pieces: &[Piece]) -> (Vec<IoSlice<'_>>, usize) {
     for piece in pieces {
         match piece {
             Piece::Mem(buf) if slices.len() < SLICES_MAX => {
-                slices.extend(buf.chunks(SEND_BYTES_MAX).map(IoSlice::new));
+                slices.extend(buf.chunks(SLICE_BYTES_MAX).map(IoSlice::new));
                 count += 1;
             },
             Piece::Mem(_) | Piece::File { .. } => break,
@@ -298,12 +300,12 @@ fn slices(pieces: &[Piece]) -> (Vec<IoSlice<'_>>, usize) {
     (slices, count)
 }
 
-/// As many of the first slices as are sent at a time.
-fn at_a_time<'a, 'b>(slices: &'a [IoSlice<'b>]) -> &'a [IoSlice<'b>] {
+/// As many of the first slices as fit `room`, one at least.
+fn at_a_time<'a, 'b>(slices: &'a [IoSlice<'b>], room: usize) -> &'a [IoSlice<'b>] {
     let mut bytes = 0;
     let fits = |slice: &&IoSlice<'_>| {
         bytes += slice.len();
-        bytes <= SEND_BYTES_MAX
+        bytes <= room
     };
     let count = slices.iter().take_while(fits).count();
     &slices[..count.clamp(1, SLICES_MAX).min(slices.len())]
@@ -315,22 +317,16 @@ mod tests {
     use crate::buf::BufMut;
 
     #[test]
-    fn memory_is_sent_in_portions() {
+    fn memory_is_sent_as_the_turn_has_room() {
+        const SLICE: usize = SLICE_BYTES_MAX;
         let piece = |bytes| Piece::Mem(BufMut::zeroed(bytes).freeze());
-        let pieces = [
-            piece(10),
-            piece(2 * SEND_BYTES_MAX + 5),
-            piece(0),
-            piece(20),
-        ];
+        let pieces = [piece(10), piece(2 * SLICE + 5), piece(0), piece(20)];
         let (slices, count) = slices(&pieces);
         let lens: Vec<usize> = slices.iter().map(|slice| slice.len()).collect();
-        assert_eq!(
-            (count, &lens[..]),
-            (4, &[10, SEND_BYTES_MAX, SEND_BYTES_MAX, 5, 20][..])
-        );
-        let lens = |from: usize| at_a_time(&slices[from..]).len();
-        assert_eq!([lens(0), lens(1), lens(2), lens(3)], [1, 1, 1, 2]);
+        assert_eq!((count, &lens[..]), (4, &[10, SLICE, SLICE, 5, 20][..]));
+        let lens = |from: usize, room| at_a_time(&slices[from..], room).len();
+        assert_eq!([lens(0, SLICE), lens(1, SLICE), lens(3, SLICE)], [1, 1, 2]);
+        assert_eq!([lens(1, 3 * SLICE), lens(1, 1)], [4, 1]);
     }
 
     #[test]
@@ -339,6 +335,6 @@ mod tests {
         let pieces = vec![small; 3 * SLICES_MAX];
         let (slices, count) = slices(&pieces);
         assert_eq!((slices.len(), count), (SLICES_MAX, SLICES_MAX));
-        assert_eq!(at_a_time(&slices).len(), SLICES_MAX);
+        assert_eq!(at_a_time(&slices, usize::MAX).len(), SLICES_MAX);
     }
 }
