@@ -203,7 +203,8 @@ impl Shard {
             "recovery finished"
         );
         shard.look_at_space().await;
-        spawn(Rc::clone(&shard).background()).detach();
+        spawn(Rc::clone(&shard).relieve_when_due()).detach();
+        spawn(Rc::clone(&shard).turn_when_due()).detach();
         spawn(Rc::clone(&shard).keep_house()).detach();
         spawn(Rc::clone(&shard).watch_space()).detach();
         spawn(Rc::clone(&shard).mend()).detach();

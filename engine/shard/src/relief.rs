@@ -6,16 +6,16 @@
 
 use std::rc::Rc;
 
-use engine_rt::{Task, spawn};
+use engine_rt::{Task, sleep, spawn};
 
 use crate::shard::Shard;
 use crate::slot::Slot;
-use crate::turn::WRITE_BYTES_MAX;
+use crate::turn::{PRESSED_PAUSE, WRITE_BYTES_MAX, WRITES_AT_ONCE};
 
 /// Most partitions whose bytes are written behind at the same time: small writes, each with its own
 /// flush, take their time one after the other.
 const RELIEVED_AT_ONCE: usize = 32;
-/// Bytes of them, from which on no further partition is looked at meanwhile.
+/// Bytes on their way to the disk, from which on no further partition is looked at meanwhile.
 const RELIEVED_BYTES: u64 = 4 * WRITE_BYTES_MAX;
 /// Memory that a written partition takes besides its batches: its log, its segment with the first
 /// ranges of the index, an open file.
@@ -47,10 +47,28 @@ impl Shard {
         limit.saturating_sub(fixed).max(limit / 4)
     }
 
+    /// Gives back memory as it fills up, until the shard stops. Beside checkpoints: these wait for
+    /// the disk again and again, and appends must not wait for them.
+    pub(crate) async fn relieve_when_due(self: Rc<Self>) {
+        loop {
+            self.until_pressed(|| self.wants_relief()).await;
+            if self.stopping.get() {
+                return;
+            }
+            if self.wants_relief() && !self.journal().is_failed() {
+                self.relieve().await;
+            }
+            if self.wants_relief() {
+                // What is left is not durable yet, or the journal has failed: give it time.
+                sleep(PRESSED_PAUSE).await;
+            }
+        }
+    }
+
     /// Writes behind the oldest bytes and lets go of them until memory is well below what begins
     /// this, or no partition gave anything in its turn. A small step: what is freed is soon wanted
     /// again, and what the pool cannot keep idle until then costs new pages.
-    pub(crate) async fn relieve(self: &Rc<Self>) {
+    async fn relieve(self: &Rc<Self>) {
         let goal = self.relief_goal();
         let mut left = self.tail_order.borrow().len();
         while left > 0
@@ -60,8 +78,7 @@ impl Shard {
         {
             for (slot, write) in self.relieve_some(goal, &mut left) {
                 write.await;
-                // The journal's files are short, too: a checkpoint has its turn after this round.
-                if self.let_go(&slot, goal) > 0 && !self.wants_turn() {
+                if self.let_go(&slot, goal) > 0 {
                     left = self.tail_order.borrow().len();
                 }
             }
@@ -105,7 +122,8 @@ impl Shard {
             }
             let unwritten = slot.has_to_carry() || slot.writing.get();
             if unwritten && !slot.deleted.get() {
-                bytes += slot.log.borrow().unwritten_bytes();
+                let unwritten = slot.log.borrow().unwritten_bytes();
+                bytes += unwritten.min(WRITES_AT_ONCE * WRITE_BYTES_MAX);
                 let (shard, written) = (Rc::clone(self), Rc::clone(&slot));
                 let write = spawn(async move { shard.write_behind(&written).await });
                 writes.push((slot, write));

@@ -9,7 +9,7 @@ use std::time::Duration;
 use engine_log::segment::layout::CHUNK_BYTES;
 use engine_log::{SegmentWrite, load, write};
 use engine_rt::mutant::{self, Mutant};
-use engine_rt::{Task, now, spawn, timeout};
+use engine_rt::{Task, now, sleep, spawn, timeout};
 use engine_wal::Journal;
 
 use crate::checkpoint::RecordWriter;
@@ -19,6 +19,8 @@ use crate::slot::Slot;
 /// Most bytes of batches in one write to a segment: with the index block of the chunk that ends
 /// there, one durable write of the file. A block more would be several writes and a flush beside.
 pub(crate) const WRITE_BYTES_MAX: u64 = CHUNK_BYTES;
+/// Such writes of one partition under way at a time: while the disk has one, the next is laid out.
+pub(crate) const WRITES_AT_ONCE: u64 = 2;
 /// Partitions whose bytes are carried at the same time.
 const CARRIED_AT_ONCE: usize = 4;
 /// A checkpoint is taken when this share of the journal's files is in use.
@@ -35,10 +37,10 @@ const CAPTURED_AT_ONCE: usize = 16;
 const TAKEN_ALONG_BYTES: u64 = 8 << 10;
 /// So few partitions are carried without a pause.
 const CARRIED_STRAIGHT: usize = 256;
-/// How long to wait before looking again for memory to free.
-const RELIEF_PAUSE: Duration = Duration::from_millis(5);
-/// The background looks around at least this often.
-const TURN_INTERVAL: Duration = Duration::from_secs(1);
+/// How long the background waits for what it cannot change.
+pub(crate) const PRESSED_PAUSE: Duration = Duration::from_millis(5);
+/// It looks around at least this often.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 impl Shard {
     pub(crate) fn wants_turn(&self) -> bool {
@@ -47,34 +49,30 @@ impl Shard {
         files.used_share() >= TURN_AT_SHARE && files.used_generations().len() > 1
     }
 
-    /// Runs until the shard stops.
-    pub(crate) async fn background(self: Rc<Self>) {
-        while !self.stopping.get() {
-            let due = || self.stopping.get() || self.wants_relief() || self.wants_turn();
-            // Looking around without being asked is the other way on.
-            let _asked = timeout(now() + TURN_INTERVAL, self.pressure.wait_until(due)).await;
+    /// Takes checkpoints as the journal's files fill up, until the shard stops.
+    pub(crate) async fn turn_when_due(self: Rc<Self>) {
+        loop {
+            self.until_pressed(|| self.wants_turn()).await;
             if self.stopping.get() {
                 return;
             }
             if self.journal().is_failed() {
                 // Until it is recovered.
-                engine_rt::sleep(RELIEF_PAUSE).await;
-                continue;
-            }
-            if self.wants_relief() {
-                self.relieve().await;
-                if self.wants_relief() {
-                    // What is left is not durable yet: give it time.
-                    engine_rt::sleep(RELIEF_PAUSE).await;
-                }
-            }
-            if self.wants_turn()
+                sleep(PRESSED_PAUSE).await;
+            } else if self.wants_turn()
                 && let Err(error) = self.turn().await
             {
                 tracing::error!(shard = self.index(), %error, "FL2004: checkpoint failed");
-                engine_rt::sleep(TURN_INTERVAL).await;
+                sleep(LOOK_INTERVAL).await;
             }
         }
+    }
+
+    /// Waits until there may be something to do in the background.
+    pub(crate) async fn until_pressed(&self, is_due: impl Fn() -> bool) {
+        let due = || self.stopping.get() || is_due();
+        // Looking around without being asked is the other way on.
+        let _asked = timeout(now() + LOOK_INTERVAL, self.pressure.wait_until(due)).await;
     }
 
     /// Carries a partition's whole durable blocks to its segments and seals what was rolled.
@@ -101,7 +99,7 @@ impl Shard {
         carried
     }
 
-    /// Two writes to a segment are under way at a time: while the disk has one, the next is laid out.
+    /// Carries on with [`WRITES_AT_ONCE`].
     async fn carry_on(
         self: &Rc<Self>,
         slot: &Rc<Slot>,
@@ -216,7 +214,7 @@ impl Shard {
                 task.await;
             }
             if much.len() > CARRIED_STRAIGHT && !self.hurries() {
-                engine_rt::sleep(CARRY_PAUSE).await;
+                sleep(CARRY_PAUSE).await;
             }
         }
     }
@@ -247,7 +245,7 @@ impl Shard {
                 record.changed(&slot.capture()).await?;
             }
             if many && !self.hurries() {
-                engine_rt::sleep(CARRY_PAUSE).await;
+                sleep(CARRY_PAUSE).await;
             }
         }
         Ok(())
