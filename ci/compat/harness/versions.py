@@ -8,6 +8,7 @@ from pathlib import Path
 from .paths import HOME
 
 BY_KAFKA = ("Apache Kafka", "kafka-clients (Java)", "Kafka's command line tools", "Kafka Connect", "Kafka Streams")
+BY_KAFKA += ("MirrorMaker 2",)
 PYTHON_FILES = ("python/requirements.txt",)
 GO_FILES = ("franz/go.mod", "go-members/go.mod")
 NODE_FILES = ("kafkajs/package.json", "platformatic/package.json")

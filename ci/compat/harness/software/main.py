@@ -15,14 +15,16 @@ from ..main import check_harness
 from ..paths import HOME, REPOSITORY, RESULTS, work_directory
 from ..report import Report
 from ..versions import versions
-from . import connect, streams
+from . import connect, mirror, streams
 from .service import SoftwareError
 from .stage import Outcome, Stage
 
 PARTS: dict[str, Callable[[Stage], None]] = {
     "connect": connect.run,
     "streams": streams.run,
+    "mirror": mirror.run,
 }
+CORE = ("connect", "streams")
 # As the harness sets it for Apache Kafka: a lone member need not wait for others.
 SETTINGS = {"group.initial.rebalance.delay.ms": "0"}
 
@@ -30,12 +32,12 @@ SETTINGS = {"group.initial.rebalance.delay.ms": "0"}
 def parse() -> argparse.Namespace:
     """The options; see README.md."""
     parser = argparse.ArgumentParser(prog="ci/compat/software", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="both parts whole, and a dated result file")
+    parser.add_argument("--full", action="store_true", help="all parts whole, and a dated result file")
     parser.add_argument("--broker", choices=("flumen", "kafka"), default="flumen", help="kafka: the scripts themselves")
     parser.add_argument("--flumen", type=Path, default=REPOSITORY / "target/release/flumen", metavar="PATH")
     parser.add_argument("--only", metavar="PART,...", help=f"of {', '.join(PARTS)}; such a part is whole")
     options = parser.parse_args()
-    wanted = options.only.split(",") if options.only else list(PARTS)
+    wanted = options.only.split(",") if options.only else list(PARTS) if options.full else CORE
     if unknown := [part for part in wanted if part not in PARTS]:
         parser.error(f"unknown part {unknown[0]}; there are: {', '.join(PARTS)}")
     options.parts = [part for part in PARTS if part in wanted]

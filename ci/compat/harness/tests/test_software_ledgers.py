@@ -1,9 +1,10 @@
-"""The ledgers of Connect and Streams must find every kind of damage."""
+"""The ledgers of Connect, Streams and MirrorMaker must find every kind of damage."""
 
 import unittest
 
 from ..records import Record
 from ..software import streams_model as model
+from ..software.moved import Move, check_mirrored, check_move
 from ..software.replay import check_file, check_topic, line_of
 
 
@@ -113,6 +114,50 @@ class StreamsTest(unittest.TestCase):
         self.assertEqual(model.check_rising(rising), [])
         self.assertIn("from 3 to 1", model.check_rising([*rising, self.record("a", "1", 3)])[0])
         self.assertNotEqual(model.check_rising([*rising, self.record("a", "many")]), [])
+
+
+class MovedTest(unittest.TestCase):
+    """MirrorMaker: a consumer that moves, and the mirror itself."""
+
+    def setUp(self):
+        self.sent = [f"{number}".encode() for number in range(100)]
+
+    def faults(self, before, after, lag_max=10):
+        return check_move([Move(0, self.sent, before, after)], lag_max)
+
+    def test_repeats_within_the_lag(self):
+        for first in (50, 45, 40):
+            self.assertEqual(self.faults(self.sent[:50], self.sent[first:]), [])
+
+    def test_repeats_beyond_the_lag(self):
+        self.assertIn("11 records repeated", self.faults(self.sent[:50], self.sent[39:])[0])
+
+    def test_loses(self):
+        self.assertIn("1 records lost, from number 50", self.faults(self.sent[:50], self.sent[51:])[0])
+        self.assertIn("nothing was delivered", self.faults(self.sent[:50], [])[0])
+
+    def test_loses_at_the_end_or_in_the_middle(self):
+        self.assertIn("49 records, not 50", self.faults(self.sent[:50], self.sent[50:-1])[0])
+        self.assertNotEqual(self.faults(self.sent[:50], self.sent[50:70] + self.sent[71:]), [])
+
+    def test_order_strangers_and_twice(self):
+        swapped = [self.sent[50], self.sent[52], self.sent[51], *self.sent[53:]]
+        self.assertIn("b'52' for b'51'", self.faults(self.sent[:50], swapped)[0])
+        self.assertIn("never sent", self.faults(self.sent[:50], [b"?", *self.sent[50:]])[0])
+        self.assertNotEqual(self.faults(self.sent[:50], [*self.sent[50:], self.sent[-1]]), [])
+
+    def test_before_the_move(self):
+        self.assertIn("not the beginning", self.faults(self.sent[1:50], self.sent[50:])[0])
+
+    def test_all_was_read_before(self):
+        self.assertEqual(self.faults(self.sent, []), [])
+
+    def test_mirror(self):
+        one, other = (b"k", b"v", (), 1), (b"k", b"v", ((b"h", None),), 1)
+        self.assertEqual(check_mirrored([[one, other], []], [[one, other], []]), [])
+        for damaged in ([[one, other]], [[one], []], [[one, one], []], [[other, one], []], [[one, other, other], []]):
+            with self.subTest(damaged=damaged):
+                self.assertNotEqual(check_mirrored([[one, other], []], damaged), [])
 
 
 if __name__ == "__main__":
