@@ -13,6 +13,7 @@ mod null;
 mod read;
 mod receive;
 mod send;
+mod turns;
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
@@ -29,6 +30,7 @@ use crate::cpu::{MachineSnapshot, ProcessSnapshot};
 
 pub(crate) use self::receive::send as send_frames;
 pub(crate) use self::send::receive as receive_pieces;
+pub(crate) use self::turns::longest as longest_turn;
 
 const LOOK: Duration = Duration::from_millis(300);
 
@@ -82,6 +84,8 @@ pub(crate) enum Part {
         #[arg(long)]
         seconds: u64,
     },
+    /// Answers from memory, and tells what its longest turn cost.
+    Turns,
     /// Direct writes with a flush each.
     Disk {
         /// Where.
@@ -96,7 +100,11 @@ pub(crate) fn run(part: Part) -> io::Result<()> {
         name: "part".to_owned(),
         cpu: None,
     };
-    ring::run(spec, Options::default(), || async {
+    let options = Options {
+        audit_turns: matches!(part, Part::Turns),
+        ..Options::default()
+    };
+    ring::run(spec, options, || async {
         match part {
             Part::Receive { buffers } => serve(move |stream| receive::serve(stream, buffers)).await,
             Part::Send { piece } => serve(move |stream| send::serve(stream, piece)).await,
@@ -119,6 +127,7 @@ pub(crate) fn run(part: Part) -> io::Result<()> {
                 };
                 print(&beside::figures(&dir, rates).await?)
             },
+            Part::Turns => serve(turns::serve).await,
             Part::Disk { dir } => print(&disk::figures(&dir).await?),
         }
     })?

@@ -5,8 +5,10 @@ use std::io;
 
 use crate::bench::{Bench, Window};
 use crate::broker::{Broker, Start};
+use crate::child::Child;
 use crate::client::{Consumer, Outcome, consume, create_topics, wait_until_led};
 use crate::metrics::Metrics;
+use crate::part::longest_turn;
 use crate::scene::bulk::LARGE;
 use crate::scene::fetch::{large, preload};
 use crate::table::{GIB, MBPS, MICROS, Section, TIMES, row};
@@ -62,6 +64,12 @@ pub(super) const SECTIONS: &[Section] = &[
             row("audit.auto.cpu", "most CPU in a turn, chosen", MICROS, 0).at_most(200.0),
             row("audit.auto.switches", "times that a turn waited", TIMES, 0).at_most(0.0),
             row("audit.auto.faults", "major faults", TIMES, 0).at_most(0.0),
+            row(
+                "audit.raw.cpu",
+                "most CPU in a turn that only sends 128 KiB from memory",
+                MICROS,
+                0,
+            ),
         ],
     },
 ];
@@ -102,11 +110,14 @@ pub(super) async fn run(bench: &mut Bench) -> io::Result<()> {
             figure("major_faults_total")?,
         )?;
         if path == "auto" {
-            return broker.stop().await;
+            broker.stop().await?;
+            break;
         }
         broker.end().await?;
     }
-    Ok(())
+    let (_raw, addr) = Child::serve(&["turns"], bench.options.server_cpu).await?;
+    let longest = longest_turn(addr).await?;
+    bench.add("audit.raw.cpu", longest.as_secs_f64() * 1e6)
 }
 
 /// The broker on the same data with that `fetch.read.path`.
