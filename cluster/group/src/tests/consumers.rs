@@ -4,14 +4,10 @@ use net_wire::ErrorCode;
 
 use super::rig::{GROUP, Rig, join as classic_join, topic_commit};
 use crate::consumer::tests::{Cluster, join, names};
-use crate::consumer::{
-    ConsumerGroupState, DescribedConsumerGroup, EPOCH_LEAVE, MemberHeartbeat, MemberUpdate,
-    Refusal, Timing,
-};
+use crate::consumer::{ConsumerGroupState, EPOCH_LEAVE, MemberHeartbeat, Refusal};
 use crate::record::{ConsumerRecord, Record};
 use crate::request::{
-    ConsumerGroupHeartbeat, JoinGroup, ListGroups, OffsetCommit, OffsetDelete, OffsetFetch,
-    Request, TopicPartitions,
+    JoinGroup, ListGroups, OffsetCommit, OffsetDelete, OffsetFetch, Request, TopicPartitions,
 };
 use crate::{Answer, GroupState};
 
@@ -21,20 +17,6 @@ fn rig() -> Rig {
     let mut rig = Rig::default();
     rig.topics = Cluster::with(&[("t", 4), ("u", 1)]);
     rig
-}
-
-fn beat(rig: &mut Rig, heartbeat: MemberHeartbeat) -> Result<MemberUpdate, Refusal> {
-    let token = rig.ask(Request::ConsumerGroupHeartbeat(Box::new(
-        ConsumerGroupHeartbeat {
-            group_id: GROUP.to_owned(),
-            timing: Timing::default(),
-            heartbeat,
-        },
-    )));
-    match rig.answer(token) {
-        Some(Answer::ConsumerGroupHeartbeat(update)) => update.clone(),
-        other => panic!("{other:?}"),
-    }
 }
 
 fn leaving(member_id: &str) -> MemberHeartbeat {
@@ -47,14 +29,6 @@ fn leaving(member_id: &str) -> MemberHeartbeat {
 
 fn code_of<T>(result: Result<T, Refusal>) -> ErrorCode {
     result.err().map_or(ErrorCode::NONE, |one| one.error_code)
-}
-
-fn described(rig: &mut Rig) -> Result<DescribedConsumerGroup, Refusal> {
-    let token = rig.ask(Request::ConsumerGroupDescribe(GROUP.to_owned()));
-    match rig.answer(token) {
-        Some(Answer::ConsumerGroupDescribe(described)) => described.clone(),
-        other => panic!("{other:?}"),
-    }
 }
 
 fn commit(member_id: &str, epoch: i32) -> Request {
@@ -107,20 +81,20 @@ fn classic(rig: &mut Rig) -> ErrorCode {
 #[test]
 fn a_restart_changes_nothing() {
     let mut rig = rig();
-    beat(&mut rig, join("a", &["t"])).unwrap();
-    beat(&mut rig, join("b", &["t", "u"])).unwrap();
-    let owned = beat(&mut rig, join("a", &["t"])).unwrap().assignment;
+    rig.consumer_beat(join("a", &["t"])).unwrap();
+    rig.consumer_beat(join("b", &["t", "u"])).unwrap();
+    let owned = rig.consumer_beat(join("a", &["t"])).unwrap().assignment;
     let regex = MemberHeartbeat {
         topic_regex: Some("[tu]".to_owned()),
         ..join("c", &[])
     };
-    beat(&mut rig, regex).unwrap();
-    let before = described(&mut rig).unwrap();
+    rig.consumer_beat(regex).unwrap();
+    let before = rig.described_consumers().unwrap();
     rig.restart();
-    assert_eq!(described(&mut rig).unwrap(), before);
+    assert_eq!(rig.described_consumers().unwrap(), before);
     // Those who were there have their sessions.
     rig.pass(44_000);
-    assert_eq!(described(&mut rig).unwrap(), before);
+    assert_eq!(rig.described_consumers().unwrap(), before);
     // The next heartbeat changes nothing either: nothing has happened meanwhile.
     let next = MemberHeartbeat {
         member_id: "a".to_owned(),
@@ -128,16 +102,16 @@ fn a_restart_changes_nothing() {
         owned,
         ..MemberHeartbeat::default()
     };
-    beat(&mut rig, next).unwrap();
-    assert_eq!(described(&mut rig).unwrap().epoch, before.epoch);
+    rig.consumer_beat(next).unwrap();
+    assert_eq!(rig.described_consumers().unwrap().epoch, before.epoch);
     rig.pass(46_000);
     assert_eq!(
-        described(&mut rig).unwrap().state,
+        rig.described_consumers().unwrap().state,
         ConsumerGroupState::Empty
     );
     rig.restart();
     assert_eq!(
-        described(&mut rig).unwrap().state,
+        rig.described_consumers().unwrap().state,
         ConsumerGroupState::Empty
     );
 }
@@ -145,7 +119,7 @@ fn a_restart_changes_nothing() {
 #[test]
 fn topics_that_changed_while_the_broker_was_down_are_noticed() {
     let mut rig = rig();
-    beat(&mut rig, join("a", &["t"])).unwrap();
+    rig.consumer_beat(join("a", &["t"])).unwrap();
     rig.topics.set("t", 6);
     rig.restart();
     let next = MemberHeartbeat {
@@ -153,7 +127,7 @@ fn topics_that_changed_while_the_broker_was_down_are_noticed() {
         member_epoch: 1,
         ..MemberHeartbeat::default()
     };
-    let told = beat(&mut rig, next).unwrap();
+    let told = rig.consumer_beat(next).unwrap();
     let partitions = told.assignment.map(|all| all[&rig.topics.id("t")].len());
     assert_eq!((told.member_epoch, partitions), (2, Some(6)));
 }
@@ -162,19 +136,19 @@ fn topics_that_changed_while_the_broker_was_down_are_noticed() {
 fn what_is_not_there_has_kafkas_error() {
     let mut rig = rig();
     let unknown = ErrorCode::GROUP_ID_NOT_FOUND;
-    assert_eq!(code_of(described(&mut rig)), unknown);
-    assert_eq!(code_of(beat(&mut rig, leaving("a"))), unknown);
+    assert_eq!(code_of(rig.described_consumers()), unknown);
+    assert_eq!(code_of(rig.consumer_beat(leaving("a"))), unknown);
     let stray = MemberHeartbeat {
         member_epoch: 3,
         ..join("a", &["t"])
     };
-    assert_eq!(code_of(beat(&mut rig, stray)), unknown);
+    assert_eq!(code_of(rig.consumer_beat(stray)), unknown);
     // A group does not come to be by one who is refused.
     let refused = MemberHeartbeat {
         topic_regex: Some("(".to_owned()),
         ..join("a", &[])
     };
-    let code = code_of(beat(&mut rig, refused));
+    let code = code_of(rig.consumer_beat(refused));
     assert_eq!(code, ErrorCode::INVALID_REGULAR_EXPRESSION);
     assert_eq!(rig.coordinator.group_count(), 0);
     assert_eq!(rig.log, []);
@@ -183,7 +157,7 @@ fn what_is_not_there_has_kafkas_error() {
 #[test]
 fn offsets_go_by_the_epoch_of_the_member() {
     let mut rig = rig();
-    beat(&mut rig, join("a", &["t"])).unwrap();
+    rig.consumer_beat(join("a", &["t"])).unwrap();
     assert_eq!(rig.code_of(commit("a", 1)), ErrorCode::NONE);
     assert_eq!(rig.code_of(commit("a", 0)), ErrorCode::STALE_MEMBER_EPOCH);
     assert_eq!(rig.code_of(commit("b", 1)), ErrorCode::UNKNOWN_MEMBER_ID);
@@ -194,14 +168,14 @@ fn offsets_go_by_the_epoch_of_the_member() {
     assert_eq!(stale, ErrorCode::STALE_MEMBER_EPOCH);
     let unknown = rig.code_of(fetch(Some(("b", 1))));
     assert_eq!(unknown, ErrorCode::UNKNOWN_MEMBER_ID);
-    beat(&mut rig, leaving("a")).unwrap();
+    rig.consumer_beat(leaving("a")).unwrap();
     assert_eq!(rig.code_of(commit("", -1)), ErrorCode::NONE);
 }
 
 #[test]
 fn offsets_of_topics_that_are_read_are_kept() {
     let mut rig = rig();
-    beat(&mut rig, join("a", &["t"])).unwrap();
+    rig.consumer_beat(join("a", &["t"])).unwrap();
     rig.code_of(commit("a", 1));
     let delete = |name: &str| {
         Request::OffsetDelete(OffsetDelete {
@@ -222,7 +196,7 @@ fn offsets_of_topics_that_are_read_are_kept() {
         };
         assert_eq!(results[0][0].error_code, expected);
     }
-    beat(&mut rig, leaving("a")).unwrap();
+    rig.consumer_beat(leaving("a")).unwrap();
     rig.pass(8 * DAY_MS);
     // Nobody reads it, and nothing of it is left.
     assert_eq!(rig.coordinator.group_count(), 0);
@@ -233,12 +207,12 @@ fn offsets_of_topics_that_are_read_are_kept() {
 #[test]
 fn groups_are_listed_and_described_as_what_they_are() {
     let mut rig = rig();
-    beat(&mut rig, join("a", &["t"])).unwrap();
+    rig.consumer_beat(join("a", &["t"])).unwrap();
     assert_eq!(listed(&mut rig, "Consumer"), ["consumer consumer Stable"]);
     assert_eq!(listed(&mut rig, "classic"), Vec::<String>::new());
     let code = rig.code_of(Request::DescribeGroup(GROUP.to_owned()));
     assert_eq!(code, ErrorCode::GROUP_ID_NOT_FOUND);
-    let group = described(&mut rig).unwrap();
+    let group = rig.described_consumers().unwrap();
     let member = &group.members[0];
     assert_eq!(
         (group.epoch, group.assignment_epoch, member.epoch),
@@ -252,12 +226,15 @@ fn groups_are_listed_and_described_as_what_they_are() {
 #[test]
 fn a_deleted_group_is_gone_from_the_log() {
     let mut rig = rig();
-    beat(&mut rig, join("a", &["t"])).unwrap();
+    rig.consumer_beat(join("a", &["t"])).unwrap();
     let delete = || Request::DeleteGroup(GROUP.to_owned());
     assert_eq!(rig.code_of(delete()), ErrorCode::NON_EMPTY_GROUP);
-    beat(&mut rig, leaving("a")).unwrap();
+    rig.consumer_beat(leaving("a")).unwrap();
     assert_eq!(rig.code_of(delete()), ErrorCode::NONE);
-    assert_eq!(code_of(described(&mut rig)), ErrorCode::GROUP_ID_NOT_FOUND);
+    assert_eq!(
+        code_of(rig.described_consumers()),
+        ErrorCode::GROUP_ID_NOT_FOUND
+    );
     let last = rig.log.last().unwrap();
     let Record::Consumer { record, .. } = last else {
         panic!("{last:?}")
@@ -275,11 +252,11 @@ fn an_empty_group_takes_the_protocol_of_the_first_who_joins() {
     // Its only member falls silent.
     rig.pass(60_000);
     assert_eq!(rig.state(), GroupState::Empty);
-    beat(&mut rig, join("a", &["t"])).unwrap();
+    rig.consumer_beat(join("a", &["t"])).unwrap();
     assert_eq!(listed(&mut rig, "consumer").len(), 1);
     rig.restart();
     assert_eq!(listed(&mut rig, "consumer").len(), 1);
-    beat(&mut rig, leaving("a")).unwrap();
+    rig.consumer_beat(leaving("a")).unwrap();
     // And back.
     let stray = Request::JoinGroup(classic_join("unknown"));
     assert_eq!(rig.code_of(stray), ErrorCode::UNKNOWN_MEMBER_ID);
@@ -293,7 +270,7 @@ fn an_empty_group_takes_the_protocol_of_the_first_who_joins() {
 #[test]
 fn other_software_does_not_join_a_consumer_group() {
     let mut rig = rig();
-    beat(&mut rig, join("a", &["t"])).unwrap();
+    rig.consumer_beat(join("a", &["t"])).unwrap();
     let other_type = Request::JoinGroup(JoinGroup {
         protocol_type: "connect".to_owned(),
         ..classic_join("")

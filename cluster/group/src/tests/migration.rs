@@ -6,13 +6,8 @@ use net_wire::ErrorCode;
 
 use super::rig::{GROUP, Rig, heartbeat, join as classic_join, protocol, sync};
 use crate::consumer::tests::{Cluster, join};
-use crate::consumer::{
-    ConsumerGroupState, DescribedConsumerGroup, EPOCH_LEAVE, MemberHeartbeat, MemberUpdate,
-    Refusal, Timing,
-};
-use crate::request::{
-    ConsumerGroupHeartbeat, JoinGroup, LeaveGroup, LeavingMember, Protocol, Request, SyncGroup,
-};
+use crate::consumer::{ConsumerGroupState, EPOCH_LEAVE, MemberHeartbeat};
+use crate::request::{JoinGroup, LeaveGroup, LeavingMember, Protocol, Request, SyncGroup};
 use crate::subscription::{ConsumerAssignment, assignment_bytes};
 use crate::{Answer, GroupState, JoinedGroup};
 
@@ -20,28 +15,6 @@ fn rig() -> Rig {
     let mut rig = Rig::default();
     rig.topics = Cluster::with(&[("t", 4)]);
     rig
-}
-
-fn beat(rig: &mut Rig, heartbeat: MemberHeartbeat) -> Result<MemberUpdate, Refusal> {
-    let token = rig.ask(Request::ConsumerGroupHeartbeat(Box::new(
-        ConsumerGroupHeartbeat {
-            group_id: GROUP.to_owned(),
-            timing: Timing::default(),
-            heartbeat,
-        },
-    )));
-    match rig.answer(token) {
-        Some(Answer::ConsumerGroupHeartbeat(update)) => update.clone(),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn described(rig: &mut Rig) -> DescribedConsumerGroup {
-    let token = rig.ask(Request::ConsumerGroupDescribe(GROUP.to_owned()));
-    match rig.answer(token) {
-        Some(Answer::ConsumerGroupDescribe(Ok(described))) => described.clone(),
-        other => panic!("{other:?}"),
-    }
 }
 
 /// What a cooperative member says that has these partitions of `t`.
@@ -102,7 +75,7 @@ fn classic(rig: &mut Rig) -> JoinedGroup {
 /// The same, and a member of the consumer protocol has come; nothing is given up yet.
 fn mixed(rig: &mut Rig) -> JoinedGroup {
     let old = classic(rig);
-    let told = beat(rig, join("new", &["t"])).unwrap();
+    let told = rig.consumer_beat(join("new", &["t"])).unwrap();
     assert_eq!(told.member_epoch, old.generation_id + 1);
     assert_eq!(told.assignment.map(|all| all.len()), Some(0));
     old
@@ -156,9 +129,9 @@ fn a_classic_group_goes_over_without_a_break() {
         member_epoch: joined.generation_id,
         ..MemberHeartbeat::default()
     };
-    let told = beat(&mut rig, next).unwrap().assignment.unwrap();
+    let told = rig.consumer_beat(next).unwrap().assignment.unwrap();
     assert_eq!(told[&rig.topics.id("t")].len(), 2);
-    let group = described(&mut rig);
+    let group = rig.described_consumers().unwrap();
     assert_eq!(group.state, ConsumerGroupState::Stable);
     let speaks_classic = group
         .members
@@ -166,7 +139,7 @@ fn a_classic_group_goes_over_without_a_break() {
         .map(|one| one.subscription.classic.is_some());
     assert_eq!(speaks_classic.filter(|is| *is).count(), 1);
     rig.restart();
-    assert_eq!(described(&mut rig), group);
+    assert_eq!(rig.described_consumers().unwrap(), group);
     assert_eq!(beat_classic(&mut rig, &joined), ErrorCode::NONE);
 }
 
@@ -174,7 +147,7 @@ fn a_classic_group_goes_over_without_a_break() {
 fn it_goes_back_with_the_last_member_of_the_new_protocol() {
     let mut rig = rig();
     let old = mixed(&mut rig);
-    beat(&mut rig, leave_new()).unwrap();
+    rig.consumer_beat(leave_new()).unwrap();
     assert_eq!(rig.state(), GroupState::PreparingRebalance);
     let logged = rig.log.len();
     rig.restart();
@@ -196,7 +169,7 @@ fn the_policy_says_which_way_a_group_may_go() {
     let mut rig = Rig::with(|config| config.migration.upgrades = false);
     rig.topics = Cluster::with(&[("t", 4)]);
     classic(&mut rig);
-    let refused = beat(&mut rig, join("new", &["t"])).unwrap_err();
+    let refused = rig.consumer_beat(join("new", &["t"])).unwrap_err();
     assert_eq!(refused.error_code, ErrorCode::GROUP_ID_NOT_FOUND);
     assert!(
         refused
@@ -208,8 +181,8 @@ fn the_policy_says_which_way_a_group_may_go() {
     let mut rig = Rig::with(|config| config.migration.downgrades = false);
     rig.topics = Cluster::with(&[("t", 4)]);
     mixed(&mut rig);
-    beat(&mut rig, leave_new()).unwrap();
-    assert_eq!(described(&mut rig).members.len(), 1);
+    rig.consumer_beat(leave_new()).unwrap();
+    assert_eq!(rig.described_consumers().unwrap().members.len(), 1);
 }
 
 #[test]
@@ -221,7 +194,7 @@ fn groups_of_other_software_do_not_go_over() {
     }));
     rig.pass(10);
     assert_eq!(rig.joined(token).error_code, ErrorCode::NONE);
-    let refused = beat(&mut rig, join("new", &["t"])).unwrap_err();
+    let refused = rig.consumer_beat(join("new", &["t"])).unwrap_err();
     assert_eq!(refused.error_code, ErrorCode::GROUP_ID_NOT_FOUND);
     let before = rig.log.len();
     assert_eq!(rig.state(), GroupState::CompletingRebalance);
@@ -238,7 +211,7 @@ fn those_who_wait_are_sent_to_join_again() {
         ..classic_join("")
     }));
     assert_eq!(rig.answer(token), None);
-    beat(&mut rig, join("new", &["t"])).unwrap();
+    rig.consumer_beat(join("new", &["t"])).unwrap();
     assert_eq!(rig.code(token), ErrorCode::REBALANCE_IN_PROGRESS);
     assert_eq!(
         beat_classic(&mut rig, &old),
@@ -249,7 +222,7 @@ fn those_who_wait_are_sent_to_join_again() {
 #[test]
 fn a_classic_member_joins_a_group_of_the_new_protocol() {
     let mut rig = rig();
-    beat(&mut rig, join("new", &["t"])).unwrap();
+    rig.consumer_beat(join("new", &["t"])).unwrap();
     let two_steps = rig.ask(Request::JoinGroup(JoinGroup {
         requires_known_member_id: true,
         random: 9,
@@ -300,7 +273,10 @@ fn a_classic_member_joins_a_group_of_the_new_protocol() {
     let codes: Vec<_> = left.iter().map(|one| one.error_code).collect();
     let unknown = ErrorCode::UNKNOWN_MEMBER_ID;
     assert_eq!(codes, [ErrorCode::NONE, unknown, ErrorCode::NONE]);
-    assert_eq!(described(&mut rig).state, ConsumerGroupState::Empty);
+    assert_eq!(
+        rig.described_consumers().unwrap().state,
+        ConsumerGroupState::Empty
+    );
 }
 
 #[test]
@@ -309,9 +285,9 @@ fn classic_members_keep_to_their_own_sessions() {
     let old = mixed(&mut rig);
     // Ten seconds of silence, of its own choice; the new member has 45 s.
     rig.pass(9_000);
-    assert_eq!(described(&mut rig).members.len(), 2);
+    assert_eq!(rig.described_consumers().unwrap().members.len(), 2);
     rig.pass(2_000);
-    let group = described(&mut rig);
+    let group = rig.described_consumers().unwrap();
     assert_eq!(group.members.len(), 1);
     assert!(group.members[0].member_id != old.member_id);
 }
@@ -331,7 +307,7 @@ fn a_member_that_is_sent_to_join_has_its_time_for_it() {
     }
     // 30 s are over, however alive it is.
     rig.pass(3_000);
-    assert_eq!(described(&mut rig).members.len(), 1);
+    assert_eq!(rig.described_consumers().unwrap().members.len(), 1);
 }
 
 #[test]

@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use net_wire::{ErrorCode, Uuid};
 
 use crate::consumer::tests::Cluster;
+use crate::consumer::{DescribedConsumerGroup, MemberHeartbeat, MemberUpdate, Refusal, Timing};
 use crate::record::Record;
-use crate::request::{Heartbeat, JoinGroup, Protocol, SyncGroup};
+use crate::request::{ConsumerGroupHeartbeat, Heartbeat, JoinGroup, Protocol, SyncGroup};
 use crate::{
     Answer, Config, Coordinator, Effect, GroupState, JoinedGroup, Now, Outbox, PartitionCommit,
     Request, Token, TopicCommit,
@@ -150,6 +151,32 @@ impl Rig {
 
     pub(super) fn beat(&mut self, member_id: &str, generation_id: i32) -> ErrorCode {
         self.code_of(Request::Heartbeat(heartbeat(member_id, generation_id)))
+    }
+
+    /// A heartbeat of the consumer protocol.
+    pub(super) fn consumer_beat(
+        &mut self,
+        heartbeat: MemberHeartbeat,
+    ) -> Result<MemberUpdate, Refusal> {
+        let request = ConsumerGroupHeartbeat {
+            group_id: GROUP.to_owned(),
+            timing: Timing::default(),
+            heartbeat,
+        };
+        let token = self.ask(Request::ConsumerGroupHeartbeat(Box::new(request)));
+        match self.answer(token) {
+            Some(Answer::ConsumerGroupHeartbeat(update)) => update.clone(),
+            other => panic!("no answer to a heartbeat: {other:?}"),
+        }
+    }
+
+    /// The group as one of the consumer protocol.
+    pub(super) fn described_consumers(&mut self) -> Result<DescribedConsumerGroup, Refusal> {
+        let token = self.ask(Request::ConsumerGroupDescribe(GROUP.to_owned()));
+        match self.answer(token) {
+            Some(Answer::ConsumerGroupDescribe(described)) => described.clone(),
+            other => panic!("not described: {other:?}"),
+        }
     }
 
     /// A stable group of so many members; the leader is the first.
