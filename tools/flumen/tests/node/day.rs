@@ -1,8 +1,5 @@
 //! A day of virtual time: a topic that is compacted, one that is deleted from, one that is both, and a
 //! group's offsets; clients at all of them, and two power cuts.
-#![expect(clippy::tests_outside_test_module, reason = "an integration test")]
-
-mod support;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -18,7 +15,7 @@ use net_wire::ErrorCode;
 use net_wire::batch::{BatchBuilder, Batches};
 use net_wire::codec::Codecs;
 
-use self::support::{commit, committed, config, connect, find_coordinator};
+use crate::support::{commit, committed, config, connect, find_coordinator};
 
 const DAY_MIN: i64 = 24 * 60;
 /// Records in a minute, of each topic.

@@ -1,7 +1,4 @@
-//! A whole node and a client in the simulated world, from start to stop and again.
-#![expect(clippy::tests_outside_test_module, reason = "an integration test")]
-
-mod support;
+//! A node and a client, from start to stop and again.
 
 use std::time::Duration;
 
@@ -14,7 +11,7 @@ use net_wire::ErrorCode;
 use net_wire::batch::{BatchBuilder, Batches};
 use net_wire::codec::Codecs;
 
-use self::support::{commit, committed, connect, find_coordinator};
+use crate::support::{self, commit, committed, connect, find_coordinator};
 
 fn config(shards: usize) -> BrokerConfig {
     support::config(shards, &[])

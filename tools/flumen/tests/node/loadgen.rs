@@ -1,38 +1,16 @@
-//! The load generator against a whole node, in the simulated world: every record is accounted for.
-#![expect(clippy::tests_outside_test_module, reason = "an integration test")]
+//! The load generator against a node: every record is accounted for.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use engine_rt::sim;
-use flumen::broker::{AdminHandle, BrokerConfig, KafkaListener, Settings, start};
+use flumen::broker::start;
 use tools_loadgen::delays::Delay;
 use tools_loadgen::drive::{Done, Live, Options, run};
 use tools_loadgen::scenario::{Model, Scenario};
 use tools_loadgen::units::{Rate, Span};
 
-const ADDR: &str = "127.0.0.1:9092";
-
-fn config() -> BrokerConfig {
-    BrokerConfig {
-        data_dir: PathBuf::from("/data"),
-        listeners: vec![KafkaListener {
-            name: "PLAINTEXT".to_owned(),
-            bind: ADDR.parse().expect("an address"),
-            advertised: None,
-        }],
-        shards: 2,
-        cpus: Vec::new(),
-        memory_bytes: 64 << 20,
-        open_files: 1024,
-        settings: Settings::from_pairs([("flumen.space.reserve.bytes", "0")])
-            .expect("known settings"),
-        node_id: None,
-        accept_copy: false,
-        admin: AdminHandle::new(2),
-    }
-}
+use crate::support::{ADDR, config};
 
 fn play(model: Model, codec: &str) -> Done {
     let mut scenario = Scenario::default();
@@ -46,9 +24,9 @@ fn play(model: Model, codec: &str) -> Done {
     codec.clone_into(&mut scenario.produce.compression);
     scenario.consume.consumers = 2;
     sim::run(11, move || async move {
-        let node = start(config()).await.expect("the node starts");
+        let node = start(config(2, &[])).await.expect("the node starts");
         let options = Options {
-            brokers: vec![ADDR.to_owned()],
+            brokers: vec![ADDR.to_string()],
             run: 1,
             asks_cpu: false,
             replay: None,

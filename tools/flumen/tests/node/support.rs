@@ -1,6 +1,6 @@
 //! What tests of a whole node have in common: where it listens, and a group that commits offsets.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -18,9 +18,8 @@ use net_wire::messages::offset_fetch::{
     OffsetFetchRequest, OffsetFetchRequestGroup, OffsetFetchRequestTopic, OffsetFetchResponse,
 };
 
-fn addr() -> SocketAddr {
-    "127.0.0.1:9092".parse().expect("an address")
-}
+/// Where the node listens.
+pub(crate) const ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9092);
 
 /// A small node with these settings, which reserves no space.
 pub(crate) fn config(shards: usize, settings: &[(&str, &str)]) -> BrokerConfig {
@@ -30,7 +29,7 @@ pub(crate) fn config(shards: usize, settings: &[(&str, &str)]) -> BrokerConfig {
         data_dir: PathBuf::from("/data"),
         listeners: vec![KafkaListener {
             name: "PLAINTEXT".to_owned(),
-            bind: addr(),
+            bind: ADDR,
             advertised: None,
         }],
         shards,
@@ -46,7 +45,7 @@ pub(crate) fn config(shards: usize, settings: &[(&str, &str)]) -> BrokerConfig {
 
 pub(crate) async fn connect() -> Connection {
     loop {
-        match Connection::connect(addr(), "test").await {
+        match Connection::connect(ADDR, "test").await {
             Ok(connection) => return connection,
             Err(_) => sleep(Duration::from_millis(20)).await,
         }

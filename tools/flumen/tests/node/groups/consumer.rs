@@ -1,9 +1,6 @@
 //! A group of the consumer protocol (KIP-848), over the same troubles.
 
-use std::cell::RefCell;
-use std::rc::Rc;
-
-use engine_rt::sim::{CrashKind, Options, World};
+use engine_rt::sim::CrashKind;
 use flumen::client::Connection;
 use net_wire::ErrorCode;
 use net_wire::messages::consumer_group_describe::{
@@ -14,7 +11,11 @@ use net_wire::messages::consumer_group_heartbeat::{
     TopicPartitions,
 };
 
-use crate::{GROUP, Member, ask, commit, connect, create, find_coordinator, response, started};
+use super::{
+    GROUP, Member, ask, commit, committed, create, find_coordinator, first_life_and_crash,
+    response, started,
+};
+use crate::support::connect;
 
 /// A member with what it has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,7 +105,7 @@ async fn second_life(mut members: Vec<Consumer>) {
     let connection = connect().await;
     assert_eq!(describe(&connection).await, ("Reconciling".to_owned(), 3));
     let note = ("t".to_owned(), 2, 19, "note".to_owned());
-    assert_eq!(crate::committed(&connection).await, [note]);
+    assert_eq!(committed(&connection).await, [note]);
     for _ in 0..4 {
         for member in &mut members {
             assert_eq!(member.beat(&connection).await, ErrorCode::NONE);
@@ -122,18 +123,7 @@ async fn second_life(mut members: Vec<Consumer>) {
 #[test]
 fn a_consumer_group_lives_through_crashes_and_other_numbers_of_shards() {
     for (seed, kind) in [(31, CrashKind::PowerCut), (32, CrashKind::Kill)] {
-        let world = World::new(seed, Options::default());
-        let node = world.node("node");
-        let told = Rc::new(RefCell::new(Vec::new()));
-        let sink = Rc::clone(&told);
-        world.start(node, move || async move {
-            let _running = started(3).await;
-            sink.replace(first_life().await);
-            std::future::pending::<()>().await;
-        });
-        world.run_until(|| !told.borrow().is_empty());
-        world.crash(node, kind);
-        let members = told.take();
+        let (world, node, members) = first_life_and_crash(seed, kind, first_life);
         world.block_on(node, move || async move {
             let running = started(2).await;
             second_life(members).await;

@@ -1,15 +1,14 @@
-//! Consumer groups of a whole node in the simulated world, over crashes and other numbers of shards.
-#![expect(clippy::tests_outside_test_module, reason = "an integration test")]
+//! Consumer groups of a node, over crashes and other numbers of shards.
 
 mod consumer;
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
-use engine_rt::sim::{CrashKind, Options, World};
+use engine_rt::sim::{CrashKind, NodeId, Options, World};
 use engine_rt::{sleep, spawn};
-use flumen::broker::{AdminHandle, BrokerConfig, KafkaListener, RunningBroker, Settings, start};
+use flumen::broker::{RunningBroker, start};
 use flumen::client::{Connection, NewTopic};
 use net_wire::frame::decode_response;
 use net_wire::messages::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse};
@@ -32,33 +31,12 @@ use net_wire::messages::sync_group::{
 };
 use net_wire::{ErrorCode, Message};
 
+use crate::support::{config, connect};
+
 const GROUP: &str = "billing";
 
-fn addr() -> SocketAddr {
-    "127.0.0.1:9092".parse().expect("an address")
-}
-
 async fn started(shards: usize) -> RunningBroker {
-    let settings = [
-        ("flumen.space.reserve.bytes", "0"),
-        ("offsets.topic.num.partitions", "7"),
-    ];
-    let config = BrokerConfig {
-        data_dir: PathBuf::from("/data"),
-        listeners: vec![KafkaListener {
-            name: "PLAINTEXT".to_owned(),
-            bind: addr(),
-            advertised: None,
-        }],
-        shards,
-        cpus: Vec::new(),
-        memory_bytes: 64 << 20,
-        open_files: 1024,
-        settings: Settings::from_pairs(settings).expect("known settings"),
-        node_id: None,
-        accept_copy: false,
-        admin: AdminHandle::new(shards),
-    };
+    let config = config(shards, &[("offsets.topic.num.partitions", "7")]);
     start(config).await.expect("the node starts")
 }
 
@@ -70,15 +48,6 @@ struct Member {
     /// All members, if it leads.
     leads: Vec<String>,
     assignment: Vec<u8>,
-}
-
-async fn connect() -> Connection {
-    loop {
-        match Connection::connect(addr(), "test").await {
-            Ok(connection) => return connection,
-            Err(_) => sleep(Duration::from_millis(20)).await,
-        }
-    }
 }
 
 fn response<'a, M: Message<'a>>(frame: &'a [u8], version: i16) -> M {
@@ -351,21 +320,34 @@ async fn second_life(members: &[Member]) {
     assert_eq!(committed(&connection).await, []);
 }
 
+/// A node that crashes once its first life has told of members; gives these.
+fn first_life_and_crash<T, F>(
+    seed: u64,
+    kind: CrashKind,
+    first_life: fn() -> F,
+) -> (World, NodeId, Vec<T>)
+where
+    T: 'static,
+    F: Future<Output = Vec<T>> + 'static,
+{
+    let world = World::new(seed, Options::default());
+    let node = world.node("node");
+    let told = Rc::new(RefCell::new(Vec::new()));
+    let sink = Rc::clone(&told);
+    world.start(node, move || async move {
+        let _running = started(3).await;
+        sink.replace(first_life().await);
+        std::future::pending::<()>().await;
+    });
+    world.run_until(|| !told.borrow().is_empty());
+    world.crash(node, kind);
+    (world, node, told.take())
+}
+
 #[test]
 fn a_group_lives_through_crashes_and_other_numbers_of_shards() {
     for (seed, kind) in [(21, CrashKind::PowerCut), (22, CrashKind::Kill)] {
-        let world = World::new(seed, Options::default());
-        let node = world.node("node");
-        let told = std::rc::Rc::new(std::cell::RefCell::new(Vec::new()));
-        let sink = std::rc::Rc::clone(&told);
-        world.start(node, move || async move {
-            let _running = started(3).await;
-            sink.replace(first_life().await);
-            std::future::pending::<()>().await;
-        });
-        world.run_until(|| !told.borrow().is_empty());
-        world.crash(node, kind);
-        let members = told.take();
+        let (world, node, members) = first_life_and_crash(seed, kind, first_life);
         world.block_on(node, move || async move {
             let running = started(2).await;
             second_life(&members).await;
