@@ -13,6 +13,7 @@ from .brokers import Broker
 from .drivers import Driver
 from .group_ledger import Account, Event, Figures, Poll, Rules, check, measure
 from .group_members import COMMIT_MS, HEARTBEAT_MS, SESSION_MS, Client, Process
+from .pulse import Pulse
 
 PARTITIONS = 64
 RATE = 640  # records/s: each partition gets one every 100 ms
@@ -103,28 +104,31 @@ class Outcome:
     faults: list[str]
     figures: Figures
     seconds: float
+    stood_still_s: float  # how long the machine itself did: then it tells nothing
 
 
 class Scenario:
-    """One client's run in a group and on a topic of its own."""
+    """One client's run in a group and on a topic of its own, both called by `name`."""
 
-    def __init__(self, client: Client, broker: Broker, session_ms: int, work: Path, broker_kill: bool):
+    def __init__(self, name: str, client: Client, broker: Broker, session_ms: int, work: Path, broker_kill: bool):
         self._client = client
         self._broker = broker
         self._work = work
         self._broker_kill = broker_kill
-        self._group = f"group-{client.name}"
-        self._where = {"bootstrap": broker.bootstrap, "topic": f"topic-{client.name}", "partitions": PARTITIONS}
+        self._group = f"group-{name}"
+        self._where = {"bootstrap": broker.bootstrap, "topic": f"topic-{name}", "partitions": PARTITIONS}
         self._live = Live()
         self._members: list[Process] = []  # those that live
         self._others: list[Process] = []
         self._started = 0
+        self._pulse = Pulse()
         self._outages: list[tuple[float, float]] = []
         self.rules = Rules(session_ms / 1000, HEARTBEAT_MS / 1000, SLACK_S, client.cooperative, client.exact)
 
     def run(self) -> Outcome:
         """Everything from the creation of the topic to the verdict."""
         began = time.monotonic()
+        self._pulse.start()
         try:
             self._play()
         except Stuck as stuck:
@@ -132,10 +136,14 @@ class Scenario:
         finally:
             for process in (*self._members, *self._others):
                 process.end()
+            self._pulse.stop()
         live = self._live
         account = Account(PARTITIONS, live.acked, live.events, live.polls, self._outages)
         faults = live.faults + check(account, self.rules)
-        return Outcome(self._client.name, faults, measure(account), time.monotonic() - began)
+        stood_still_s = self._pulse.stood_still_s
+        if stood_still_s:
+            faults.insert(0, f"the machine itself stood still for {stood_still_s:.1f} s")
+        return Outcome(self._client.name, faults, measure(account), time.monotonic() - began, stood_still_s)
 
     def _play(self) -> None:
         driver = Driver("java", self._work)
@@ -197,14 +205,15 @@ class Scenario:
         names = [member.name for member in self._members if member is not without]
 
         def over() -> bool:
-            return self._dead() or self._live.settled(names, since)
+            return self._lost() or self._live.settled(names, since)
 
-        if not self._wait(over, self.rules.limit_s + SLACK_S) or self._dead():
+        if not self._wait(over, self.rules.limit_s + SLACK_S) or self._lost():
             raise Stuck(f"the group of {', '.join(names)} did not settle; {self._shares(names)}")
         time.sleep(STEADY_S)
 
-    def _dead(self) -> bool:
-        return not all(member.alive for member in self._members)
+    def _lost(self) -> bool:
+        """Whether nothing that is still to come would tell anything."""
+        return bool(self._pulse.stood_still_s) or not all(member.alive for member in self._members)
 
     def _shares(self, names: list[str]) -> str:
         with self._live.lock:

@@ -1,16 +1,17 @@
 """The command line of `ci/compat/groups`: starts the broker, plays the scenario with each client, tells what came."""
 
 import argparse
+import contextlib
 import datetime
 import queue
 import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .brokers import Broker, BrokerError, make_broker
-from .drivers import DriverError
 from .group_ledger import DISTURBANCES
 from .group_members import CLIENTS, CORE, HEARTBEAT_MS, SESSION_MS, Client
 from .group_scenario import MEMBERS, PARTITIONS, RATE, SLACK_S, Outcome, Scenario
@@ -19,6 +20,7 @@ from .paths import HOME, REPOSITORY, RESULTS, work_directory
 from .report import Report, table
 from .versions import line as versions_line
 
+PLAYS_MAX = 3
 # Sessions as short as the classic ones also where the broker assigns; a join does not wait for company.
 SETTINGS = {
     "group.initial.rebalance.delay.ms": "0",
@@ -34,46 +36,75 @@ SOFTWARE += ("@platformatic/kafka",)
 class Groups:
     """One run: the clients one after the other, or some at a time."""
 
-    def __init__(self, options: argparse.Namespace, broker: Broker, work: Path, report: Report):
+    def __init__(self, options: argparse.Namespace, work: Path, report: Report):
         self._options = options
-        self._broker = broker
         self._work = work
         self._report = report
+        self._brokers = contextlib.ExitStack()
         self.outcomes: dict[str, Outcome] = {}
 
     def run(self) -> None:
-        """From the start of the broker to its end."""
-        self._report.say(f"{self._broker.name} serves after {self._broker.start():.1f} s")
+        """All scenarios with one broker, or, where it is killed, each with its own."""
+        with self._brokers:  # none outlives a run that is told to end, whatever its threads do
+            if self._options.kill_broker:
+                self._each(self._play_alone)
+                return
+            with self._serving("data") as broker:
+                self._each(lambda client: self._play(client, broker))
+
+    @contextlib.contextmanager
+    def _serving(self, name: str) -> Iterator[Broker]:
+        with make_broker(self._options, self._work / name, SETTINGS) as broker:
+            self._brokers.push(broker)
+            self._report.say(f"{broker.name} serves after {broker.start():.1f} s")
+            yield broker
+            self._report.check("SIGTERM stops the broker", broker.stop())
+
+    def _each(self, play: Callable[[Client], None]) -> None:
         todo: queue.SimpleQueue[Client] = queue.SimpleQueue()
         for client in self._options.clients:
             todo.put(client)
-        count = 1 if self._options.kill_broker else self._options.parallel
-        workers = [threading.Thread(target=self._work_off, args=(todo,)) for _ in range(count)]
+        workers = [
+            threading.Thread(target=self._work_off, args=(todo, play), daemon=True)
+            for _ in range(self._options.parallel)
+        ]
         for worker in workers:
             worker.start()
         for worker in workers:
             worker.join()
-        self._report.check("SIGTERM stops the broker", self._broker.stop())
 
-    def _work_off(self, todo: queue.SimpleQueue) -> None:
-        try:
-            while True:
-                self._play(todo.get_nowait())
-        except queue.Empty:
-            pass
+    def _work_off(self, todo: queue.SimpleQueue, play: Callable[[Client], None]) -> None:
+        while True:
+            try:
+                client = todo.get_nowait()
+            except queue.Empty:
+                return
+            try:
+                play(client)
+            except (Exception, SystemExit) as error:  # or the thread would end without a word
+                self._report.check(client.name, [f"the scenario itself: {error!r}"])
 
-    def _play(self, client: Client) -> None:
-        scenario = Scenario(client, self._broker, SESSION_MS, self._work, self._options.kill_broker)
-        try:
+    def _play_alone(self, client: Client) -> None:
+        with self._serving(f"data-{client.name}") as broker:
+            self._play(client, broker)
+
+    def _play(self, client: Client, broker: Broker) -> None:
+        """Plays it; again when the machine stood still meanwhile, though not for ever."""
+        for number in range(PLAYS_MAX):
+            name = f"{client.name}-again-{number}" if number else client.name
+            scenario = Scenario(name, client, broker, SESSION_MS, self._work, self._options.kill_broker)
             outcome = scenario.run()
-        except (BrokerError, DriverError, OSError) as error:
-            self._report.check(client.name, [f"the scenario itself: {error}"])
-            return
-        self.outcomes[client.name] = outcome
+            if not outcome.stood_still_s:
+                break
+            self._report.say(f"     {name}: the machine itself stood still for {outcome.stood_still_s:.1f} s")
+        self._tell(outcome)
+
+    def _tell(self, outcome: Outcome) -> None:
+        self.outcomes[outcome.client] = outcome
         figures = outcome.figures
         stood = ", ".join(f"{cause} {seconds:.1f}" for cause, seconds in figures.longest_s.items())
         what = f"{figures.records:,} records, {figures.redelivered} redelivered; longest standstill in s: {stood}"
-        self._report.check(f"{client.name} ({outcome.seconds:.0f} s): {what}", outcome.faults)
+        self._report.check(f"{outcome.client} ({outcome.seconds:.0f} s): {what}", outcome.faults)
 
     def table(self) -> str:
         """The outcomes in Markdown: what each kind of disturbance cost each client."""
@@ -90,11 +121,12 @@ class Groups:
         return table(["members", "result", "records", "redelivered", *(f"{c}, s" for c in causes)], rows)
 
 
-def write_result_file(groups: Groups, broker: str, report: Report) -> str:
+def write_result_file(groups: Groups, options: argparse.Namespace, report: Report) -> str:
     """Writes the dated file of a full run and returns its name."""
     today = datetime.date.today().isoformat()
+    killed = ", killed in the middle of a rebalance" if options.kill_broker else ""
     lines = [
-        f"# Consumer groups of {today}: {broker}",
+        f"# Consumer groups of {today}: {options.broker}{killed}",
         "",
         f"{MEMBERS} members, {PARTITIONS} partitions, {RATE} records/s, sessions of {SESSION_MS} ms and heartbeats of"
         f" {HEARTBEAT_MS} ms. A column",
@@ -110,7 +142,7 @@ def write_result_file(groups: Groups, broker: str, report: Report) -> str:
             lines += [f"- {name}", *(f"  - {fault}" for fault in faults)]
     lines += ["", report.closing_line(), ""]
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{today}-groups-{broker}.md"
+    path = RESULTS / f"{today}-groups-{options.broker}{'-killed' if options.kill_broker else ''}.md"
     path.write_text("\n".join(lines), encoding="utf-8")
     return path.name
 
@@ -144,15 +176,14 @@ def main() -> int:
         check_harness(report)
         if subprocess.run([str(HOME / "install")], check=False).returncode:
             return 1
-        with make_broker(options, work / "data", SETTINGS) as broker:
-            groups = Groups(options, broker, work, report)
-            try:
-                groups.run()
-            except BrokerError as error:
-                report.check("the run itself", [str(error)])
+        groups = Groups(options, work, report)
+        try:
+            groups.run()
+        except BrokerError as error:
+            report.check("the run itself", [str(error)])
         print("\n" + groups.table() + "\n")
         if options.full:
-            print(f"written: ci/compat/results/{write_result_file(groups, broker.name, report)}")
+            print(f"written: ci/compat/results/{write_result_file(groups, options, report)}")
         return report.conclude(work)
 
 
