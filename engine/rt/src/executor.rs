@@ -55,7 +55,7 @@ where
     });
     match world::current() {
         World::Ring(reactor) => reactor.spawn_executor(spec, main, Origin::of::<F>())?,
-        World::Sim(context) => context.spawn_executor(spec, main),
+        World::Sim(context) => context.spawn_executor(spec, main, Origin::of::<F>()),
     }
     Ok(Executor { done })
 }

@@ -74,7 +74,7 @@ where
     let body: LocalFuture = Box::pin(run(Box::pin(future), Rc::clone(&shared)));
     match world::current() {
         World::Ring(reactor) => reactor.spawn(body, Origin::of::<F>()),
-        World::Sim(context) => context.spawn(body),
+        World::Sim(context) => context.spawn(body, Origin::of::<F>()),
     }
     Task { shared }
 }

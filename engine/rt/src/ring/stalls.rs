@@ -55,6 +55,11 @@ impl Origin {
             spawned_at: Location::caller(),
         }
     }
+
+    /// The type of the task's future, and where it was spawned.
+    pub(crate) const fn parts(&self) -> (&'static str, &'static Location<'static>) {
+        (self.task, self.spawned_at)
+    }
 }
 
 /// The longest poll of a turn.

@@ -14,6 +14,7 @@ use super::kernel::Kernel;
 use super::node::{Life, Node};
 use super::reply::Reply;
 use crate::executor::MainFn;
+use crate::ring::Origin;
 use crate::task::LocalFuture;
 use crate::world::{self, World};
 use crate::{ExecutorSpec, Instant};
@@ -53,23 +54,23 @@ impl Context {
         result.unwrap_or_else(|panic| resume_unwind(panic))
     }
 
-    pub(crate) fn spawn(&self, future: LocalFuture) {
+    pub(crate) fn spawn(&self, future: LocalFuture, origin: Origin) {
         let refused = self
             .kernel
             .scheduler
             .borrow_mut()
-            .spawn(self.number, future);
+            .spawn(self.number, future, origin);
         // Dropped here, where the scheduler is not borrowed: the drop may spawn or wake.
         drop(refused);
     }
 
-    pub(crate) fn spawn_executor(&self, spec: ExecutorSpec, main: MainFn) {
+    pub(crate) fn spawn_executor(&self, spec: ExecutorSpec, main: MainFn, origin: Origin) {
         let body = MainBody {
             main: Some(main),
             body: None,
         };
         self.kernel
-            .add_executor(&self.node, spec.name, Box::pin(body));
+            .add_executor(&self.node, spec.name, Box::pin(body), origin);
     }
 
     pub(crate) async fn blocking<T: Send + 'static>(

@@ -17,6 +17,7 @@ use super::panics::name_seed_in_panics;
 use super::prng::Prng;
 use super::scheduler::{MAIN_TASK, Remains, Scheduler, TaskId};
 use super::world::Stats;
+use crate::ring::Origin;
 use crate::task::LocalFuture;
 
 /// So many polls without time passing are no progress.
@@ -189,6 +190,8 @@ impl Kernel {
         if !done {
             self.scheduler.borrow_mut().put_back(id, future);
         } else if id.task == MAIN_TASK {
+            let left = self.scheduler.borrow().waiting_tasks(id.executor);
+            context.life.left.borrow_mut().extend(left);
             let tasks = self.scheduler.borrow_mut().end(id.executor, future);
             context.enter(|| drop(tasks));
             self.finish_if_idle(context);
@@ -222,7 +225,13 @@ impl Kernel {
     }
 
     /// Starts an executor on `node`, as part of its current life.
-    pub(super) fn add_executor(self: &Rc<Self>, node: &Rc<Node>, label: String, main: LocalFuture) {
+    pub(super) fn add_executor(
+        self: &Rc<Self>,
+        node: &Rc<Node>,
+        label: String,
+        main: LocalFuture,
+        origin: Origin,
+    ) {
         let life = node.life();
         if life.is_over() {
             return;
@@ -238,7 +247,7 @@ impl Kernel {
                 in_flight: Cell::new(0),
             })
         });
-        context.spawn(main);
+        context.spawn(main, origin);
     }
 
     /// Starts a new life of `node`, booting the machine if the power was off.

@@ -5,6 +5,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use super::disk::Disk;
+use super::scheduler::LeftTask;
 
 /// Names a node of a [`World`](super::World).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +44,8 @@ pub(super) struct Life {
     pub(super) executors: Cell<usize>,
     /// Descriptors of files.
     pub(super) open_files: Cell<usize>,
+    /// What waited when its executor ended.
+    pub(super) left: RefCell<Vec<LeftTask>>,
 }
 
 impl Life {

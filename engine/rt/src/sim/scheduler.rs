@@ -6,7 +6,8 @@
 //! occurs with some seed.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
+use std::panic::Location;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,6 +17,7 @@ use crossbeam::queue::SegQueue;
 
 use super::context::Context;
 use super::prng::Prng;
+use crate::ring::Origin;
 use crate::task::LocalFuture;
 
 /// Names a task of a world.
@@ -61,6 +63,29 @@ struct Task {
     /// `None` while it is being polled.
     future: Option<LocalFuture>,
     bell: Arc<Bell>,
+    origin: Origin,
+}
+
+/// A task that waits for something that its executor did not wait for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftTask {
+    /// The executor.
+    pub executor: String,
+    /// The type of the task's future: the function or the block that it is.
+    pub task: &'static str,
+    /// Where the task was spawned.
+    pub spawned_at: &'static Location<'static>,
+}
+
+impl fmt::Display for LeftTask {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            executor,
+            task,
+            spawned_at,
+        } = self;
+        write!(f, "{executor}: {task}, spawned at {spawned_at}")
+    }
 }
 
 struct Executor {
@@ -121,7 +146,12 @@ impl Scheduler {
     }
 
     /// Adds a task, ready to run, or gives the future back if its executor is at its end.
-    pub(super) fn spawn(&mut self, executor: u64, future: LocalFuture) -> Option<LocalFuture> {
+    pub(super) fn spawn(
+        &mut self,
+        executor: u64,
+        future: LocalFuture,
+        origin: Origin,
+    ) -> Option<LocalFuture> {
         let Some(owner) = self
             .executors
             .get_mut(&executor)
@@ -145,6 +175,7 @@ impl Scheduler {
             Task {
                 future: Some(future),
                 bell,
+                origin,
             },
         );
         None
@@ -226,6 +257,26 @@ impl Scheduler {
         if let Some(executor) = self.executors.get_mut(&id.executor) {
             executor.tasks.remove(&id.task);
         }
+    }
+
+    /// The tasks of an executor that are not about to run, but for its main one.
+    pub(super) fn waiting_tasks(&self, number: u64) -> Vec<LeftTask> {
+        let Some(executor) = self.executors.get(&number) else {
+            return Vec::new();
+        };
+        let tasks = executor.tasks.iter().filter(|(task, own)| {
+            let is_ready = own.bell.rung.load(Ordering::Acquire);
+            **task != MAIN_TASK && !is_ready
+        });
+        let left = tasks.map(|(_, own)| {
+            let (task, spawned_at) = own.origin.parts();
+            LeftTask {
+                executor: executor.context.name(),
+                task,
+                spawned_at,
+            }
+        });
+        left.collect()
     }
 
     /// Ends an executor whose main future is done: takes its tasks, and keeps the main future until

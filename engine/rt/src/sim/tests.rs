@@ -133,6 +133,27 @@ fn an_executor_ends_with_its_main_task_and_drops_the_others() {
 }
 
 #[test]
+fn who_waits_when_an_executor_ends_is_named() {
+    let world = World::new(1, Options::default());
+    let node = world.node("node");
+    world.block_on(node, || async {
+        spawn(sleep(Duration::from_mins(10))).detach();
+        spawn(yield_now()).detach();
+        sleep(Duration::from_secs(1)).await;
+        // About to run: this one would still end by itself.
+        spawn(yield_now()).detach();
+    });
+    let left = world.left_tasks(node);
+    assert_eq!(left.len(), 1, "{left:?}");
+    let (line, task) = (left[0].to_string(), left[0].task);
+    assert!(
+        task.contains("sleep") && line.contains("sim/tests.rs"),
+        "{line}"
+    );
+    assert!(line.starts_with("node/main: "), "{line}");
+}
+
+#[test]
 fn joining_an_executor_waits_for_its_last_disk_operation() {
     run(9, || async {
         let buf = BufMut::zeroed(4096).freeze();

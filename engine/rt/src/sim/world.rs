@@ -11,6 +11,8 @@ use super::faults::{Fault, Strike};
 use super::kernel::Kernel;
 use super::node::{CrashKind, CrashPoint, Node, NodeId};
 use super::options::Options;
+use super::scheduler::LeftTask;
+use crate::ring::Origin;
 
 /// What has happened in a world so far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -86,6 +88,7 @@ impl World {
 
     /// Starts an executor on `node`: the first one begins a new life of the node, which ends with
     /// its last executor or by a crash. Further calls add executors to the life.
+    #[track_caller]
     pub fn start<F>(&self, node: NodeId, main: impl FnOnce() -> F + 'static)
     where
         F: Future<Output = ()> + 'static,
@@ -95,7 +98,9 @@ impl World {
             self.kernel.begin_life(&node);
         }
         let main = Box::pin(async move { main().await });
-        self.kernel.add_executor(&node, "main".to_owned(), main);
+        let origin = Origin::of::<F>();
+        self.kernel
+            .add_executor(&node, "main".to_owned(), main, origin);
     }
 
     /// Starts an executor on `node`, lets time pass until it has ended, and gives its result.
@@ -137,6 +142,12 @@ impl World {
     pub fn live_tasks(&self, node: NodeId) -> usize {
         let scheduler = self.kernel.scheduler.borrow();
         scheduler.live_tasks(|context| context.node.id == node)
+    }
+
+    /// Tasks of the node's last life that waited for something when the main future of their executor
+    /// ended. Those that were about to run are not among them.
+    pub fn left_tasks(&self, node: NodeId) -> Vec<LeftTask> {
+        self.at(node).life().left.borrow().clone()
     }
 
     /// Lets things happen until `done` holds.
