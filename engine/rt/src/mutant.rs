@@ -154,6 +154,18 @@ mutants! {
     TombstoneAtOnce,
     /// Compaction drops the last batch of a producer when none of its records is left.
     LastBatchDropped,
+    /// A group's coordinator answers before what goes before the answer is written.
+    AnswerBeforeAppend,
+    /// A group's coordinator answers as if an append that failed had been written.
+    AppendErrorIgnored,
+    /// A group's coordinator takes commits of older generations.
+    CommitUnfenced,
+    /// A member of an older generation of a group gets an assignment of the present one.
+    AssignmentUnfenced,
+    /// Members of groups that fall silent stay members.
+    SessionsForever,
+    /// Generations of groups are not written.
+    GenerationsVolatile,
 }
 
 #[cfg(feature = "mutants")]

@@ -150,6 +150,7 @@ impl Broker {
         self.stopping.set(true);
         self.connections.end_all();
         self.connections.wait_until_empty().await;
+        self.groups.end();
     }
 
     /// Reads the metadata. Nothing may wait inside.

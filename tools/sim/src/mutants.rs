@@ -65,6 +65,7 @@ const fn severity_for(mutant: Mutant) -> Severity {
         | Mutant::ExtentErrorIgnored
         | Mutant::FailedCheckpointKept
         | Mutant::CacheSurvivesTruncation
+        | Mutant::AppendErrorIgnored
         | Mutant::SpaceIgnored
         | Mutant::ClockJumpIgnored => Severity::Passing,
         Mutant::NoMark | Mutant::RangeUnchecked | Mutant::RangeUnseeded | Mutant::MetadataOnce => {

@@ -5,6 +5,7 @@
 //! appends goes the way of every append, and answers leave when it is durable. Connections of other
 //! shards reach it by mailbox.
 
+mod broken;
 mod config;
 mod log;
 mod seat;
@@ -72,6 +73,13 @@ impl Groups {
         seats.insert(id, Rc::clone(&seat));
         seat
     }
+
+    /// The server stops: nobody waits here any more, and nothing is appended.
+    pub(crate) fn end(&self) {
+        for seat in self.seats.borrow().values() {
+            seat.end();
+        }
+    }
 }
 
 /// What members of a consumer group keep to: what was set for the group, or what all have.
@@ -107,6 +115,9 @@ pub(crate) async fn ask(context: &Context, group_id: &str, request: Request) -> 
     let owner = broker.owner(id);
     let work = move |broker: Rc<Broker>| async move {
         let seat = broker.groups.seat(&broker, id);
+        if broken::is_broken() {
+            return Box::pin(broken::ask(&seat, &broker, request)).await;
+        }
         seat.ask(&broker, request).await
     };
     let answer = broker.peers.call(broker, owner, work);

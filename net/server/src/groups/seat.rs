@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use cluster_group::record::Record;
 use cluster_group::{Answer, Config, Coordinator, Effect, Now, Outbox, Request, Token};
+use engine_rt::mutant::{Mutant, is_active};
 use engine_rt::{Event, Instant, OneshotSender, now, oneshot, sleep, sleep_until, spawn, timeout};
 use engine_shard::{ShardError, TopicPartition};
 use net_wire::ErrorCode;
@@ -172,6 +173,10 @@ impl Seat {
                 Effect::Answer(token, answer) if !self.is_behind_an_append() => {
                     self.deliver(token, answer);
                 },
+                Effect::Append(mut records) if is_active(Mutant::GenerationsVolatile) => {
+                    records.retain(|record| !matches!(record, Record::GroupMetadata { .. }));
+                    self.queue.borrow_mut().push_back(Effect::Append(records));
+                },
                 effect => self.queue.borrow_mut().push_back(effect),
             }
         }
@@ -181,7 +186,8 @@ impl Seat {
     }
 
     fn is_behind_an_append(&self) -> bool {
-        self.is_writing.get() || !self.queue.borrow().is_empty()
+        let waits = self.is_writing.get() || !self.queue.borrow().is_empty();
+        waits && !is_active(Mutant::AnswerBeforeAppend)
     }
 
     fn deliver(&self, token: Token, answer: Answer) {
@@ -199,6 +205,7 @@ impl Seat {
             }
             if !records.is_empty()
                 && let Err(error) = log::append(broker.shards.local(), self.id, &records).await
+                && !is_active(Mutant::AppendErrorIgnored)
             {
                 return self.fail(&broker, &error);
             }
@@ -230,9 +237,10 @@ impl Seat {
 
     /// The coordinator knows what the log does not: another one takes its seat.
     fn fail(self: &Rc<Self>, broker: &Rc<Broker>, error: &ShardError) {
-        if !broker.is_stopping() {
-            error!(partition = %self.id, %error, "FL2102: group coordinator cannot append; its partition is read again");
+        if broker.is_stopping() {
+            return self.end();
         }
+        error!(partition = %self.id, %error, "FL2102: group coordinator cannot append; its partition is read again");
         self.clear();
         self.is_writing.set(false);
         spawn(Rc::clone(self).load(Rc::clone(broker), RELOAD_PAUSE_MIN)).detach();
@@ -242,9 +250,13 @@ impl Seat {
     async fn load(self: Rc<Self>, broker: Rc<Broker>, mut pause: Duration) {
         loop {
             if !pause.is_zero() {
-                sleep(pause).await;
+                // Less if the seat ends.
+                race(sleep(pause), self.loaded.wait()).await;
             }
-            if broker.is_stopping() || self.is_over.get() {
+            if broker.is_stopping() {
+                return self.end();
+            }
+            if self.is_over.get() {
                 return;
             }
             let started = now();

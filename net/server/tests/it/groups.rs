@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use engine_rt::sim::{DiskOp, Effect, Fault, Files, Operations, Options, Span, World};
+use engine_rt::sim::{DiskOp, Effect, Fault, Files, Operations, Options, Span, World, held};
 use engine_rt::sleep;
 use net_wire::messages::delete_groups::{DeleteGroupsRequest, DeleteGroupsResponse};
 use net_wire::messages::describe_groups::{DescribeGroupsRequest, DescribeGroupsResponse};
@@ -33,7 +33,7 @@ use net_wire::messages::sync_group::{
 use net_wire::{ApiKey, ErrorCode};
 
 use crate::client::Client;
-use crate::node::{HOST, Node, Setup, with_node};
+use crate::node::{HOST, Node, Setup, with_node, with_node_of};
 
 fn quick(shards: usize) -> Setup {
     Setup {
@@ -360,28 +360,54 @@ fn other_coordinators_are_refused_and_the_topic_is_internal() {
     });
 }
 
-#[test]
-fn a_connection_that_ends_does_not_wait_for_the_others() {
-    let setup = Setup {
+/// An empty group waits for more members, for ten minutes.
+fn patient() -> Setup {
+    Setup {
         settings: vec![("group.initial.rebalance.delay.ms", "600000")],
         ..Setup::shards(2)
+    }
+}
+
+/// Joins a group that waits; there is no answer within a second.
+async fn join_and_wait(client: &Client) {
+    find_coordinator(client, 4, KEY_GROUP).await;
+    let waiting = JoinGroupRequest {
+        group_id: "g",
+        session_timeout_ms: 30_000,
+        rebalance_timeout_ms: 1_200_000,
+        protocol_type: "sr",
+        protocols: vec![JoinGroupRequestProtocol {
+            name: "v0",
+            metadata: b"",
+        }],
+        ..JoinGroupRequest::default()
     };
-    with_node(&setup, |node| async move {
+    client.send(3, &waiting).await;
+    sleep(Duration::from_secs(1)).await;
+}
+
+#[test]
+fn a_stop_leaves_nobody_waiting_for_a_coordinator() {
+    let tasks_left = |joins| {
+        let world = World::new(1, Options::default());
+        with_node_of(&world, &patient(), move |node| async move {
+            let client = node.connect().await;
+            if joins {
+                join_and_wait(&client).await;
+            }
+            node.stop().await;
+            sleep(Duration::from_secs(1)).await;
+            held().expect("a simulated world").tasks
+        })
+    };
+    assert_eq!(tasks_left(true), tasks_left(false));
+}
+
+#[test]
+fn a_connection_that_ends_does_not_wait_for_the_others() {
+    with_node(&patient(), |node| async move {
         let client = node.connect().await;
-        find_coordinator(&client, 4, KEY_GROUP).await;
-        let waiting = JoinGroupRequest {
-            group_id: "g",
-            session_timeout_ms: 30_000,
-            rebalance_timeout_ms: 1_200_000,
-            protocol_type: "sr",
-            protocols: vec![JoinGroupRequestProtocol {
-                name: "v0",
-                metadata: b"",
-            }],
-            ..JoinGroupRequest::default()
-        };
-        client.send(3, &waiting).await;
-        sleep(Duration::from_secs(1)).await;
+        join_and_wait(&client).await;
         let before = engine_rt::now();
         node.stop().await;
         assert!(engine_rt::now() - before < Duration::from_secs(5));
