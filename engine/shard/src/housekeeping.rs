@@ -71,14 +71,15 @@ impl Shard {
                 continue;
             }
             let slots: Vec<Rc<Slot>> = self.slots.borrow().values().cloned().collect();
+            // Of the clock that was looked at: it may jump while partitions have their turn.
+            let now_ms = wall_clock_ms();
             for slot in slots {
-                self.keep_partition(&slot).await;
+                self.keep_partition(&slot, now_ms).await;
             }
         }
     }
 
-    async fn keep_partition(self: &Rc<Self>, slot: &Rc<Slot>) {
-        let now_ms = wall_clock_ms();
+    async fn keep_partition(self: &Rc<Self>, slot: &Rc<Slot>, now_ms: i64) {
         let before = now_ms.saturating_sub(self.options.producer_expiration_ms);
         slot.log.borrow_mut().expire_producers(before);
         let start = slot.log.borrow().retention_start(now_ms);
