@@ -134,8 +134,7 @@ class Scenario:
         except Stuck as stuck:
             self._live.faults.append(str(stuck))
         finally:
-            for process in (*self._members, *self._others):
-                process.end()
+            self.end()
             self._pulse.stop()
         live = self._live
         account = Account(PARTITIONS, live.acked, live.events, live.polls, self._outages)
@@ -144,6 +143,11 @@ class Scenario:
         if stood_still_s:
             faults.insert(0, f"the machine itself stood still for {stood_still_s:.1f} s")
         return Outcome(self._client.name, faults, measure(account), time.monotonic() - began, stood_still_s)
+
+    def end(self) -> None:
+        """Ends the processes that are left."""
+        for process in (*self._members, *self._others):
+            process.end()
 
     def _play(self) -> None:
         driver = Driver("java", self._work)

@@ -3,11 +3,11 @@
 import argparse
 import contextlib
 import datetime
-import queue
 import signal
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -40,12 +40,14 @@ class Groups:
         self._options = options
         self._work = work
         self._report = report
-        self._brokers = contextlib.ExitStack()
+        self._open = contextlib.ExitStack()
+        self._under_way: set[Scenario] = set()
         self.outcomes: dict[str, Outcome] = {}
 
     def run(self) -> None:
         """All scenarios with one broker, or, where it is killed, each with its own."""
-        with self._brokers:  # none outlives a run that is told to end, whatever its threads do
+        with self._open:  # no process outlives a run that is told to end, whatever its threads do
+            self._open.callback(self._end_scenarios)
             if self._options.kill_broker:
                 self._each(self._play_alone)
                 return
@@ -55,34 +57,39 @@ class Groups:
     @contextlib.contextmanager
     def _serving(self, name: str) -> Iterator[Broker]:
         with make_broker(self._options, self._work / name, SETTINGS) as broker:
-            self._brokers.push(broker)
+            self._open.push(broker)
             self._report.say(f"{broker.name} serves after {broker.start():.1f} s")
             yield broker
             self._report.check("SIGTERM stops the broker", broker.stop())
 
+    def _end_scenarios(self) -> None:
+        for scenario in list(self._under_way):
+            scenario.end()
+
     def _each(self, play: Callable[[Client], None]) -> None:
-        todo: queue.SimpleQueue[Client] = queue.SimpleQueue()
-        for client in self._options.clients:
-            todo.put(client)
+        todo = deque(self._options.clients)
         workers = [
             threading.Thread(target=self._work_off, args=(todo, play), daemon=True)
             for _ in range(self._options.parallel)
         ]
         for worker in workers:
             worker.start()
-        for worker in workers:
-            worker.join()
+        try:
+            for worker in workers:
+                worker.join()
+        finally:
+            todo.clear()
 
-    def _work_off(self, todo: queue.SimpleQueue, play: Callable[[Client], None]) -> None:
-        while True:
-            try:
-                client = todo.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                play(client)
-            except (Exception, SystemExit) as error:  # or the thread would end without a word
-                self._report.check(client.name, [f"the scenario itself: {error!r}"])
+    def _work_off(self, todo: deque[Client], play: Callable[[Client], None]) -> None:
+        with contextlib.suppress(IndexError):  # there are no more
+            while True:
+                self._try(todo.popleft(), play)
+
+    def _try(self, client: Client, play: Callable[[Client], None]) -> None:
+        try:
+            play(client)
+        except (Exception, SystemExit) as error:  # or the thread would end without a word
+            self._report.check(client.name, [f"the scenario itself: {error!r}"])
 
     def _play_alone(self, client: Client) -> None:
         with self._serving(f"data-{client.name}") as broker:
@@ -93,7 +100,9 @@ class Groups:
         for number in range(PLAYS_MAX):
             name = f"{client.name}-again-{number}" if number else client.name
             scenario = Scenario(name, client, broker, SESSION_MS, self._work, self._options.kill_broker)
+            self._under_way.add(scenario)
             outcome = scenario.run()
+            self._under_way.remove(scenario)
             if not outcome.stood_still_s:
                 break
             self._report.say(f"     {name}: the machine itself stood still for {outcome.stood_still_s:.1f} s")
