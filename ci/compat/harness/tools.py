@@ -13,9 +13,13 @@ DELETE_RECORDS = "org.apache.kafka.tools.DeleteRecordsCommand"
 CLUSTER = "org.apache.kafka.tools.ClusterTool"
 API_VERSIONS = "org.apache.kafka.tools.BrokerApiVersionsCommand"
 CONSOLE_PRODUCER = "org.apache.kafka.tools.ConsoleProducer"
+CONSOLE_CONSUMER = "org.apache.kafka.tools.consumer.ConsoleConsumer"
+FEATURES = "org.apache.kafka.tools.FeatureCommand"
 GROUPS = "org.apache.kafka.tools.consumer.group.ConsumerGroupCommand"
 GROUPS_OF_ALL_TYPES = "org.apache.kafka.tools.GroupsCommand"
 PRODUCER_PERFORMANCE = "org.apache.kafka.tools.ProducerPerformance"
+QUORUM = "org.apache.kafka.tools.MetadataQuorumCommand"
+REASSIGN = "org.apache.kafka.tools.reassign.ReassignPartitionsCommand"
 STREAMS_RESET = "org.apache.kafka.tools.StreamsResetter"
 
 TIMEOUT_S = 60

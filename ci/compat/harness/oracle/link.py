@@ -14,9 +14,10 @@ CLOSED = "closes the connection"
 class Link:
     """Sends a request and waits for its answer; a closed connection is an answer, too."""
 
-    def __init__(self, address: tuple[str, int], schemas: Schemas):
+    def __init__(self, address: tuple[str, int], schemas: Schemas, timeout_s: float = TIMEOUT_S):
         self._address = address
         self._schemas = schemas
+        self._timeout_s = timeout_s
         self._socket: socket.socket | None = None
         self._correlation = 0
 
@@ -40,7 +41,7 @@ class Link:
         header = struct.pack(">hhih", key, version, self._correlation, len(client)) + client
         frame = header + (b"\0" if flexible else b"") + body
         if self._socket is None:
-            self._socket = socket.create_connection(self._address, timeout=TIMEOUT_S)
+            self._socket = socket.create_connection(self._address, timeout=self._timeout_s)
         try:
             self._socket.sendall(struct.pack(">i", len(frame)) + frame)
             if not answered:

@@ -1,4 +1,4 @@
-"""Real software around Kafka on one broker: Kafka Connect, Kafka Streams, MirrorMaker 2.
+"""Real software around Kafka on one broker: Connect, Streams, MirrorMaker, command line tools.
 
 First file to read: `main.py`.
 """

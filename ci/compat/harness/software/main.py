@@ -15,16 +15,20 @@ from ..main import check_harness
 from ..paths import HOME, REPOSITORY, RESULTS, work_directory
 from ..report import Report
 from ..versions import versions
-from . import connect, mirror, streams
+from . import cli, connect, election, mirror, streams
 from .service import SoftwareError
 from .stage import Outcome, Stage
 
 PARTS: dict[str, Callable[[Stage], None]] = {
     "connect": connect.run,
     "streams": streams.run,
+    "tools": cli.run,
     "mirror": mirror.run,
+    "election": election.run,
 }
 CORE = ("connect", "streams")
+# What ends a part, and not the others: programs that fail, and answers that are not what they should be.
+FAILURES = (BrokerError, DriverError, SoftwareError, OSError, subprocess.SubprocessError, LookupError, ValueError)
 # As the harness sets it for Apache Kafka: a lone member need not wait for others.
 SETTINGS = {"group.initial.rebalance.delay.ms": "0"}
 
@@ -32,7 +36,7 @@ SETTINGS = {"group.initial.rebalance.delay.ms": "0"}
 def parse() -> argparse.Namespace:
     """The options; see README.md."""
     parser = argparse.ArgumentParser(prog="ci/compat/software", description=__doc__)
-    parser.add_argument("--full", action="store_true", help="all parts whole, and a dated result file")
+    parser.add_argument("--full", action="store_true", help="all parts whole, and a dated file of each")
     parser.add_argument("--broker", choices=("flumen", "kafka"), default="flumen", help="kafka: the scripts themselves")
     parser.add_argument("--flumen", type=Path, default=REPOSITORY / "target/release/flumen", metavar="PATH")
     parser.add_argument("--only", metavar="PART,...", help=f"of {', '.join(PARTS)}; such a part is whole")
@@ -55,30 +59,30 @@ def play(options: argparse.Namespace, part: str, work: Path, outcome: Outcome) -
             stage.say(f"{broker.name} serves after {broker.start():.1f} s")
             PARTS[part](stage)
             outcome.report.check(f"{part}: SIGTERM stops the broker", broker.stop())
-        except (BrokerError, DriverError, SoftwareError, OSError, subprocess.SubprocessError) as error:
-            outcome.note(part, "", "the part itself", [str(error)])
+        except FAILURES as error:
+            outcome.note(part, "", "the part itself", [f"{type(error).__name__}: {error}"])
         finally:
             stage.close()
 
 
-def write_result_file(outcome: Outcome, broker: str) -> str:
-    """Writes the dated file of a full run and returns its name."""
+def write_result_file(outcome: Outcome, part: str, broker: str) -> str:
+    """Writes the dated file of a whole part and returns its name."""
     today = datetime.date.today().isoformat()
     lines = [
-        f"# Software around Kafka of {today}: {broker}",
+        f"# Software around Kafka of {today}: the part `{part}` on {broker}",
         "",
-        f"Each part against a fresh broker, on {platform.system()} {platform.release().split('-')[0]},"
-        f" {platform.machine()}.",
+        f"Against a fresh broker, on {platform.system()} {platform.release().split('-')[0]}, {platform.machine()}.",
         "",
         outcome.table(),
         "",
     ]
-    for name, faults in outcome.report.checks:
-        if faults:
-            lines += [f"- {name}", *(f"  - {fault}" for fault in faults)]
-    lines += ["", outcome.report.closing_line(), ""]
+    for line in outcome.lines:
+        if line.faults:
+            lines += [f"- {line.software}: {line.what}", *(f"  - {fault}" for fault in line.faults)]
+    failed = sum(bool(line.faults) for line in outcome.lines)
+    lines += ["", f"{len(outcome.lines) - failed} passed, {failed} failed", ""]
     RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{today}-software-{broker}.md"
+    path = RESULTS / f"{today}-software-{part}-{broker}.md"
     path.write_text("\n".join(lines), encoding="utf-8")
     return path.name
 
@@ -92,12 +96,12 @@ def main() -> int:
         check_harness(report)
         if subprocess.run([str(HOME / "install")], check=False).returncode:
             return 1
-        outcome = Outcome(report)
         for part in options.parts:
+            outcome = Outcome(report)
             play(options, part, work, outcome)
-        print("\n" + outcome.table() + "\n")
-        if options.full and not options.only:
-            print(f"written: ci/compat/results/{write_result_file(outcome, options.broker)}")
+            print("\n" + outcome.table() + "\n", flush=True)
+            if options.full:
+                print(f"written: ci/compat/results/{write_result_file(outcome, part, options.broker)}")
         return report.conclude(work)
 
 

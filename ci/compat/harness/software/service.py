@@ -100,12 +100,12 @@ class Http:
     """Requests with JSON to a port of loopback."""
 
     def __init__(self, port: int, media: str = "application/json"):
-        self._port = port
+        self.port = port
         self._media = media
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, object]:
         """Status and what came back; status 0 while nobody answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         try:
             text = None if body is None else json.dumps(body)
             connection.request(method, path, text, {"Content-Type": self._media} if text else {})
