@@ -1,6 +1,7 @@
 //! A group: its members and its offsets.
 
 use net_wire::ErrorCode;
+use net_wire::consumer_protocol::CONSUMER;
 
 use crate::answer::{Answer, JoinedGroup};
 use crate::classic::ClassicGroup;
@@ -11,7 +12,6 @@ use crate::offsets::Offsets;
 use crate::record::{ConsumerRecord, Record};
 use crate::request::{OffsetCommit, OffsetFetch};
 use crate::state::GroupState;
-use crate::subscription::CONSUMER;
 
 /// What groups are listed as.
 const CLASSIC_TYPE: &str = "classic";

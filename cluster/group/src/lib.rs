@@ -58,7 +58,6 @@ mod protocols;
 pub mod record;
 mod request;
 mod state;
-mod subscription;
 #[cfg(test)]
 mod tests;
 

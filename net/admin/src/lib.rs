@@ -1,17 +1,21 @@
-//! What an operator's tools ask a running broker: is it alive, is it ready, what does it count.
+//! What an operator and his tools ask a running broker: is it alive, is it ready, what does it count,
+//! what is in it.
 //!
-//! HTTP on a thread of its own, with its own small executor: `/livez`, `/readyz`, `/metrics`. A
-//! scrape asks the shards for their counters and waits with a deadline; nothing here ever blocks a
-//! shard, and a shard that does not answer cannot block this.
+//! HTTP on a thread of its own, with its own small executor: `/livez`, `/readyz`, `/metrics`, and
+//! at `/` the console with its JSON below `/api/v1/`. A scrape asks the shards for their counters
+//! and waits with a deadline; nothing here ever blocks a shard, and a shard that does not answer
+//! cannot block this.
 //!
 //! What it is not: it knows no broker. Whoever starts it hands in [`Sources`]: a pulse per shard,
-//! whether produce is accepted, and a function that gathers a [`Snapshot`].
+//! whether produce is accepted, and a function that gathers a [`Snapshot`]; for the console, a Kafka
+//! client as a function ([`console::AskFn`]).
 //!
-//! First file to read: `snapshot.rs`, then `server.rs`.
+//! First file to read: `snapshot.rs`, then `server.rs`, then `console/mod.rs`.
 
 #![forbid(unsafe_code)]
 
 mod bounded;
+pub mod console;
 mod health;
 mod histogram;
 mod metrics;

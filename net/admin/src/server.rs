@@ -1,4 +1,5 @@
-//! The admin thread: a listener, three pages, and a look at the pulses every half second.
+//! The admin thread: a listener, pages for tools, the console, and a look at the pulses every half
+//! second.
 
 use std::fmt;
 use std::future::Future;
@@ -21,6 +22,7 @@ use tokio::time::{Instant, interval, timeout};
 use tracing::{debug, error};
 
 use crate::bounded::Bounded;
+use crate::console::{self, Console, Hosts};
 use crate::health::{Liveness, Pulses, Readiness, ReadyState};
 use crate::metrics::{CONTENT_TYPE, render};
 use crate::snapshot::Snapshot;
@@ -85,8 +87,13 @@ impl Drop for AdminServer {
     }
 }
 
-/// Binds `addr` and serves it on a thread of its own. An address that cannot be bound is the error.
-pub fn start(addr: SocketAddr, sources: Sources) -> io::Result<AdminServer> {
+/// Binds `addr` and serves it on a thread of its own, with the console if there is one. An address
+/// that cannot be bound is the error.
+pub fn start(
+    addr: SocketAddr,
+    sources: Sources,
+    console: Option<Console>,
+) -> io::Result<AdminServer> {
     let listener = std::net::TcpListener::bind(addr)?;
     listener.set_nonblocking(true)?;
     let addr = listener.local_addr()?;
@@ -94,8 +101,10 @@ pub fn start(addr: SocketAddr, sources: Sources) -> io::Result<AdminServer> {
         .enable_all()
         .build()?;
     let (stop, stopped) = oneshot::channel();
+    let hosts = console.as_ref().map(|one| Hosts::new(addr, &one.hosts));
+    let console = console.zip(hosts);
     let serve = move || {
-        if let Err(error) = runtime.block_on(serve(listener, sources, stopped)) {
+        if let Err(error) = runtime.block_on(serve(listener, sources, console, stopped)) {
             error!(%error, "the admin listener ended");
         }
     };
@@ -110,20 +119,26 @@ pub fn start(addr: SocketAddr, sources: Sources) -> io::Result<AdminServer> {
 async fn serve(
     listener: std::net::TcpListener,
     sources: Sources,
+    console: Option<(Console, Hosts)>,
     stopped: oneshot::Receiver<()>,
 ) -> io::Result<()> {
     let listener = Bounded::new(TcpListener::from_std(listener)?, SILENCE_MAX);
     let (silent, watched) = watch::channel(Vec::new());
+    let scrapes = Scrapes::new(Arc::clone(&sources.snapshot));
     let pages = Pages {
-        sources: sources.clone(),
+        readiness: sources.readiness.clone(),
         silent: watched,
-        scrapes: Arc::default(),
+        scrapes: scrapes.clone(),
     };
-    let router = Router::new()
+    let mut router = Router::new()
         .route("/livez", get(livez))
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(pages);
+    if let Some((console, hosts)) = console {
+        let readiness = sources.readiness.clone();
+        router = router.merge(console::routes(&console, hosts, readiness, scrapes));
+    }
     // Open connections are not waited for: they are a monitoring tool's, and the broker is ending.
     tokio::select! {
         served = axum::serve(listener, router).into_future() => served,
@@ -147,9 +162,9 @@ async fn look(pulses: Pulses, silent: watch::Sender<Vec<(usize, Duration)>>) {
 
 #[derive(Clone)]
 struct Pages {
-    sources: Sources,
+    readiness: Readiness,
     silent: watch::Receiver<Vec<(usize, Duration)>>,
-    scrapes: Arc<AtomicUsize>,
+    scrapes: Scrapes,
 }
 
 /// 200 while every shard's executor turns.
@@ -169,7 +184,7 @@ async fn livez(State(pages): State<Pages>) -> impl IntoResponse {
 
 /// 200 once produce is accepted.
 async fn readyz(State(pages): State<Pages>) -> impl IntoResponse {
-    match pages.sources.readiness.get() {
+    match pages.readiness.get() {
         ReadyState::Ready => (StatusCode::OK, "ready\n"),
         ReadyState::Starting => (StatusCode::SERVICE_UNAVAILABLE, "starting\n"),
         ReadyState::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n"),
@@ -178,19 +193,41 @@ async fn readyz(State(pages): State<Pages>) -> impl IntoResponse {
 
 /// All counters as Prometheus text.
 async fn metrics(State(pages): State<Pages>) -> axum::response::Response {
-    let unavailable = |why: &'static str| {
-        debug!(why, "no metrics");
-        (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
-    };
-    let Some(_scrape) = Scrape::begin(&pages.scrapes) else {
-        return unavailable("too many scrapes at once\n");
-    };
-    match timeout(SNAPSHOT_WAIT, (pages.sources.snapshot)()).await {
-        Ok(Some(snapshot)) => {
-            ([(header::CONTENT_TYPE, CONTENT_TYPE)], render(&snapshot)).into_response()
-        },
-        Ok(None) => unavailable("the broker is not running\n"),
-        Err(_) => unavailable("a shard does not answer\n"),
+    match pages.scrapes.take().await {
+        Ok(snapshot) => ([(header::CONTENT_TYPE, CONTENT_TYPE)], render(&snapshot)).into_response(),
+        Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why).into_response(),
+    }
+}
+
+/// Asks the shards for their counters, a bounded number of times at once.
+#[derive(Clone)]
+pub(crate) struct Scrapes {
+    snapshot: SnapshotFn,
+    running: Arc<AtomicUsize>,
+}
+
+impl Scrapes {
+    fn new(snapshot: SnapshotFn) -> Self {
+        Self {
+            snapshot,
+            running: Arc::default(),
+        }
+    }
+
+    /// The counters, or why there are none.
+    pub(crate) async fn take(&self) -> Result<Snapshot, &'static str> {
+        let unavailable = |why: &'static str| {
+            debug!(why, "no metrics");
+            why
+        };
+        let Some(_scrape) = Scrape::begin(&self.running) else {
+            return Err(unavailable("too many scrapes at once\n"));
+        };
+        match timeout(SNAPSHOT_WAIT, (self.snapshot)()).await {
+            Ok(Some(snapshot)) => Ok(snapshot),
+            Ok(None) => Err(unavailable("the broker is not running\n")),
+            Err(_) => Err(unavailable("a shard does not answer\n")),
+        }
     }
 }
 

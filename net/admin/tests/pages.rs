@@ -24,7 +24,7 @@ fn broker(snapshot: SnapshotFn) -> Broker {
         readiness: readiness.clone(),
         snapshot,
     };
-    let admin = net_admin::start(SocketAddr::from(([127, 0, 0, 1], 0)), sources).unwrap();
+    let admin = net_admin::start(SocketAddr::from(([127, 0, 0, 1], 0)), sources, None).unwrap();
     Broker {
         pulses,
         readiness,

@@ -1,7 +1,8 @@
 //! Calls about the cluster and its topics.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use net_wire::frame::decode_response;
-use net_wire::messages::ConfigResource;
 use net_wire::messages::create_partitions::{
     CreatePartitionsRequest, CreatePartitionsResponse, CreatePartitionsTopic,
 };
@@ -13,10 +14,6 @@ use net_wire::messages::delete_records::{
 };
 use net_wire::messages::delete_topics::{
     DeleteTopicState, DeleteTopicsRequest, DeleteTopicsResponse,
-};
-use net_wire::messages::incremental_alter_configs::{
-    AlterConfigsResource, AlterableConfig, IncrementalAlterConfigsRequest,
-    IncrementalAlterConfigsResponse, OP_SET,
 };
 use net_wire::messages::metadata::{
     MetadataRequest, MetadataRequestTopic, MetadataResponse, MetadataResponseBroker,
@@ -67,6 +64,19 @@ pub struct TopicMetadata {
     pub is_internal: bool,
     /// Its partitions, ascending.
     pub partitions: Vec<PartitionMetadata>,
+}
+
+impl TopicMetadata {
+    /// Those of these partitions that have a leader, by the leader's id.
+    pub fn by_leader(&self, wanted: &[i32]) -> BTreeMap<i32, Vec<i32>> {
+        let wanted: BTreeSet<i32> = wanted.iter().copied().collect();
+        let mut groups = BTreeMap::<i32, Vec<i32>>::new();
+        let led = self.partitions.iter().filter(|one| one.leader_id >= 0);
+        for one in led.filter(|one| wanted.contains(&one.partition)) {
+            groups.entry(one.leader_id).or_default().push(one.partition);
+        }
+        groups
+    }
 }
 
 /// A partition.
@@ -200,36 +210,6 @@ impl Connection {
             let (_, answer) = decode_response::<CreatePartitionsResponse<'_>>(frame, version)?;
             let result = answer.results.first();
             Ok(result.map(|topic| outcome(topic.error_code, topic.error_message.as_deref())))
-        });
-        outcome
-            .await?
-            .ok_or(ClientError::Missing("the topic's result"))?
-    }
-
-    /// Sets keys of a topic's configuration; the others stay as they are.
-    pub async fn set_topic_configs(
-        &self,
-        name: &str,
-        configs: &[(&str, &str)],
-    ) -> Result<(), ClientError> {
-        let config = |(name, value)| AlterableConfig {
-            name,
-            config_operation: OP_SET,
-            value: Some(value),
-        };
-        let request = IncrementalAlterConfigsRequest {
-            resources: vec![AlterConfigsResource {
-                resource_type: ConfigResource::TOPIC,
-                resource_name: name,
-                configs: configs.iter().copied().map(config).collect(),
-            }],
-            validate_only: false,
-        };
-        let outcome = self.call(&request, |frame, version| {
-            let (_, answer) =
-                decode_response::<IncrementalAlterConfigsResponse<'_>>(frame, version)?;
-            let result = answer.responses.first();
-            Ok(result.map(|one| outcome(one.error_code, one.error_message.as_deref())))
         });
         outcome
             .await?

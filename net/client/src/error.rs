@@ -37,6 +37,22 @@ pub enum ClientError {
         /// The broker's words, if it had any.
         message: Option<String>,
     },
+    /// No connection to a broker could be made.
+    #[error("no broker answers at {addr}: {why}")]
+    NoBroker {
+        /// Where it was looked for.
+        addr: String,
+        /// What was in the way.
+        why: String,
+    },
+    /// A topic has no such partition.
+    #[error("topic {topic} has no partition {partition}")]
+    NoPartition {
+        /// The topic.
+        topic: String,
+        /// What was asked for.
+        partition: i32,
+    },
     /// The answer lacks what was asked for.
     #[error("the answer lacks {0}")]
     Missing(&'static str),
@@ -58,6 +74,29 @@ impl ClientError {
             code,
             message: message.map(str::to_owned),
         })
+    }
+
+    /// Kafka's error, if the broker answered with one.
+    pub const fn code(&self) -> Option<ErrorCode> {
+        match self {
+            Self::Refused { code, .. } => Some(*code),
+            _ => None,
+        }
+    }
+
+    /// The same refusal, with what was refused in front of its words.
+    #[must_use]
+    pub fn of(self, what: impl std::fmt::Display) -> Self {
+        match self {
+            Self::Refused { code, message } => {
+                let words = message.unwrap_or_else(|| code.message().to_owned());
+                Self::Refused {
+                    code,
+                    message: Some(format!("{what}: {words}")),
+                }
+            },
+            other => other,
+        }
     }
 
     /// Whether the same call may succeed later.

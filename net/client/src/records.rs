@@ -23,6 +23,11 @@ const PRODUCE_TIMEOUT_MS: i32 = 30_000;
 /// The newest version of Fetch that names topics by name.
 const FETCH_BY_NAME: i16 = 12;
 
+/// What [`Connection::list_offset`] takes for a time: the end of a partition.
+pub const LATEST: i64 = -1;
+/// What [`Connection::list_offset`] takes for a time: the beginning of a partition.
+pub const EARLIEST: i64 = -2;
+
 /// One batch for one partition.
 #[derive(Clone, Debug)]
 pub struct ToProduce<'a> {
@@ -88,6 +93,8 @@ pub struct Fetched {
     pub error: ErrorCode,
     /// End of what may be read.
     pub high_watermark: i64,
+    /// End of what belongs to no open transaction.
+    pub last_stable_offset: i64,
     /// First offset there is.
     pub log_start_offset: i64,
     /// Batches, back to back: a slice of the answer's frame.
@@ -169,8 +176,8 @@ impl Connection {
         fetched(&frame, version)
     }
 
-    /// The offset of the first record at or after `timestamp`, or an end of the partition (-1 the
-    /// latest, -2 the earliest).
+    /// The offset of the first record at or after `timestamp`, or an end of the partition ([`LATEST`],
+    /// [`EARLIEST`]).
     pub async fn list_offset(
         &self,
         topic: &str,
@@ -215,6 +222,36 @@ impl Connection {
             .ok_or(ClientError::Missing("the partition"))?;
         ClientError::check(error, None)?;
         Ok(found)
+    }
+
+    /// As [`Connection::list_offset`] for many partitions of a topic, in one request; partitions that
+    /// the broker refuses are left out.
+    pub async fn list_offsets(
+        &self,
+        topic: &str,
+        partitions: &[i32],
+        timestamp: i64,
+    ) -> Result<Vec<(i32, i64)>, ClientError> {
+        let partition = |index: &i32| ListOffsetsPartition {
+            partition_index: *index,
+            current_leader_epoch: -1,
+            timestamp,
+        };
+        let request = ListOffsetsRequest {
+            replica_id: -1,
+            isolation_level: 0,
+            topics: vec![ListOffsetsTopic {
+                name: topic,
+                partitions: partitions.iter().map(partition).collect(),
+            }],
+        };
+        let read = |frame: &[u8], version| {
+            let (_, answer) = decode_response::<ListOffsetsResponse<'_>>(frame, version)?;
+            let found = answer.topics.iter().flat_map(|topic| &topic.partitions);
+            let good = found.filter(|one| one.error_code.is_none());
+            Ok(good.map(|one| (one.partition_index, one.offset)).collect())
+        };
+        self.call(&request, read).await
     }
 
     /// A producer id and epoch, for idempotence.
@@ -280,6 +317,7 @@ fn fetched(frame: &Buf, version: i16) -> Result<Vec<Fetched>, ClientError> {
                 partition: part.partition_index,
                 error: part.error_code,
                 high_watermark: part.high_watermark,
+                last_stable_offset: part.last_stable_offset,
                 log_start_offset: part.log_start_offset,
                 records: range.map_or_else(Buf::new, |range| frame.slice(range)),
             }

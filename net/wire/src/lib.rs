@@ -34,6 +34,7 @@
 pub mod api;
 pub mod batch;
 pub mod codec;
+pub mod consumer_protocol;
 pub mod error;
 pub mod error_code;
 pub mod frame;

@@ -30,12 +30,12 @@ mod upgrade;
 use std::collections::{BTreeMap, BTreeSet};
 
 use net_wire::ErrorCode;
+use net_wire::consumer_protocol::{self, CONSUMER};
 
 use crate::answer::{DescribedGroup, JoinedGroup, JoinedMember};
 use crate::group::Turn;
 use crate::record::{GroupMetadata, Record};
 use crate::state::GroupState;
-use crate::subscription::{self, CONSUMER};
 use member::Member;
 
 /// How long a rebalance waits for joins.
@@ -271,7 +271,7 @@ impl ClassicGroup {
         let mut topics = BTreeSet::new();
         if let Some(protocol) = &self.protocol_name {
             for member in self.members.values() {
-                topics.extend(subscription::topics(member.metadata(protocol)).ok()?);
+                topics.extend(consumer_protocol::topics(member.metadata(protocol)).ok()?);
             }
         }
         Some(topics)

@@ -1,13 +1,13 @@
 //! What is left of a classic group whose members go on in a group of the consumer protocol.
 
 use net_wire::ErrorCode;
+use net_wire::consumer_protocol::{ConsumerAssignment, ConsumerSubscription};
 
 use super::ClassicGroup;
 use super::member::Member;
 use crate::consumer::{FormerMember, Topics, identified};
 use crate::group::Turn;
 use crate::record::{ClassicMember, Subscription};
-use crate::subscription::{ConsumerAssignment, ConsumerSubscription};
 
 impl ClassicGroup {
     pub(crate) const fn generation(&self) -> i32 {

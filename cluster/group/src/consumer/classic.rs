@@ -8,6 +8,9 @@
 use std::collections::BTreeSet;
 
 use net_wire::ErrorCode;
+use net_wire::consumer_protocol::{
+    CONSUMER, ConsumerSubscription, NamedPartitions, assignment_bytes,
+};
 
 use super::heartbeat::{Entry, Scene};
 use super::member::partitions;
@@ -19,7 +22,6 @@ use crate::answer::{JoinedGroup, SyncedGroup};
 use crate::effect::Now;
 use crate::record::ClassicMember;
 use crate::request::{Heartbeat, JoinGroup, LeavingMember, SyncGroup};
-use crate::subscription::{CONSUMER, ConsumerSubscription, NamedPartitions, assignment_bytes};
 
 impl ConsumerGroup {
     /// Whether all members speak the classic protocol, and there are some.

@@ -1,12 +1,13 @@
 //! A group of the classic protocol that becomes one of the consumer protocol, and back.
 
+use net_wire::consumer_protocol::CONSUMER;
+
 use super::member::partitions;
 use super::{Assignment, ConsumerConfig, ConsumerGroup, Member, MemberState};
 use crate::effect::Now;
 use crate::record::{
     ConsumerRecord, CurrentAssignment, GroupEpoch, GroupMetadata, MemberMetadata, Subscription,
 };
-use crate::subscription::CONSUMER;
 
 /// A member of a classic group, as what it will be.
 #[derive(Clone, Debug)]

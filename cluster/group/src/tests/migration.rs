@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use net_wire::ErrorCode;
+use net_wire::consumer_protocol::{ConsumerAssignment, assignment_bytes};
 
 use super::rig::{GROUP, Rig, heartbeat, join as classic_join, protocol, sync};
 use crate::consumer::tests::{Cluster, join};
 use crate::consumer::{ConsumerGroupState, EPOCH_LEAVE, MemberHeartbeat};
 use crate::request::{JoinGroup, LeaveGroup, LeavingMember, Protocol, Request, SyncGroup};
-use crate::subscription::{ConsumerAssignment, assignment_bytes};
 use crate::{Answer, GroupState, JoinedGroup};
 
 fn rig() -> Rig {

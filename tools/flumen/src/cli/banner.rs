@@ -22,6 +22,8 @@ pub(crate) struct Facts {
     pub memory_bytes: u64,
     /// Where the admin pages are.
     pub admin: Option<SocketAddr>,
+    /// Whether the console is among them.
+    pub has_console: bool,
     /// The configuration file.
     pub file: Option<PathBuf>,
     /// How long the start took.
@@ -86,10 +88,14 @@ impl Facts {
             Some(file) => format!("configuration: {}", file.display()),
             None => "configuration: no file".to_owned(),
         });
-        texts.extend(
-            self.admin
-                .map(|addr| format!("admin: http://{addr}/metrics /livez /readyz")),
-        );
+        texts.extend(self.admin.map(|addr| {
+            let console = if self.has_console {
+                format!("console: http://{addr}/")
+            } else {
+                "no console: it is on loopback, or by `--console-host NAME`".to_owned()
+            };
+            format!("admin: http://{addr}/metrics /livez /readyz; {console}")
+        }));
         texts
             .into_iter()
             .map(|text| Line {
@@ -136,6 +142,7 @@ mod tests {
             cpus: vec![0, 3],
             memory_bytes: 1 << 30,
             admin: Some(([127, 0, 0, 1], 9644).into()),
+            has_console: true,
             file: None,
             took: Duration::from_millis(384),
         }
@@ -156,7 +163,7 @@ mod tests {
             "\n  ok      shards: 2, pinned to CPUs 0 3\n",
             "\n  ok      memory budget: 1.0 GiB\n",
             "\n  ok      configuration: no file\n",
-            "\n  ok      admin: http://127.0.0.1:9644/metrics /livez /readyz\n",
+            "\n  ok      admin: http://127.0.0.1:9644/metrics /livez /readyz; console: http://127.0.0.1:9644/\n",
             "\n  ready in 0.38 s\n",
         ] {
             assert!(text.contains(part), "{part} is not in\n{text}");

@@ -167,11 +167,12 @@ fn read_file(path: &Path) -> Result<Table, Failure> {
 }
 
 /// Keys of the file, beside the table of settings.
-const FILE_KEYS: [&str; 9] = [
+const FILE_KEYS: [&str; 10] = [
     "data",
     "kafka-addr",
     "advertised-addr",
     "admin-addr",
+    "console-host",
     "shards",
     "memory",
     "log",
@@ -194,6 +195,7 @@ fn take_options(
             "kafka-addr" => fill_list(&mut args.kafka_addr, &value, &place)?,
             "advertised-addr" => fill_list(&mut args.advertised_addr, &value, &place)?,
             "admin-addr" => fill(&mut args.admin_addr, text)?,
+            "console-host" => fill_list(&mut args.console_host, &value, &place)?,
             "shards" => fill(&mut args.shards, text)?,
             "memory" => fill(&mut args.memory, text)?,
             "log" => fill(&mut args.log, || log_format(&text()?, &place))?,
@@ -340,11 +342,12 @@ mod tests {
     #[test]
     fn every_option_may_stand_in_the_file() {
         let text = "data = \"d\"\nkafka-addr = [\"A=h:1\", \"B=h:2\"]\nadvertised-addr = \"A=x:1\"\n\
-                    admin-addr = \"h:3\"\nshards = 2\nmemory = \"1G\"\nlog = \"json\"\n\
+                    admin-addr = \"h:3\"\nconsole-host = [\"c\"]\nshards = 2\nmemory = \"1G\"\nlog = \"json\"\n\
                     log-level = \"debug\"\n";
         let (_file, mut args) = with_file(text);
         complete(&mut args, env(&[])).unwrap();
         assert_eq!(args.kafka_addr, ["A=h:1", "B=h:2"]);
+        assert_eq!(args.console_host, ["c"]);
         assert_eq!(args.advertised_addr, ["A=x:1"]);
         assert_eq!(
             (args.shards.as_deref(), args.log),

@@ -1,15 +1,17 @@
 //! The command line: what it says, and how its words become the library's.
 //!
-//! First file to read: `args.rs`, then `start.rs`.
+//! First file to read: `args/mod.rs`, then `start.rs`.
 
 mod args;
 mod backup;
 mod banner;
 mod client;
+mod cluster;
 mod config;
 mod consume;
 mod demo;
 mod format;
+mod group;
 mod listeners;
 mod loadgen;
 mod log;
@@ -18,12 +20,16 @@ mod machine;
 mod output;
 mod produce;
 mod repair;
+mod shell;
 mod size;
 mod stalls;
 mod start;
 mod suggest;
+mod table;
+mod time;
 mod topic;
 mod version;
+mod watch;
 
 use clap::Parser;
 
@@ -37,6 +43,7 @@ pub(crate) fn run() -> Result<(), Failure> {
         Command::Demo(args) => demo::run(args),
         Command::Start(args) => start::run(*args),
         Command::Topic(command) => topic::run(command),
+        Command::Group(command) => group::run(command),
         Command::Produce(args) => produce::run(args),
         Command::Consume(args) => consume::run(args),
         Command::Dump(command) => look::dump(command),
@@ -44,6 +51,9 @@ pub(crate) fn run() -> Result<(), Failure> {
         Command::Repair(args) => repair::run(args),
         Command::Backup(args) => backup::run(args),
         Command::Loadgen(args) => loadgen::run(args),
+        Command::Cluster(command) => cluster::run(command),
+        Command::Completions(args) => shell::completions(&args),
+        Command::Man(args) => shell::man(&args),
         Command::Explain(args) => look::explain(&args),
         Command::Version(args) => version::run(&args),
     }

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::io::Read;
 
 use engine_rt::{Buf, blocking, wall_clock_ms};
-use flumen::client::{ClientError, Metadata, Producer, ToProduce, TopicMetadata};
+use flumen::client::{ClientError, Cluster, Metadata, Producer, ToProduce, TopicMetadata};
 use net_wire::batch::{BatchBuilder, RecordHeader};
 use net_wire::codec::{Codec, Codecs};
 use net_wire::partitioner::partition_of_key;
 
 use super::args::{Acks, CodecArg, ProduceArgs};
-use super::client::{Cluster, on_ring};
+use super::client::{connect, on_ring};
 use super::format::{InputFormat, InputRecord};
 use super::output::Output;
 use crate::errors::Failure;
@@ -24,8 +24,8 @@ pub(crate) fn run(args: ProduceArgs) -> Result<(), Failure> {
     let format = InputFormat::parse(&args.format)?;
     let headers = headers(&args.headers)?;
     on_ring(move || async move {
-        let cluster = Cluster::connect(&args.broker.addr).await?;
-        let (metadata, topic) = cluster.topic(&args.topic, true).await?;
+        let cluster = connect(&args.broker).await?;
+        let (metadata, topic) = cluster.topic(args.topic.name(), true).await?;
         // As Kafka has it: sequence numbers want every replica's word.
         let producer = match args.acks {
             Acks::All => Some(Producer::new(cluster.any()).await?),
@@ -81,7 +81,7 @@ impl Sender {
             let end = chunk.is_empty();
             input.extend(chunk);
             let (mut records, mut taken) = (Vec::new(), 0);
-            while let Some((record, len)) = format.take(&input[taken..], end) {
+            while let Some((record, len)) = format.take(&input[taken..], end)? {
                 records.push(record);
                 taken += len;
             }
@@ -104,11 +104,15 @@ impl Sender {
                 .as_ref()
                 .map(|key| key.clone().into_bytes())
                 .or(record.key);
-            let partition = self.partition(key.as_deref());
+            let partition = record
+                .partition
+                .unwrap_or_else(|| self.partition(key.as_deref()));
             let batch = batches.entry(partition).or_insert_with(|| self.builder());
             let empty = record.value.is_empty() && self.args.tombstone;
             let value = (!empty).then_some(&*record.value);
-            batch.append(now_ms, key.as_deref(), value, &borrowed(&self.headers));
+            let headers = borrowed(self.headers.iter().chain(&record.headers));
+            let timestamp = record.timestamp.unwrap_or(now_ms);
+            batch.append(timestamp, key.as_deref(), value, &headers);
         }
         self.round = self.round.wrapping_add(1);
         for (partition, batch) in batches {
@@ -139,7 +143,7 @@ impl Sender {
     async fn send_batch(&mut self, partition: i32, batch: BatchBuilder) -> Result<(), Failure> {
         let records = batch.len();
         let batch = match &self.producer {
-            Some(producer) => producer.stamp(batch, &self.args.topic, partition, records as i32),
+            Some(producer) => producer.stamp(batch, &self.topic.name, partition, records as i32),
             None => batch,
         };
         let bytes = batch
@@ -155,7 +159,7 @@ impl Sender {
             Acks::None => 0,
         };
         let batch = ToProduce {
-            topic: &self.args.topic,
+            topic: &self.topic.name,
             partition,
             records: Buf::copy_from_slice(&bytes),
         };
@@ -174,9 +178,8 @@ impl Sender {
     }
 }
 
-fn borrowed(headers: &[OwnedHeader]) -> Vec<RecordHeader<'_>> {
+fn borrowed<'a>(headers: impl Iterator<Item = &'a OwnedHeader>) -> Vec<RecordHeader<'a>> {
     headers
-        .iter()
         .map(|(key, value)| RecordHeader {
             key,
             value: Some(value),

@@ -7,9 +7,11 @@ use std::pin::pin;
 use std::task::Poll;
 
 use engine_rt::ring::{self, Probe};
-use engine_rt::{ExecutorSpec, blocking, now, spawn};
+use engine_rt::{Executor, ExecutorSpec, blocking, now, spawn};
 use flumen::broker::{self, AdminHandle, BrokerConfig, Line, Settings, machine_report};
+use flumen::console::{ConsoleClient, console_client};
 use flumen::demo::DATA_DIR_DEFAULT;
+use net_admin::console::Console;
 
 use super::args::{LogFormat, StartArgs};
 use super::banner::{Facts, Manner, tell};
@@ -33,6 +35,7 @@ pub(crate) fn run(mut args: StartArgs) -> Result<(), Failure> {
             Some(addr) => Some(listeners::resolve("--admin-addr", addr)?),
             None => None,
         },
+        console_hosts: args.console_host.clone(),
         file: args.config.clone(),
         manner: Manner::of(format, args.no_banner),
         probe,
@@ -81,6 +84,7 @@ fn ring_options(args: &StartArgs, settings: &Settings) -> ring::Options {
 struct Plan {
     config: BrokerConfig,
     admin: Option<SocketAddr>,
+    console_hosts: Vec<String>,
     file: Option<PathBuf>,
     manner: Manner,
     probe: Probe,
@@ -155,13 +159,15 @@ async fn serve(plan: Plan) -> Result<(), Failure> {
         .map_err(|error| Failure::new("FL1015", "signals cannot be caught").because(error))?;
     let admin = plan
         .admin
-        .map(|addr| admin(addr, &plan.config.admin))
+        .map(|addr| admin(addr, &plan.config.admin, plan.console_hosts))
         .transpose()?;
+    let (admin, console) = admin.unzip();
     let mut facts = Facts {
         shards: plan.config.shards,
         cpus: plan.config.cpus.clone(),
         memory_bytes: plan.config.memory_bytes,
         admin: admin.as_ref().map(net_admin::AdminServer::local_addr),
+        has_console: console.as_ref().is_some_and(Option::is_some),
         file: plan.file,
         took: std::time::Duration::ZERO,
     };
@@ -171,6 +177,10 @@ async fn serve(plan: Plan) -> Result<(), Failure> {
         return Ok(());
     };
     let running = started?;
+    let console = match (console.flatten(), running.kafka_addrs()) {
+        (Some(client), [addr, ..]) => Some(serve_console(client, *addr)?),
+        _ => None,
+    };
     facts.took = now().since(began);
     let machine = machine_lines(plan.probe, dir).await;
     tell(
@@ -185,18 +195,35 @@ async fn serve(plan: Plan) -> Result<(), Failure> {
             .because("a second signal cut it short"));
     };
     stopped?;
+    // Nobody can ask any more, and so the console's executor ends.
+    drop(admin);
+    if let Some(console) = console {
+        console.join().await;
+    }
     tracing::info!("stopped in order");
     Ok(())
 }
 
-fn admin(addr: SocketAddr, handle: &AdminHandle) -> Result<net_admin::AdminServer, Failure> {
-    net_admin::start(addr, handle.sources()).map_err(|error| {
-        Failure::new(
-            "FL1004",
-            format!("the admin pages cannot be served on {addr}"),
-        )
-        .because(error)
-    })
+type Admin = (net_admin::AdminServer, Option<ConsoleClient>);
+
+/// The admin thread, with a console where browsers may ask for one: on loopback, or by a name.
+fn admin(addr: SocketAddr, handle: &AdminHandle, hosts: Vec<String>) -> Result<Admin, Failure> {
+    let is_wanted = addr.ip().is_loopback() || !hosts.is_empty();
+    let (console, client) = is_wanted
+        .then(console_client)
+        .map(|(ask, client)| (Console { ask, hosts }, client))
+        .unzip();
+    let server = net_admin::start(addr, handle.sources(), console).map_err(|error| {
+        let what = format!("the admin pages cannot be served on {addr}");
+        Failure::new("FL1004", what).because(error)
+    })?;
+    Ok((server, client))
+}
+
+fn serve_console(client: ConsoleClient, addr: SocketAddr) -> Result<Executor, Failure> {
+    client
+        .serve(addr)
+        .map_err(|error| Failure::new("FL1017", "the console's executor").because(error))
 }
 
 /// The lines of the list about the machine.
@@ -209,7 +236,7 @@ async fn machine_lines(probe: Probe, dir: PathBuf) -> Vec<Line> {
 }
 
 /// What `work` comes to, unless `end` comes first.
-async fn unless<T>(work: impl Future<Output = T>, end: impl Future) -> Option<T> {
+pub(super) async fn unless<T>(work: impl Future<Output = T>, end: impl Future) -> Option<T> {
     let (mut work, mut end) = (pin!(Box::pin(work)), pin!(end));
     poll_fn(|cx| {
         if let Poll::Ready(done) = work.as_mut().poll(cx) {

@@ -119,10 +119,19 @@ impl From<ClientError> for Failure {
                     ErrorCode::UNKNOWN_TOPIC_OR_PARTITION => {
                         failure.help("`flumen topic list` shows the topics there are")
                     },
+                    ErrorCode::GROUP_ID_NOT_FOUND => {
+                        failure.help("`flumen group list` shows the groups there are")
+                    },
                     // The broker's own words say what is to be done.
                     _ => failure.help(""),
                 }
             },
+            ClientError::NoBroker { addr, why } => {
+                Self::new("FL3001", format!("no broker answers at {addr}"))
+                    .because(why)
+                    .exit(Exit::NotReady)
+            },
+            ClientError::NoPartition { .. } => Self::invalid(error.to_string()),
             _ => Self::new("FL3003", error.to_string()),
         }
     }

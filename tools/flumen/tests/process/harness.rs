@@ -58,7 +58,12 @@ pub(crate) struct Node {
 
 impl Node {
     pub(crate) fn start(data: &Path, more: &[&str]) -> Self {
-        Self::start_by(flumen(&[]), data, more)
+        Self::start_by(flumen(&[]), "127.0.0.1", data, more)
+    }
+
+    /// Starts with its admin pages on all addresses.
+    pub(crate) fn start_public(data: &Path, more: &[&str]) -> Self {
+        Self::start_by(flumen(&[]), "0.0.0.0", data, more)
     }
 
     /// Starts with at most so many descriptors.
@@ -66,13 +71,13 @@ impl Node {
         let mut command = Command::new("sh");
         let script = format!("ulimit -n {open_files}; exec \"$0\" \"$@\"");
         command.args(["-c", &script, env!("CARGO_BIN_EXE_flumen")]);
-        Self::start_by(command, data, more)
+        Self::start_by(command, "127.0.0.1", data, more)
     }
 
-    fn start_by(mut command: Command, data: &Path, more: &[&str]) -> Self {
+    fn start_by(mut command: Command, admin_ip: &str, data: &Path, more: &[&str]) -> Self {
         let (kafka, admin) = (format!("127.0.0.1:{}", free_port()), free_port());
         let data = data.to_str().unwrap().to_owned();
-        let admin_addr = format!("127.0.0.1:{admin}");
+        let admin_addr = format!("{admin_ip}:{admin}");
         let args = [
             "start",
             "--data",
@@ -113,10 +118,15 @@ impl Node {
     }
 
     pub(crate) fn page(&self, path: &str) -> Option<String> {
+        self.page_of(path, "x")
+    }
+
+    /// A page, asked for by this name of the broker.
+    pub(crate) fn page_of(&self, path: &str, host: &str) -> Option<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.admin)).ok()?;
         write!(
             stream,
-            "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
         )
         .ok()?;
         let mut page = String::new();

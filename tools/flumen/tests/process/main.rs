@@ -1,10 +1,14 @@
 //! The binary as a process: starts, answers, ends in order, and refuses what it should.
 #![cfg(test)]
 
+mod console;
 mod damage;
+mod golden;
+mod group;
 mod harness;
 mod misuse;
 mod refusals;
+mod shell;
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -185,6 +189,43 @@ fn a_file_says_what_the_command_line_does_not() {
     );
     let (_, log) = node.stop("TERM");
     assert!(log.contains("shards: 2"), "the command line wins: {log}");
+}
+
+#[test]
+fn what_a_topic_has_of_its_own_is_told_from_defaults() {
+    let dir = tempfile::tempdir().unwrap();
+    let node = Node::start(dir.path(), &[]);
+    let create = [
+        "topic",
+        "create",
+        "t",
+        "-c",
+        "retention.ms=5",
+        "-b",
+        &node.kafka,
+    ];
+    printed(&create, b"");
+    let describe = |options: &[&str]| {
+        let command = ["topic", "describe", "t", "-b", &node.kafka];
+        printed(&[&command, options].concat(), b"")
+    };
+    let rows = describe(&["-c", "-o", "ndjson"]);
+    let rows: Vec<serde_json::Value> = rows
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let own: Vec<_> = rows.iter().filter(|row| row["from"] == "topic").collect();
+    assert_eq!(
+        (own.len(), &own[0]["key"], &own[0]["value"]),
+        (1, &"retention.ms".into(), &"5".into())
+    );
+    assert!(rows.len() > 20 && rows.iter().all(|row| row["topic"] == "t"));
+    let all = describe(&["-a"]);
+    assert!(
+        all.contains("\nPARTITION ") && all.contains("\nretention.ms "),
+        "{all}"
+    );
+    assert_eq!(node.stop("TERM").0, 0);
 }
 
 /// Weak durability is asked for, shown in the log and at every start, and counted.

@@ -1,11 +1,9 @@
 //! The brokers of a run: where they are, which topics it gets, who leads what.
 
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::time::Duration;
 
-use engine_rt::{blocking, now, sleep, timeout};
-use net_client::{ClientError, Connection, Metadata, NewTopic};
+use engine_rt::{now, sleep, timeout};
+use net_client::{ClientError, Connection, Metadata, NewTopic, resolve};
 use net_wire::ErrorCode;
 
 use super::RunError;
@@ -50,14 +48,6 @@ pub(crate) async fn connect(addr: &str) -> Result<Connection, RunError> {
         }
     }
     Err(unreachable(last))
-}
-
-async fn resolve(addr: &str) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(addr) = addr.parse() {
-        return Ok(vec![addr]);
-    }
-    let name = addr.to_owned();
-    blocking(move || name.to_socket_addrs().map(Vec::from_iter)).await
 }
 
 /// Connects to the first of some brokers that answers.

@@ -1,15 +1,18 @@
-//! What consumers of the classic protocol say to each other, as far as a coordinator reads it: the
-//! topics that they are subscribed to, and, where a group changes its protocol, who has what.
+//! What consumers of the classic protocol say to each other: the topics that they are subscribed to,
+//! and who has what. A coordinator reads it where it must know, and where a group changes its
+//! protocol.
 //!
 //! Nobody but members checks what members say, so that any other bytes are no error of anybody.
 //! Versions only add: a newer one is read as the newest that is known.
 
 use std::collections::BTreeSet;
 
-use net_wire::{Reader, WireError, Writer};
+use crate::error::WireError;
+use crate::reader::Reader;
+use crate::writer::Writer;
 
 /// The protocol type whose subscriptions have this form.
-pub(crate) const CONSUMER: &str = "consumer";
+pub const CONSUMER: &str = "consumer";
 
 /// First versions with the partitions of a member, with its generation, with its rack.
 const OWNED_VERSION: i16 = 1;
@@ -17,20 +20,24 @@ const GENERATION_VERSION: i16 = 2;
 const RACK_VERSION: i16 = 3;
 
 /// Partitions by the names of their topics.
-pub(crate) type NamedPartitions = Vec<(String, Vec<i32>)>;
+pub type NamedPartitions = Vec<(String, Vec<i32>)>;
 
 /// A `ConsumerProtocolSubscription`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ConsumerSubscription {
-    pub(crate) version: i16,
-    pub(crate) topics: BTreeSet<String>,
+pub struct ConsumerSubscription {
+    /// The version that it was written in.
+    pub version: i16,
+    /// The topics that the member reads.
+    pub topics: BTreeSet<String>,
     /// What the member has.
-    pub(crate) owned: NamedPartitions,
-    pub(crate) rack_id: Option<String>,
+    pub owned: NamedPartitions,
+    /// Where the member is, if it says so.
+    pub rack_id: Option<String>,
 }
 
 impl ConsumerSubscription {
-    pub(crate) fn read(subscription: &[u8]) -> Result<Self, WireError> {
+    /// Reads one, of any version.
+    pub fn read(subscription: &[u8]) -> Result<Self, WireError> {
         let (version, topics, mut r) = begin(subscription)?;
         r.nullable_bytes()?;
         let owned = if version >= OWNED_VERSION {
@@ -56,8 +63,17 @@ impl ConsumerSubscription {
 }
 
 /// The topics of a `ConsumerProtocolSubscription`, whatever follows them.
-pub(crate) fn topics(subscription: &[u8]) -> Result<BTreeSet<String>, WireError> {
+pub fn topics(subscription: &[u8]) -> Result<BTreeSet<String>, WireError> {
     begin(subscription).map(|(_, topics, _)| topics)
+}
+
+/// The bytes of a `ConsumerProtocolSubscription` of version 0, without data of an assignor's own.
+pub fn subscription_bytes(topics: &[&str]) -> Result<Vec<u8>, WireError> {
+    let mut w = Writer::new(false);
+    w.i16(0);
+    w.nullable_array(Some(topics), |w, topic| w.nullable_str(Some(*topic)));
+    w.nullable_bytes(None);
+    w.finish().map(|encoded| encoded.bytes)
 }
 
 /// A version, then an array of names.
@@ -89,15 +105,16 @@ fn named_partitions(r: &mut Reader<'_>) -> Result<NamedPartitions, WireError> {
 
 /// A `ConsumerProtocolAssignment`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ConsumerAssignment {
-    pub(crate) partitions: NamedPartitions,
+pub struct ConsumerAssignment {
+    /// What the member is to have.
+    pub partitions: NamedPartitions,
     /// Whether an assignor of the client's own keeps something in it.
-    pub(crate) has_user_data: bool,
+    pub has_user_data: bool,
 }
 
 impl ConsumerAssignment {
     /// Reads one; no bytes are one without partitions.
-    pub(crate) fn read(assignment: &[u8]) -> Result<Self, WireError> {
+    pub fn read(assignment: &[u8]) -> Result<Self, WireError> {
         if assignment.is_empty() {
             return Ok(Self::default());
         }
@@ -113,7 +130,7 @@ impl ConsumerAssignment {
 }
 
 /// The bytes of a `ConsumerProtocolAssignment` of this version.
-pub(crate) fn assignment_bytes(
+pub fn assignment_bytes(
     version: i16,
     partitions: &[(String, Vec<i32>)],
 ) -> Result<Vec<u8>, WireError> {
@@ -139,6 +156,14 @@ mod tests {
         assert!(topics(b"").is_err());
         assert!(topics(b"\x00\x01\x00\x00\x00\x09").is_err());
         assert!(topics(b"\xff\xff").is_err());
+    }
+
+    #[test]
+    fn a_subscription_comes_back() {
+        let bytes = subscription_bytes(&["b", "a"]).unwrap();
+        let read = ConsumerSubscription::read(&bytes).unwrap();
+        assert_eq!(read.topics, ["a", "b"].map(str::to_owned).into());
+        assert_eq!((read.version, read.owned), (0, NamedPartitions::new()));
     }
 
     #[test]
