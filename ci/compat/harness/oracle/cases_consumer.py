@@ -1,6 +1,20 @@
 """Conversations about groups of the consumer protocol (KIP-848): heartbeats, what admin tools see, offsets by epoch."""
 
+import time
+
+from .cases_group import lead
 from .talk import Talk, case
+
+# The coordinators of Apache Kafka hear of a topic a moment after its leaders.
+HEARD_S = 0.3
+
+
+def scene(t: Talk, partitions: int = 1) -> tuple[str, str]:
+    """A topic that its readers will be given at once, and the name of a group."""
+    topic, group = t.topic(partitions=partitions), t.name("g")
+    t.coordinate(group)
+    time.sleep(HEARD_S)
+    return topic, group
 
 
 def beat(t: Talk, group: str, label: str, topics: list[str] | None = None, member: str = "a", epoch: int = 0, **others):
@@ -15,8 +29,7 @@ def beat(t: Talk, group: str, label: str, topics: list[str] | None = None, membe
 
 @case("ConsumerGroupHeartbeat", "two members share a topic")
 def two_members(t: Talk):
-    topic, group = t.topic(partitions=4), t.name("g")
-    t.coordinate(group)
+    topic, group = scene(t, 4)
     first = beat(t, group, "the first joins", [topic])
     beat(t, group, "the second joins", [topic], member="b")
     beat(t, group, "the first is told to give up", epoch=1, topicPartitions=parts(first, [0, 1, 2, 3]))
@@ -42,8 +55,7 @@ def parts(answer: dict, partitions: list[int]) -> list[dict]:
 
 @case("ConsumerGroupHeartbeat", "requests that are wrong")
 def wrong(t: Talk):
-    topic, group = t.topic(), t.name("g")
-    t.coordinate(group)
+    topic, group = scene(t)
     beat(t, "", "no group", [topic])
     beat(t, group, "no member", [topic], member="")
     beat(t, group, "no member that goes on", member="", epoch=1)
@@ -51,6 +63,8 @@ def wrong(t: Talk):
     beat(t, group, "an empty rack", [topic], rackId="")
     beat(t, group, "no timeout", [topic], rebalanceTimeoutMs=-1)
     beat(t, group, "partitions at the beginning", [topic], topicPartitions=None)
+    some = [{"topicId": t.ids[topic], "partitions": [0]}]
+    beat(t, group, "it has partitions already", [topic], topicPartitions=some)
     beat(t, group, "no topics", [topic], subscribedTopicNames=None)
     beat(t, group, "an assignor that nobody has", [topic], serverAssignor="sticky")
     beat(t, group, "an epoch that there is not", epoch=-3)
@@ -62,10 +76,26 @@ def wrong(t: Talk):
         beat(t, group, "a regular expression that is none", [topic], **others)
 
 
+@case("ConsumerGroupHeartbeat", "one member alone")
+def alone(t: Talk):
+    topic, group = scene(t, 2)
+    joined = beat(t, group, "it joins", [topic])
+    beat(t, group, "it says nothing new", epoch=1)
+    beat(t, group, "it has what it was given", epoch=1, topicPartitions=parts(joined, [0, 1]))
+    beat(t, group, "it joins again", [topic])
+    beat(t, group, "it leaves", epoch=-1)
+
+
+@case("ConsumerGroupHeartbeat", "a classic group whose members are no consumers")
+def beside(t: Talk):
+    topic, group = t.topic(), t.name("g")
+    lead(t, group)
+    beat(t, group, "it joins", [topic])
+
+
 @case("ConsumerGroupHeartbeat", "static members")
 def static(t: Talk):
-    topic, group = t.topic(partitions=2), t.name("g")
-    t.coordinate(group)
+    topic, group = scene(t, 2)
     beat(t, group, "the first", [topic], instanceId="i")
     beat(t, group, "another while it is there", [topic], member="b", instanceId="i")
     beat(t, group, "an instance that nobody has", member="b", epoch=1, instanceId="j")
@@ -87,8 +117,7 @@ def topics(t: Talk):
 
 @case("ConsumerGroupDescribe", "groups in several states")
 def describe(t: Talk):
-    topic, group = t.topic(partitions=2), t.name("g")
-    t.coordinate(group)
+    topic, group = scene(t, 2)
     beat(t, group, "join", [topic], rackId="r", serverAssignor="range")
     t.ask({"groupIds": [group]}, "stable")
     t.ask({"groupIds": [group], "includeAuthorizedOperations": True}, "with operations")
@@ -105,16 +134,14 @@ def describe(t: Talk):
 
 @case("DescribeGroups", "a group of the consumer protocol")
 def describe_classic(t: Talk):
-    topic, group = t.topic(), t.name("g")
-    t.coordinate(group)
+    topic, group = scene(t)
     beat(t, group, "join", [topic])
     t.ask({"groups": [group]}, "of another kind")
 
 
 @case("DeleteGroups", "of the consumer protocol")
 def delete(t: Talk):
-    topic, group = t.topic(), t.name("g")
-    t.coordinate(group)
+    topic, group = scene(t)
     beat(t, group, "join", [topic])
     t.ask({"groupsNames": [group]}, "with a member")
     beat(t, group, "leave", epoch=-1)
@@ -123,8 +150,7 @@ def delete(t: Talk):
 
 @case("OffsetCommit", "by member epoch", 8)
 def commit(t: Talk):
-    topic, group = t.topic(), t.name("g")
-    t.coordinate(group)
+    topic, group = scene(t)
     beat(t, group, "join", [topic])
 
     def ask(label: str, epoch: int, member: str = "a"):
@@ -142,8 +168,7 @@ def commit(t: Talk):
 
 @case("OffsetFetch", "by member epoch", 9)
 def fetch(t: Talk):
-    topic, group = t.topic(), t.name("g")
-    t.coordinate(group)
+    topic, group = scene(t)
     beat(t, group, "join", [topic])
 
     def ask(label: str, epoch: int, member: str | None = "a"):
@@ -158,8 +183,7 @@ def fetch(t: Talk):
 
 @case("JoinGroup", "a group of the consumer protocol", 5)
 def join_consumer(t: Talk):
-    topic, group = t.topic(), t.name("g")
-    t.coordinate(group)
+    topic, group = scene(t)
     beat(t, group, "join", [topic])
     body = {"groupId": group, "memberId": "", "sessionTimeoutMs": 30_000, "rebalanceTimeoutMs": 30_000}
     connect = {"protocolType": "connect", "protocols": [{"name": "range", "metadata": b""}]}

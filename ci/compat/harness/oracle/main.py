@@ -6,6 +6,7 @@ the run, and so does an entry of the list of differences that no answer needs.
 
 import argparse
 import contextlib
+import subprocess
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -13,9 +14,10 @@ from pathlib import Path
 
 from ..brokers import Broker, Kafka, make_broker
 from ..main import check_harness
-from ..paths import CACHE, REPOSITORY, work_directory
+from ..paths import CACHE, HOME, REPOSITORY, work_directory
 from ..report import Report
-from . import cases_admin, cases_consumer, cases_data, cases_group  # noqa: F401  (they register their cases)
+# They register their cases.
+from . import cases_admin, cases_consumer, cases_data, cases_group, cases_tools  # noqa: F401
 from .allowed import ALLOWED, Allowed
 from .link import Link
 from .normal import differences, normal
@@ -23,8 +25,11 @@ from .schema import Schemas
 from .talk import CASES, Case, Talk
 
 SHOWN = 6
+SHOWN_CHARS = 400
 # As the harness sets it for Apache Kafka: a lone member need not wait for others.
 SETTINGS = {"group.initial.rebalance.delay.ms": "0"}
+# One node has one replica of everything.
+KAFKA_SETTINGS = {"transaction.state.log.replication.factor": "1", "transaction.state.log.min.isr": "1"}
 
 
 def main() -> int:
@@ -32,6 +37,9 @@ def main() -> int:
     options = parse()
     report = Report()
     check_harness(report)
+    report.say("installing Apache Kafka and the clients (skipped where nothing changed)")
+    if subprocess.run([str(HOME / "install")], check=False).returncode:
+        return 1
     schemas = Schemas(next((CACHE / "java/lib").glob("kafka-clients-*.jar")))
     with work_directory("oracle") as work:
         with brokers(options, work) as (kafka, flumen):
@@ -56,7 +64,7 @@ def parse() -> argparse.Namespace:
 @contextlib.contextmanager
 def brokers(options: argparse.Namespace, work: Path) -> Iterator[tuple[Broker, Broker]]:
     """Both brokers, serving."""
-    with Kafka(work / "kafka") as kafka, make_broker(options, work / "other", SETTINGS) as other:
+    with Kafka(work / "kafka", KAFKA_SETTINGS) as kafka, make_broker(options, work / "other", SETTINGS) as other:
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda broker: broker.start(), (kafka, other)))
         yield kafka, other
@@ -71,6 +79,8 @@ class Oracle:
         self._links = [Link(("127.0.0.1", broker.port), schemas) for broker in (kafka, flumen)]
         self._needed: set[Allowed] = set()
         self._held: set[tuple[str, int]] = set()
+        # Each conversation is held with both at once.
+        self._pool = ThreadPoolExecutor(2)
         self._ranges = [self._advertised(link) for link in self._links]
 
     def _advertised(self, link: Link) -> dict[str, range]:
@@ -101,17 +111,19 @@ class Oracle:
         self._held.add((case.api, version))
         prefix = f"{case.api}-{case.name}-{version}".replace(" ", "-").replace(",", "")
         talks = [Talk(link, case.api, version, prefix) for link in self._links]
-        faults = []
-        for who, talk in zip(("Apache Kafka", "Flumen"), talks):
-            try:
-                case.talk(talk)
-            except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
-                after = talk.said[-1].label if talk.said else "the beginning"
-                faults.append(f"{who}, after {after!r}: {type(error).__name__}: {error}".replace(prefix, "…"))
-                talk.link.close()
-        if faults:
-            return faults
-        return list(self._compare(case, *talks))
+        told = self._pool.map(lambda talk: self._converse(case, talk), talks)
+        faults = [f"{who}, {fault}" for who, fault in zip(("Apache Kafka", "Flumen"), told) if fault]
+        return [fault.replace(prefix, "…") for fault in faults] or list(self._compare(case, *talks))
+
+    def _converse(self, case: Case, talk: Talk) -> str | None:
+        """Holds a conversation with one broker; what cut it short, if anything did."""
+        try:
+            case.talk(talk)
+        except (OSError, ValueError, KeyError, IndexError, TypeError) as error:
+            talk.link.close()
+            after = talk.said[-1].label if talk.said else "the beginning"
+            return f"after {after!r}: {type(error).__name__}: {error}"
+        return None
 
     def _compare(self, case: Case, theirs: Talk, ours: Talk) -> Iterator[str]:
         for one, other in zip(theirs.said, ours.said, strict=True):
@@ -119,9 +131,8 @@ class Oracle:
                 allowed = next((a for a in ALLOWED if a.covers(one, case.name, path, left, right)), None)
                 if allowed is None:
                     where = f"{one.api} {one.label}".strip() if one.api != case.api else one.label
-                    yield f"{where}: {path or 'the answer'} is {right!r}, Apache Kafka's {left!r}".replace(
-                        theirs.prefix, "…"
-                    )
+                    found = f"{path or 'the answer'} is {_apart(right, left)}, Apache Kafka's {_apart(left, right)}"
+                    yield f"{where}: {found}".replace(theirs.prefix, "…")
                 else:
                     self._needed.add(allowed)
 
@@ -134,6 +145,14 @@ class Oracle:
         self._report.check("every version that is advertised has a case", missing)
         stale = [f"{a.api} {a.path}: {a.reason}" for a in ALLOWED if a not in self._needed]
         self._report.check("every difference that is allowed was met", stale)
+
+
+def _apart(one, other) -> str:
+    """One of two values, shown: of lists what the other has not, of long ones the beginning."""
+    if isinstance(one, list) and isinstance(other, list):
+        one = [item for item in one if item not in other]
+    text = repr(one)
+    return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "…"
 
 
 if __name__ == "__main__":

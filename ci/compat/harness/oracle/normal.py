@@ -8,7 +8,8 @@ TEXTS = {"errorMessage", "batchIndexErrorMessage", "documentation"}
 DIRECTORIES = {"replicaDirectoryId", "logDir"}
 # Numbers that each broker draws for itself; what counts is whether there is one.
 DRAWN = {"producerId", "sessionId"}
-TIMES = {"logAppendTimeMs", "issueTimestampMs", "finalizedFeaturesEpoch", "totalBytes", "usableBytes"}
+TIMES = {"logAppendTimeMs", "issueTimestampMs", "lastFetchTimestamp", "lastCaughtUpTimestamp"}
+TIMES |= {"finalizedFeaturesEpoch", "totalBytes", "usableBytes"}
 
 
 def normal(value, name: str = ""):

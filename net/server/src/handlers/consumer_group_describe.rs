@@ -127,7 +127,8 @@ fn member<'a>(member: &'a DescribedConsumerMember, names: &'a Names) -> Member<'
         client_id: &subscription.client_id,
         client_host: &subscription.client_host,
         subscribed_topic_names: subscription.topic_names.iter().map(|one| &**one).collect(),
-        subscribed_topic_regex: subscription.topic_regex.as_deref(),
+        // As Kafka tells it: an empty one is none.
+        subscribed_topic_regex: subscription.topic_regex.as_deref().or(Some("")),
         assignment: assignment(&member.assigned, names),
         target_assignment: assignment(&member.target, names),
         member_type: if subscription.classic.is_some() {

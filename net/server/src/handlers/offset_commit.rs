@@ -63,7 +63,7 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     })
 }
 
-fn exists(topic: Option<&TopicView>, partition: i32) -> bool {
+pub(super) fn exists(topic: Option<&TopicView>, partition: i32) -> bool {
     topic.is_some_and(|topic| topic.partition(partition).is_some())
 }
 

@@ -1,7 +1,7 @@
 //! `OffsetDelete` (key 47, KIP-496): deletes offsets of topics that a group does not read.
 //!
 //! Behaviour:
-//! - an offset that is not there is no error; a topic that does not exist is
+//! - an offset that is not there is no error; a topic or partition that does not exist is
 //!   `UNKNOWN_TOPIC_OR_PARTITION`.
 
 use std::rc::Rc;
@@ -14,6 +14,8 @@ use net_wire::messages::offset_delete::{
     OffsetDeleteResponsePartition, OffsetDeleteResponseTopic,
 };
 
+use super::offset_commit::exists;
+use crate::broker::TopicView;
 use crate::connection::Context;
 use crate::groups::ask;
 use crate::request::{Outcome, Request};
@@ -27,17 +29,15 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
             ..OffsetDeleteResponse::default()
         });
     }
-    let exists = |topic: &OffsetDeleteRequestTopic<'_>| {
-        let broker = &context.broker;
-        broker.with_state(|state| state.topic_by_name(topic.name).is_some())
-    };
-    let known: Vec<bool> = body.topics.iter().map(exists).collect();
+    let broker = &context.broker;
+    let known = body.topics.iter();
+    let known = known.map(|topic| broker.topic_by_name(topic.name));
+    let known: Vec<Option<TopicView>> = known.collect();
     let topics = body.topics.iter().zip(&known);
     let asked = group::OffsetDelete {
         group_id: body.group_id.to_owned(),
         topics: topics
-            .filter(|(_, is_known)| **is_known)
-            .map(|(topic, _)| wanted(topic))
+            .filter_map(|(topic, known)| Some(wanted(topic, known.as_ref()?)))
             .collect(),
     };
     let answer = ask(&context, body.group_id, group::Request::OffsetDelete(asked)).await;
@@ -54,22 +54,22 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
         });
     }
     let mut results = results.into_iter();
-    let topics = body.topics.iter().zip(known).map(|(topic, is_known)| {
-        let codes: Vec<ErrorCode> = if is_known {
-            let results = results.next().unwrap_or_default();
-            results.iter().map(|one| one.error_code).collect()
-        } else {
-            vec![ErrorCode::UNKNOWN_TOPIC_OR_PARTITION; topic.partitions.len()]
-        };
-        let partitions = topic.partitions.iter().zip(codes);
+    let topics = body.topics.iter().zip(known).map(|(topic, known)| {
+        let results = known.as_ref().and_then(|_| results.next());
+        let mut results = results.unwrap_or_default().into_iter();
+        let partitions = topic.partitions.iter().map(|one| {
+            let result = exists(known.as_ref(), one.partition_index)
+                .then(|| results.next())
+                .flatten();
+            let unknown = ErrorCode::UNKNOWN_TOPIC_OR_PARTITION;
+            OffsetDeleteResponsePartition {
+                partition_index: one.partition_index,
+                error_code: result.map_or(unknown, |result| result.error_code),
+            }
+        });
         OffsetDeleteResponseTopic {
             name: topic.name,
-            partitions: partitions
-                .map(|(partition, error_code)| OffsetDeleteResponsePartition {
-                    partition_index: partition.partition_index,
-                    error_code,
-                })
-                .collect(),
+            partitions: partitions.collect(),
         }
     });
     request.respond(&OffsetDeleteResponse {
@@ -78,10 +78,10 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     })
 }
 
-fn wanted(topic: &OffsetDeleteRequestTopic<'_>) -> TopicPartitions {
+fn wanted(topic: &OffsetDeleteRequestTopic<'_>, known: &TopicView) -> TopicPartitions {
     let partitions = topic.partitions.iter().map(|one| one.partition_index);
     TopicPartitions {
         name: topic.name.to_owned(),
-        partitions: partitions.collect(),
+        partitions: partitions.filter(|one| exists(Some(known), *one)).collect(),
     }
 }

@@ -218,6 +218,7 @@ async fn describe(
     let members = group.members.iter().map(|member| {
         let known = version == 0 || member.member_type == MEMBER_CONSUMER;
         assert!(known && member.client_host.starts_with('/'));
+        assert_eq!(member.subscribed_topic_regex, Some(""));
         let parts = [&member.assignment, &member.target_assignment];
         let [has, shall] = parts.map(|all| {
             let topics = all.topic_partitions.iter();

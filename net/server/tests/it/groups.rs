@@ -241,21 +241,27 @@ async fn delete(client: &Client, version: i16, group: &str) -> ErrorCode {
     deleted.results[0].error_code
 }
 
+/// Deletes the offsets of partition 1 and of one that is not there; the code of the first.
 async fn delete_offset(client: &Client, group: &str, topic: &str) -> ErrorCode {
+    let partition = |partition_index| OffsetDeleteRequestPartition { partition_index };
     let body = OffsetDeleteRequest {
         group_id: group,
         topics: vec![OffsetDeleteRequestTopic {
             name: topic,
-            partitions: vec![OffsetDeleteRequestPartition { partition_index: 1 }],
+            partitions: [7, 1].map(partition).to_vec(),
         }],
     };
     let answer = client.ask(0, &body).await;
     let deleted: OffsetDeleteResponse<'_> = answer.decode();
-    let of_topic = deleted
-        .topics
-        .first()
-        .map(|one| one.partitions[0].error_code);
-    of_topic.unwrap_or(deleted.error_code)
+    let Some(of_topic) = deleted.topics.first() else {
+        return deleted.error_code;
+    };
+    let [unknown, known] = &of_topic.partitions[..] else {
+        panic!("two partitions: {deleted:?}")
+    };
+    let unknown = (unknown.partition_index, unknown.error_code);
+    assert_eq!(unknown, (7, ErrorCode::UNKNOWN_TOPIC_OR_PARTITION));
+    known.error_code
 }
 
 /// A group from its first member to its end, in one version.
