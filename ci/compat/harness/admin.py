@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from . import tools
+from .admin_cluster import Cluster
 from .brokers import Broker, Flumen
 from .drivers import DriverError, Drivers
+from .expect import exit_status, expect, refuse, shortened
 from .records import Record, read, write
 
 SECOND_MS = 1000
@@ -45,7 +47,7 @@ def checks(broker: Broker, work: Path, drivers: Drivers) -> Iterator[tuple[str, 
         ("kafka-configs keeps SCRAM credentials", admin.scram),
         ("a Java producer pushes the metrics that kafka-configs asks for", admin.telemetry),
     )
-    for name, check in named:
+    for name, check in (*named, *Cluster(broker, work, drivers["java"]).checks()):
         yield name, _guarded(check)
 
 
@@ -57,20 +59,6 @@ def _guarded(check: Callable[[], list[str]]) -> Callable[[], list[str]]:
             return [str(error)]
 
     return run
-
-
-def expect(output: str, *patterns: str) -> list[str]:
-    """A fault for each pattern that the output does not match."""
-    return [f"no match of {p!r} in: {_short(output)}" for p in patterns if not re.search(p, output, re.MULTILINE)]
-
-
-def refuse(output: str, *patterns: str) -> list[str]:
-    """A fault for each pattern that the output does match."""
-    return [f"unwanted {p!r} in: {_short(output)}" for p in patterns if re.search(p, output, re.MULTILINE)]
-
-
-def _short(output: str) -> str:
-    return repr(output if len(output) < 600 else output[:300] + " … " + output[-300:])
 
 
 class Admin:
@@ -106,9 +94,9 @@ class Admin:
     def create_topics(self) -> list[str]:
         created = ("--create", "--topic", "admin-a", "--partitions", "3", "--replication-factor", "1")
         status, output = self._topics(*created, "--config", "retention.ms=86400000")
-        faults = expect(output, r"^Created topic admin-a\.$") + _status(0, status)
+        faults = expect(output, r"^Created topic admin-a\.$") + exit_status(0, status)
         status, output = self._topics("--create", "--topic", "admin-defaults")
-        return faults + expect(output, r"^Created topic admin-defaults\.$") + _status(0, status)
+        return faults + expect(output, r"^Created topic admin-defaults\.$") + exit_status(0, status)
 
     def create_refused(self) -> list[str]:
         cases = (
@@ -121,9 +109,9 @@ class Admin:
         faults = []
         for args, message in cases:
             status, output = self._topics("--create", *args)
-            faults += expect(output, message) + _status(1, status)
+            faults += expect(output, message) + exit_status(1, status)
         status, _ = self._topics("--create", "--if-not-exists", "--topic", "admin-a")
-        return faults + _status(0, status)
+        return faults + exit_status(0, status)
 
     def describe_topics(self) -> list[str]:
         """Needs create_topics."""
@@ -135,7 +123,7 @@ class Admin:
         partitions = (rf"Topic: admin-a\s+Partition: {p}\s+Leader: (\d+)\s+Replicas: \1\s+Isr: \1" for p in range(3))
         faults += expect(output, head, *partitions) + refuse(output, r"Partition: 3\b")
         status, output = self._topics("--describe", "--topic", "admin-none")
-        faults += expect(output, r"'admin-none' does not exist") + _status(1, status)
+        faults += expect(output, r"'admin-none' does not exist") + exit_status(1, status)
         for filtered in ("--under-replicated-partitions", "--unavailable-partitions"):
             _, output = self._topics("--describe", filtered)
             faults += refuse(output, r"Topic: admin")
@@ -144,20 +132,20 @@ class Admin:
     def add_partitions(self) -> list[str]:
         """Needs create_topics."""
         status, _ = self._topics("--alter", "--topic", "admin-a", "--partitions", "5")
-        faults = _status(0, status)
+        faults = exit_status(0, status)
         _, output = self._topics("--describe", "--topic", "admin-a")
         faults += expect(output, r"PartitionCount: 5", r"Partition: 4\s+Leader: \d+")
         for count in ("2", "5"):
             status, output = self._topics("--alter", "--topic", "admin-a", "--partitions", count)
-            faults += expect(output, r"InvalidPartitionsException|already has 5 partition") + _status(1, status)
+            faults += expect(output, r"InvalidPartitionsException|already has 5 partition") + exit_status(1, status)
         return faults
 
     def delete_topics(self) -> list[str]:
         """Needs create_topics."""
         status, _ = self._topics("--delete", "--topic", "admin-defaults")
-        faults = _status(0, status) + self._eventually_unlisted("admin-defaults")
+        faults = exit_status(0, status) + self._eventually_unlisted("admin-defaults")
         status, output = self._topics("--delete", "--topic", "admin-defaults")
-        return faults + expect(output, r"does not exist") + _status(1, status)
+        return faults + expect(output, r"does not exist") + exit_status(1, status)
 
     def _eventually_unlisted(self, topic: str) -> list[str]:
         """Metadata follows the reply to a deletion at once in Flumen, a little later in Kafka."""
@@ -202,10 +190,10 @@ class Admin:
         faults = []
         for change, message in cases:
             status, output = self._configs("admin-c", "--alter", "--add-config", change)
-            faults += expect(output, message) + _status(1, status)
+            faults += expect(output, message) + exit_status(1, status)
         status, output = self._configs("admin-none", "--alter", "--add-config", "retention.ms=1")
         faults += expect(output, r"admin-none.* does(n't| not) exist|UnknownTopicOrPartition")
-        return faults + _status(1, status)
+        return faults + exit_status(1, status)
 
     def describe_all(self) -> list[str]:
         """Needs alter_configs."""
@@ -270,7 +258,7 @@ class Admin:
         _, output = self._run(tools.LOG_DIRS, "--describe", "--topic-list", "admin-o")
         line = next((line for line in output.splitlines() if line.startswith("{")), None)
         if line is None:
-            return [f"no JSON in {_short(output)}"]
+            return [f"no JSON in {shortened(output)}"]
         directories = [directory for broker in json.loads(line)["brokers"] for directory in broker["logDirs"]]
         faults = [f"error of a log directory: {d['error']}" for d in directories if d["error"] is not None]
         found = {p["partition"]: p for directory in directories for p in directory["partitions"]}
@@ -327,7 +315,7 @@ class Admin:
         entity = ("--entity-type", "clients", "--entity-name", "admin-q")
         rates = [f"{name}={QUOTA_BYTES}" for name in ("producer_byte_rate", "consumer_byte_rate")]
         status, _ = self._run(tools.CONFIGS, *entity, "--alter", "--add-config", ",".join(rates))
-        faults = _status(0, status)
+        faults = exit_status(0, status)
         _, output = self._run(tools.CONFIGS, *entity, "--describe")
         faults += expect(output, *(re.escape(f"{rate}.0") for rate in rates))
         reader.send("consume", topic="admin-q-in", client_id="admin-q", seconds=QUOTA_S, **where)
@@ -339,21 +327,21 @@ class Admin:
                 faults.append(f"the {side} got {rate / QUOTA_BYTES:.2f} MiB/s and was told {seen['throttled_s']:.1f} s")
         removed = ",".join(rate.partition("=")[0] for rate in rates)
         status, _ = self._run(tools.CONFIGS, *entity, "--alter", "--delete-config", removed)
-        return faults + _status(0, status)
+        return faults + exit_status(0, status)
 
     def scram(self) -> list[str]:
         entity = ("--entity-type", "users", "--entity-name", "admin-u")
         change = "SCRAM-SHA-256=[iterations=8192,password=compat]"
         status, output = self._run(tools.CONFIGS, *entity, "--alter", "--add-config", change)
-        faults = expect(output, r"Completed updating config for user admin-u\.") + _status(0, status)
+        faults = expect(output, r"Completed updating config for user admin-u\.") + exit_status(0, status)
         _, output = self._run(tools.CONFIGS, *entity, "--describe")
         faults += expect(output, r"SCRAM-SHA-256=iterations=8192") + refuse(output, r"SCRAM-SHA-512", r"compat")
         many = "SCRAM-SHA-512=[iterations=17000,password=compat]"
         status, output = self._run(tools.CONFIGS, *entity, "--alter", "--add-config", many)
-        faults += expect(output, r"Too many iterations") + _status(1, status)
+        faults += expect(output, r"Too many iterations") + exit_status(1, status)
         status, _ = self._run(tools.CONFIGS, *entity, "--alter", "--delete-config", "SCRAM-SHA-256")
         _, output = self._run(tools.CONFIGS, *entity, "--describe")
-        return faults + _status(0, status) + refuse(output, r"SCRAM-SHA-256")
+        return faults + exit_status(0, status) + refuse(output, r"SCRAM-SHA-256")
 
     def telemetry(self) -> list[str]:
         """On a broker of its own, for it is off by default; Apache Kafka has no receiver of metrics."""
@@ -372,17 +360,13 @@ class Admin:
         where = ("--bootstrap-server", broker.bootstrap)
         status, output = tools.run(self._java, tools.CONFIGS, *where, *entity, "--alter", "--add-config", change)
         if status:
-            return [f"kafka-configs left with {status}: {_short(output)}"]
+            return [f"kafka-configs left with {status}: {shortened(output)}"]
         # Long enough to be asked, and to push twice.
         load = ("--topic", "telemetry", "--num-records", "3000", "--record-size", "100", "--throughput", "1000")
         server = f"bootstrap.servers={broker.bootstrap}"
         status, output = tools.run(self._java, tools.PRODUCER_PERFORMANCE, *load, "--producer-props", server)
         if status:
-            return [f"the producer left with {status}: {_short(output)}"]
+            return [f"the producer left with {status}: {shortened(output)}"]
         pushed = r'^flumen_client_metric_count\{metric="org\.apache\.kafka\.producer\.[a-z.]+"\} [1-9]'
         _, page = broker.get("/metrics")
         return expect(page, pushed)
-
-
-def _status(wanted: int, status: int) -> list[str]:
-    return [] if status == wanted else [f"exit status {status}, not {wanted}"]

@@ -50,6 +50,7 @@ public final class Driver {
             case "create" -> Create.run(request);
             case "tool" -> Tool.run(request);
             case "load" -> Load.run(request);
+            case "configs" -> Configs.run(request);
             default -> throw new IllegalArgumentException("unknown op " + op);
         };
     }
