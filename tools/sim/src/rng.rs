@@ -1,6 +1,8 @@
 //! The workload's own source of chance, apart from the world's: what clients do does not depend on
 //! how often the scheduler drew.
 
+use engine_rt::sim::splitmix;
+
 /// `SplitMix64`: enough for choosing what to do, and the same on every machine.
 #[derive(Clone, Debug)]
 pub struct Rng(u64);
@@ -13,11 +15,7 @@ impl Rng {
 
     /// The next number.
     pub const fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
+        splitmix(&mut self.0)
     }
 
     /// A generator that goes its own way from here.
@@ -52,5 +50,19 @@ impl Rng {
     /// One of `items`, which are not empty.
     pub const fn pick<'a, T>(&mut self, items: &'a [T]) -> &'a T {
         &items[self.below(items.len() as u64) as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_names_a_run_for_ever() {
+        let mut rng = Rng::new(1);
+        assert_eq!(
+            [rng.next(), rng.next()],
+            [0x1ac0_46dd_a8e8_6e2a, 0xbe2c_3b00_b1d3_48c8]
+        );
     }
 }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use engine_rt::sim::splitmix;
 use net_wire::ErrorCode;
 
 use super::rig::{GROUP, heartbeat, join, protocol, sync, topic_commit};
@@ -16,16 +17,12 @@ const CLIENTS: usize = 5;
 const SEEDS: u64 = 300;
 const STEPS: usize = 600;
 
-/// `SplitMix64`.
+/// Chance from a seed.
 struct Rng(u64);
 
 impl Rng {
     fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        splitmix(&mut self.0)
     }
 
     fn below(&mut self, bound: u64) -> u64 {

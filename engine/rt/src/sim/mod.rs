@@ -50,6 +50,7 @@ pub(crate) use fs::{File, Lock};
 pub(crate) use net::{Listener, Socket, Stream};
 pub use node::{CrashKind, CrashPoint, NodeId};
 pub use options::{DiskOptions, NetOptions, Options};
+pub use prng::{mix, splitmix};
 pub use scheduler::LeftTask;
 pub use world::{Stats, World};
 

@@ -74,9 +74,15 @@ impl Prng {
     }
 }
 
-fn splitmix(state: &mut u64) -> u64 {
+/// The next number of `SplitMix64` (Steele, Lea and Flood): enough for choosing what a test does, and
+/// the same on every machine. Whoever draws for itself leaves the draws of the world as they are.
+pub const fn splitmix(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut word = *state;
+    mix(*state)
+}
+
+/// Spreads every bit of a word over the whole word; no two words become the same.
+pub const fn mix(mut word: u64) -> u64 {
     word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     word ^ (word >> 31)

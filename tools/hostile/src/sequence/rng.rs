@@ -1,5 +1,7 @@
 //! Numbers from a seed (splitmix64): a play's own, so that the world's draws stay what they are.
 
+use engine_rt::sim::splitmix;
+
 /// A source of numbers.
 #[derive(Clone, Debug)]
 pub(super) struct Rng(u64);
@@ -10,11 +12,7 @@ impl Rng {
     }
 
     pub(super) fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9E37_79B9_7F4A_7C15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        word ^ (word >> 31)
+        splitmix(&mut self.0)
     }
 
     pub(super) fn below(&mut self, limit: u64) -> u64 {
@@ -28,5 +26,19 @@ impl Rng {
 
     pub(super) fn fork(&mut self) -> Self {
         Self(self.next())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_names_a_play_for_ever() {
+        let mut rng = Rng::new(1);
+        assert_eq!(
+            [rng.next(), rng.next()],
+            [0x910a_2dec_8902_5cc1, 0xbeeb_8da1_658e_ec67]
+        );
     }
 }
