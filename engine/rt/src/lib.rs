@@ -33,7 +33,7 @@ mod world;
 pub use buf::{BLOCK_BYTES, Buf, BufMut, keep_idle, memory_used, memory_used_here};
 pub use executor::{Executor, ExecutorSpec, blocking, spawn_executor};
 pub use mailbox::{MailClosed, MailReceiver, MailSender, mailbox};
-pub use net::{Listener, Piece, Socket, Stream};
+pub use net::{Listener, Piece, Socket, Stream, resolve};
 pub use oneshot::{OneshotReceiver, OneshotSender, oneshot};
 pub use ring::{ExecutorStats, stats};
 pub use sync::{Event, Permit, Semaphore};

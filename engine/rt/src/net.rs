@@ -1,7 +1,7 @@
 //! Stream sockets. Receiving goes straight to the caller's memory, sending takes a list of pieces.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, ToSocketAddrs};
 
 use crate::buf::Buf;
 use crate::fs::File;
@@ -38,6 +38,25 @@ impl Piece {
     /// Whether the piece has no bytes.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+/// The addresses of `HOST:PORT`. A name is looked up by the system on a helper thread; the simulation
+/// has no names.
+pub async fn resolve(addr: &str) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(addr) = addr.parse() {
+        return Ok(vec![addr]);
+    }
+    match world::current() {
+        World::Ring(reactor) => {
+            let name = addr.to_owned();
+            let look_up = move || name.to_socket_addrs().map(Vec::from_iter);
+            reactor.blocking(look_up).await
+        },
+        World::Sim(_) => Err(io::Error::new(
+            io::ErrorKind::NotFound,
+            "the simulation has no names",
+        )),
     }
 }
 

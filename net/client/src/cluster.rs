@@ -2,20 +2,16 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine_rt::{blocking, now, sleep, timeout};
+use engine_rt::{now, sleep};
 use net_wire::ErrorCode;
 
 use super::admin::{Metadata, TopicMetadata};
 use super::connection::Connection;
 use super::error::ClientError;
 
-/// How long a connection may take to be made.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long a coordinator may take to be there, and how often it is looked for.
 const COORDINATOR_PATIENCE: Duration = Duration::from_secs(10);
 const COORDINATOR_INTERVAL: Duration = Duration::from_millis(50);
@@ -187,30 +183,10 @@ fn is_moving(error: &ClientError) -> bool {
     error.code().is_some_and(|code| codes.contains(&code))
 }
 
-/// The addresses of `HOST:PORT`. Only a name is looked up, on a thread that may wait.
-pub async fn resolve(addr: &str) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(addr) = addr.parse() {
-        return Ok(vec![addr]);
-    }
-    let name = addr.to_owned();
-    blocking(move || name.to_socket_addrs().map(Vec::from_iter)).await
-}
-
 async fn connect(addr: &str, client_id: &str) -> Result<Connection, ClientError> {
-    let nobody = |why: String| ClientError::NoBroker {
+    let connected = Connection::connect_by_name(addr, client_id).await;
+    connected.map_err(|why| ClientError::NoBroker {
         addr: addr.to_owned(),
         why,
-    };
-    let found = resolve(addr).await;
-    let addrs = found.map_err(|error| nobody(error.to_string()))?;
-    let deadline = now() + CONNECT_PATIENCE;
-    let mut last = "the name has no address".to_owned();
-    for addr in addrs {
-        match timeout(deadline, Box::pin(Connection::connect(addr, client_id))).await {
-            Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(error)) => last = error.to_string(),
-            Err(_) => last = format!("no answer within {} s", CONNECT_PATIENCE.as_secs()),
-        }
-    }
-    Err(nobody(last))
+    })
 }

@@ -10,6 +10,7 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
 mod admin;
 mod cluster;
 mod configs;
@@ -25,7 +26,7 @@ mod reading;
 mod records;
 
 pub use admin::{Broker, Metadata, NewTopic, PartitionMetadata, TopicMetadata};
-pub use cluster::{Cluster, resolve};
+pub use cluster::Cluster;
 pub use configs::{Config, ConfigChange, Configured};
 pub use connection::Connection;
 pub use error::ClientError;

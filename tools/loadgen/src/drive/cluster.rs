@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use engine_rt::{now, sleep, timeout};
-use net_client::{ClientError, Connection, Metadata, NewTopic, resolve};
+use engine_rt::{now, sleep};
+use net_client::{ClientError, Connection, Metadata, NewTopic};
 use net_wire::ErrorCode;
 
 use super::RunError;
@@ -11,8 +11,6 @@ use crate::scenario::Topics;
 
 /// How brokers see the generator.
 const CLIENT_ID: &str = "flumen-loadgen";
-/// How long a connection may take to be made.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// How long topics may take until all partitions are led.
 const LEADER_PATIENCE: Duration = Duration::from_mins(1);
 const LEADER_INTERVAL: Duration = Duration::from_millis(50);
@@ -32,22 +30,11 @@ pub(crate) struct Layout {
 
 /// Connects to a broker, `HOST:PORT`.
 pub(crate) async fn connect(addr: &str) -> Result<Connection, RunError> {
-    let unreachable = |why: String| RunError::Unreachable {
+    let connected = Connection::connect_by_name(addr, CLIENT_ID).await;
+    connected.map_err(|why| RunError::Unreachable {
         addr: addr.to_owned(),
         why,
-    };
-    let found = resolve(addr).await;
-    let addrs = found.map_err(|error| unreachable(error.to_string()))?;
-    let deadline = now() + CONNECT_PATIENCE;
-    let mut last = "the name has no address".to_owned();
-    for addr in addrs {
-        match timeout(deadline, Box::pin(Connection::connect(addr, CLIENT_ID))).await {
-            Ok(Ok(connection)) => return Ok(connection),
-            Ok(Err(error)) => last = error.to_string(),
-            Err(elapsed) => last = elapsed.to_string(),
-        }
-    }
-    Err(unreachable(last))
+    })
 }
 
 /// Connects to the first of some brokers that answers.
