@@ -38,6 +38,8 @@ pub struct Step {
     pub rate: f64,
     /// How it went.
     pub outcome: Outcome,
+    /// `total` at p99, in nanoseconds.
+    pub p99_ns: u64,
 }
 
 /// What to do next.
@@ -112,12 +114,16 @@ impl Search {
         &self.steps
     }
 
-    /// The step that [`Search::what_next`] named has this outcome.
-    pub fn on_outcome(&mut self, outcome: Outcome) {
+    /// The step that [`Search::what_next`] named has this outcome, and `total` at p99 was that.
+    pub fn on_outcome(&mut self, outcome: Outcome, p99_ns: u64) {
         let (Next::Try(rate) | Next::Confirm(rate)) = self.what_next() else {
             return;
         };
-        self.steps.push(Step { rate, outcome });
+        self.steps.push(Step {
+            rate,
+            outcome,
+            p99_ns,
+        });
         let passed = outcome == Outcome::Passed;
         self.phase = match self.phase {
             Phase::Up(rate) => self.after_up(rate, outcome),
@@ -233,13 +239,14 @@ mod tests {
             let (Next::Try(rate) | Next::Confirm(rate)) = search.what_next() else {
                 return search;
             };
-            search.on_outcome(if rate > most {
+            let outcome = if rate > most {
                 Outcome::Undelivered
             } else if rate < low || rate > high {
                 Outcome::Failed
             } else {
                 Outcome::Passed
-            });
+            };
+            search.on_outcome(outcome, 0);
             assert!(search.steps().len() < 200, "it does not end");
         }
     }
@@ -292,11 +299,12 @@ mod tests {
         while let next @ (Next::Try(rate) | Next::Confirm(rate)) = search.what_next() {
             confirmations += usize::from(matches!(next, Next::Confirm(_)));
             let passes = rate <= 1000.0 && confirmations != 2;
-            search.on_outcome(if passes {
+            let outcome = if passes {
                 Outcome::Passed
             } else {
                 Outcome::Failed
-            });
+            };
+            search.on_outcome(outcome, 0);
         }
         let found = search.found().unwrap();
         assert!(found.confirmed < 0.91 * found.passes_to, "{found:?}");

@@ -216,6 +216,19 @@ pub fn nanos_shown(nanos: u64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
+/// A number without a fraction, its thousands apart.
+pub fn grouped(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +268,12 @@ mod tests {
             assert!(wrong.parse::<Bytes>().is_err(), "{wrong}");
             assert!(wrong.parse::<Rate>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn thousands_stand_apart() {
+        let shown = [0.0, 999.4, 1000.0, 1_234_567.0].map(grouped);
+        assert_eq!(shown, ["0", "999", "1,000", "1,234,567"]);
     }
 
     #[test]

@@ -3,30 +3,30 @@
 
 use std::fmt::Write;
 
-use super::chart::{Axis, Chart, Series};
+use super::curves::charts;
 use super::result::RunResult;
-use super::table::table;
-use crate::search::{Outcome, Step};
-use crate::units::nanos_shown;
+use super::table::books;
+use crate::delays::Delay;
+use crate::scenario::Scenario;
+use crate::search::Step;
+use crate::units::{grouped, nanos_shown};
 
 const STYLE: &str = "\
 body{font:15px/1.45 system-ui,sans-serif;max-width:800px;margin:24px auto;padding:0 12px;color:#1b1f24}\
-h1{font-size:22px;margin:0 0 4px}h2{font-size:17px;margin:28px 0 6px}\
-.verdict{padding:10px 14px;border-radius:6px;font-weight:600}\
+h1{font-size:22px;margin:0 0 4px}h2{font-size:17px;margin:28px 0 6px}.sub{color:#5a6570;margin:0 0 12px}\
+.verdict{padding:10px 14px;border-radius:6px;font-weight:600}.verdict ul{margin:4px 0 0;padding-left:20px;font-weight:400}\
 .good{background:#e3f4e6}.bad{background:#fbe3e1}\
-.big{font-size:26px;font-weight:600}.figures{display:flex;gap:28px;flex-wrap:wrap;margin:14px 0}\
-.figures div span{display:block;color:#5a6570;font-size:13px}\
-pre{background:#f4f6f8;padding:10px;overflow-x:auto;font-size:13px}\
-svg{width:100%;height:auto;margin:8px 0}.title{font-weight:600;font-size:14px}\
-.grid{stroke:#dfe4e8;fill:none}.line{fill:none;stroke-width:1.6}\
-.x{text-anchor:middle;font-size:11px;fill:#5a6570}.y{text-anchor:end;font-size:11px;fill:#5a6570}\
-.title-y,.legend{font-size:11px;fill:#5a6570}";
-
-const BLUE: &str = "#1f6feb";
-const ORANGE: &str = "#d9730d";
-const RED: &str = "#cf222e";
-const GREEN: &str = "#2da44e";
-const GREY: &str = "#6e7781";
+.big{font-size:23px;font-weight:600;white-space:nowrap}\
+.figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(112px,1fr));gap:10px;margin:16px 0 20px}\
+.figures span{display:block;color:#5a6570;font-size:13px}\
+pre{background:#f4f6f8;padding:10px;font-size:13px;white-space:pre-wrap;overflow-wrap:anywhere}\
+table{border-collapse:collapse;width:100%}th,td{padding:4px 8px;text-align:right;border-bottom:1px solid #dfe4e8;white-space:nowrap}\
+th{font-weight:600;font-size:13px;color:#5a6570}td:first-child,th:first-child{text-align:left}\
+td:nth-child(2){text-align:left;white-space:normal;color:#5a6570;font-size:13px}.sum td{font-weight:600}\
+svg{width:100%;height:auto;margin:10px 0}.title{font-weight:600;font-size:14px}.unit{font-weight:400;fill:#5a6570}\
+.grid{stroke:#dfe4e8;fill:none}.line{fill:none;stroke-width:1.6}.warm{fill:#f0f2f4}\
+.promised{stroke:#cf222e;stroke-dasharray:5 4;fill:none}\
+.note{font-size:11px;fill:#5a6570}.middle{text-anchor:middle}.end{text-anchor:end}";
 
 /// The page of a run; the steps are those of the search that it is the best of, if it is one.
 pub fn page(result: &RunResult, steps: &[Step]) -> String {
@@ -42,38 +42,59 @@ fn write_page(result: &RunResult, steps: &[Step], out: &mut String) -> std::fmt:
         out,
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\"><title>{name}: load</title>\
-         <style>{STYLE}</style></head><body><h1>{name}</h1><p>run {}</p>",
-        escaped(&result.run)
+         <style>{STYLE}</style></head><body><h1>{name}</h1><p class=\"sub\">{}</p>",
+        escaped(&load(&result.scenario))
     )?;
     write_verdict(result, out)?;
     write_figures(result, out)?;
     for chart in charts(result, steps) {
         writeln!(out, "{}", chart.svg())?;
     }
+    write_delays(result, out)?;
     writeln!(
         out,
-        "<h2>Where time went</h2><pre>{}</pre>",
-        escaped(&table(result))
+        "<h2>Where the records went</h2><pre>{}</pre>",
+        escaped(&books(result))
     )?;
-    writeln!(
-        out,
-        "<p>Each record's clock runs from its planned time. <b>lateness</b> is the generator's own \
-         fault, <b>batching</b> the client's choice, <b>blocked</b> too much in flight or a socket \
-         that takes nothing, <b>service</b> what a closed loop would have seen, <b>total</b> all of \
-         them.</p>"
-    )?;
+    write_repeat(result, out)?;
+    writeln!(out, "</body></html>")
+}
+
+/// What was done, in a sentence.
+fn load(scenario: &Scenario) -> String {
+    let bytes = scenario.records.size.mean();
+    let planned = match &scenario.load.replay {
+        Some(_) => "a replay".to_owned(),
+        None if !scenario.load.phases.is_empty() => "phases".to_owned(),
+        None => format!("{} records/s", grouped(scenario.load.rate.records(bytes))),
+    };
+    format!(
+        "{planned} of {} bytes in the mean, compression {}, into {} partitions, with {} producers \
+         and {} consumers",
+        grouped(bytes),
+        scenario.produce.compression,
+        grouped(scenario.partitions() as f64),
+        scenario.produce.cores * scenario.produce.clients,
+        scenario.consume.consumers
+    )
+}
+
+fn write_repeat(result: &RunResult, out: &mut String) -> std::fmt::Result {
     let environment = &result.environment;
+    let scenario = toml::to_string(&result.scenario).unwrap_or_default();
     writeln!(
         out,
-        "<h2>To repeat it</h2><pre>{}</pre><p>Flumen {}, kernel {}, {} x {}, seed {}</p>",
+        "<h2>To repeat it</h2><pre>{}</pre><details><summary>All of the scenario</summary>\
+         <pre>{}</pre></details><p class=\"sub\">Run {}, Flumen {}, kernel {}, {} x {}, seed {}</p>",
         escaped(&result.command),
+        escaped(&scenario),
+        escaped(&result.run),
         escaped(&environment.version),
         escaped(&environment.kernel),
         environment.cpus,
         escaped(&environment.cpu),
         result.scenario.seed
-    )?;
-    writeln!(out, "</body></html>")
+    )
 }
 
 fn write_verdict(result: &RunResult, out: &mut String) -> std::fmt::Result {
@@ -81,6 +102,11 @@ fn write_verdict(result: &RunResult, out: &mut String) -> std::fmt::Result {
     faults.extend(result.aborted.clone());
     if !result.is_clean() {
         faults.push("records are not where they should be".to_owned());
+    }
+    let unanswered = result.counts.failed + result.counts.undelivered;
+    if unanswered > 0 {
+        let unanswered = grouped(unanswered as f64);
+        faults.push(format!("{unanswered} records were not acknowledged"));
     }
     let broken = result.promises.iter().filter(|promise| !promise.kept);
     faults.extend(broken.map(|promise| {
@@ -91,17 +117,99 @@ fn write_verdict(result: &RunResult, out: &mut String) -> std::fmt::Result {
             nanos_shown(promise.limit_ns)
         )
     }));
-    let (class, text) = if faults.is_empty() {
-        (
-            "good",
-            "valid, every record accounted for, promises kept".to_owned(),
-        )
-    } else if result.valid {
-        ("bad", faults.join("; "))
+    if faults.is_empty() {
+        let kept = if result.promises.is_empty() {
+            "nothing was promised"
+        } else {
+            "promises kept"
+        };
+        return writeln!(
+            out,
+            "<div class=\"verdict good\">Valid, every record accounted for, {kept}</div>"
+        );
+    }
+    let text = if result.valid {
+        "The run is valid, but:"
     } else {
-        ("bad", format!("INVALID RUN: {}", faults.join("; ")))
+        "This run says nothing about the broker:"
     };
-    writeln!(out, "<p class=\"verdict {class}\">{}</p>", escaped(&text))
+    write!(out, "<div class=\"verdict bad\">{text}<ul>")?;
+    for fault in faults {
+        write!(out, "<li>{}</li>", escaped(&fault))?;
+    }
+    writeln!(out, "</ul></div>")
+}
+
+/// What each part of a record's time is.
+const PARTS: [(Delay, &str, &str); 7] = [
+    (
+        Delay::Lateness,
+        "lateness",
+        "planned to taken up: the generator's own fault",
+    ),
+    (
+        Delay::Batching,
+        "batching",
+        "to ready: the client's choice, linger and batch size",
+    ),
+    (
+        Delay::Blocked,
+        "blocked",
+        "to written: too much in flight, or a socket that takes nothing",
+    ),
+    (
+        Delay::Service,
+        "service",
+        "to answered: all that a closed loop would have seen",
+    ),
+    (Delay::Total, "total", "planned to answered: the sum"),
+    (
+        Delay::EndToEnd,
+        "end to end",
+        "planned to received by a consumer",
+    ),
+    (
+        Delay::Decoded,
+        "decoded",
+        "planned to taken out of its batch",
+    ),
+];
+
+fn write_delays(result: &RunResult, out: &mut String) -> std::fmt::Result {
+    writeln!(
+        out,
+        "<h2>Where time went</h2><table><tr><th>part</th><th></th><th>p50</th><th>p90</th>\
+         <th>p99</th><th>p99.9</th><th>max</th></tr>"
+    )?;
+    for (delay, name, what) in PARTS {
+        let found = result.delays.get(delay.name());
+        let Some(found) = found.filter(|found| found.count > 0) else {
+            continue;
+        };
+        let class = if matches!(delay, Delay::Total | Delay::EndToEnd) {
+            " class=\"sum\""
+        } else {
+            ""
+        };
+        write!(out, "<tr{class}><td>{name}</td><td>{what}</td>")?;
+        for value in [found.p50_ns, found.p90_ns, found.p99_ns, found.p999_ns] {
+            let shown = value.map_or_else(|| "-".to_owned(), nanos_shown);
+            write!(out, "<td>{shown}</td>")?;
+        }
+        writeln!(out, "<td>{}</td></tr>", nanos_shown(found.max_ns))?;
+    }
+    writeln!(
+        out,
+        "</table><p class=\"sub\">{} requests/s, {:.1} records a batch, {:.1} requests in flight of \
+         a connection{}. A percentile is stated with a hundred records above it.</p>",
+        grouped(result.requests),
+        result.records_per_batch,
+        result.in_flight,
+        result.generator_cpu.map_or_else(String::new, |cpu| format!(
+            ", generator {:.0} % of a core",
+            cpu * 100.0
+        )),
+    )
 }
 
 fn write_figures(result: &RunResult, out: &mut String) -> std::fmt::Result {
@@ -110,8 +218,8 @@ fn write_figures(result: &RunResult, out: &mut String) -> std::fmt::Result {
         found.map_or_else(|| "not stated".to_owned(), nanos_shown)
     };
     let figures = [
-        ("offered", format!("{:.0}/s", result.offered)),
-        ("achieved", format!("{:.0}/s", result.achieved)),
+        ("offered", format!("{}/s", grouped(result.offered))),
+        ("achieved", format!("{}/s", grouped(result.achieved))),
         ("total p50", percentile("total", |found| found.p50_ns)),
         ("total p99", percentile("total", |found| found.p99_ns)),
         ("total p99.9", percentile("total", |found| found.p999_ns)),
@@ -128,130 +236,6 @@ fn write_figures(result: &RunResult, out: &mut String) -> std::fmt::Result {
         )?;
     }
     writeln!(out, "</div>")
-}
-
-fn charts(result: &RunResult, steps: &[Step]) -> Vec<Chart> {
-    let mut charts = vec![rates(result), over_time(result), spectrum(result)];
-    if !steps.is_empty() {
-        charts.push(knee(steps));
-    }
-    charts
-}
-
-fn whole(value: f64) -> String {
-    format!("{value:.0}")
-}
-
-fn time(value: f64) -> String {
-    nanos_shown(value as u64)
-}
-
-const SECONDS: Axis = Axis {
-    title: "second, by planned time",
-    logarithmic: false,
-    show: whole,
-};
-const RATE: Axis = Axis {
-    title: "records a second",
-    logarithmic: false,
-    show: whole,
-};
-const LATENCY: Axis = Axis {
-    title: "latency",
-    logarithmic: true,
-    show: time,
-};
-
-fn by_second(
-    result: &RunResult,
-    name: &'static str,
-    color: &'static str,
-    value: impl Fn(&super::SecondLine) -> u64,
-) -> Series {
-    let point = |line: &super::SecondLine| (f64::from(line.second), value(line) as f64);
-    Series {
-        name,
-        color,
-        points: result.seconds.iter().map(point).collect(),
-    }
-}
-
-fn rates(result: &RunResult) -> Chart {
-    Chart {
-        title: "Planned and acknowledged",
-        x: SECONDS,
-        y: RATE,
-        series: vec![
-            by_second(result, "planned", GREY, |line| line.planned),
-            by_second(result, "acknowledged", BLUE, |line| line.acknowledged),
-        ],
-    }
-}
-
-fn over_time(result: &RunResult) -> Chart {
-    Chart {
-        title: "Total latency over time",
-        x: SECONDS,
-        y: LATENCY,
-        series: vec![
-            by_second(result, "p50", GREEN, |line| line.p50_ns),
-            by_second(result, "p99", ORANGE, |line| line.p99_ns),
-            by_second(result, "max", RED, |line| line.max_ns),
-        ],
-    }
-}
-
-fn spectrum(result: &RunResult) -> Chart {
-    let series = [
-        ("lateness", GREY),
-        ("service", GREEN),
-        ("total", BLUE),
-        ("end_to_end", ORANGE),
-    ];
-    let series = series.into_iter().filter_map(|(name, color)| {
-        let found = result.delays.get(name).filter(|found| found.count > 0)?;
-        let point = |&(share, nanos): &(f64, u64)| (1.0 / (1.0 - share), nanos as f64);
-        Some(Series {
-            name,
-            color,
-            points: found.spectrum.iter().map(point).collect(),
-        })
-    });
-    Chart {
-        title: "Latency that one record in so many exceeds",
-        x: Axis {
-            title: "one in",
-            logarithmic: true,
-            show: whole,
-        },
-        y: LATENCY,
-        series: series.collect(),
-    }
-}
-
-fn knee(steps: &[Step]) -> Chart {
-    let mut tried = steps.to_vec();
-    tried.sort_by(|a, b| a.rate.total_cmp(&b.rate));
-    let level = |outcome| match outcome {
-        Outcome::Passed => 1.0,
-        Outcome::Failed => 0.5,
-        Outcome::Undelivered => 0.0,
-    };
-    let points = tried.iter().map(|step| (step.rate, level(step.outcome)));
-    Chart {
-        title: "Rates that passed (1), failed (0.5), were not delivered (0)",
-        x: RATE,
-        y: Axis {
-            title: "",
-            logarithmic: false,
-            show: |value| format!("{value:.1}"),
-        },
-        series: vec![Series {
-            name: "outcome",
-            color: BLUE,
-            points: points.collect(),
-        }],
-    }
 }
 
 /// Text as it stands in a page.
@@ -273,6 +257,7 @@ fn escaped(text: &str) -> String {
 mod tests {
     use super::super::result::tests::result;
     use super::*;
+    use crate::search::Outcome;
 
     #[test]
     fn the_page_needs_nothing_else() {
@@ -281,6 +266,7 @@ mod tests {
         let step = Step {
             rate: 1000.0,
             outcome: Outcome::Passed,
+            p99_ns: 5_000_000,
         };
         let page = page(&result, &[step]);
         assert!(page.contains("<h1>&lt;b&gt;&amp;</h1>"));
@@ -290,5 +276,17 @@ mod tests {
         }
         assert!(!page.contains("NaN") && !page.contains("inf "));
         assert!(page.contains("total p99 is 11.9 ms, above 10.0 ms"));
+        assert!(page.contains("<td>service</td>"));
+    }
+
+    #[test]
+    fn what_is_wrong_stands_in_front() {
+        let mut result = result();
+        result.promises.clear();
+        assert!(page(&result, &[]).contains("Valid, every record accounted for, nothing"));
+        result.counts.failed = 1200;
+        let page = page(&result, &[]);
+        assert!(page.contains("<li>1,200 records were not acknowledged</li>"));
+        assert!(!page.contains("Valid"));
     }
 }

@@ -2,6 +2,7 @@
 //! a table for the terminal, and a page that opens without a network.
 
 mod chart;
+mod curves;
 mod hlog;
 mod html;
 mod result;

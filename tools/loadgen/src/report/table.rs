@@ -15,6 +15,14 @@ pub fn table(result: &RunResult) -> String {
     out
 }
 
+/// What became of the records, in lines.
+pub(super) fn books(result: &RunResult) -> String {
+    let mut out = String::new();
+    // A string takes everything.
+    let _infallible = write_books(result, &mut out);
+    out
+}
+
 fn write_table(result: &RunResult, out: &mut String) -> std::fmt::Result {
     let delivered = result.delivered() * 100.0;
     writeln!(

@@ -103,7 +103,8 @@ async fn find(
             let message = "the generator comes to its limit before the broker does";
             return Err(Failure::new("FL5002", message).because(doubt));
         }
-        search.on_outcome(outcome);
+        let total = &result.delays["total"];
+        search.on_outcome(outcome, total.p99_ns.unwrap_or(total.max_ns));
         if outcome == Outcome::Passed {
             best = Some((result, delays));
         }
