@@ -3,8 +3,7 @@
 //! carries its number and a checksum, so that what was lost, duplicated, reordered or damaged is
 //! counted. A run in which the generator itself was late says that it is worth nothing.
 //!
-//! What it is not: a client library, nor a benchmark of one broker. Batches that fail are counted
-//! and not sent again; there are no consumer groups, no transactions, no TLS and no SASL yet.
+//! What it is not: a client library, nor a benchmark of one broker. There are no consumer groups, no transactions, no TLS and no SASL yet.
 //!
 //! First file to read: `drive/mod.rs`, then `arrival/mod.rs` and `delays.rs`.
 

@@ -53,6 +53,8 @@ struct Lane {
     bytes: usize,
     /// Its entry in the broker's queue.
     queued: Option<u64>,
+    /// Nothing of it is taken.
+    is_held: bool,
 }
 
 /// All that waits in one client.
@@ -111,6 +113,19 @@ impl Accumulator {
         (self.queues[broker].first().copied() != first).then_some(broker)
     }
 
+    /// Nothing of a lane is taken from here on.
+    pub(crate) fn hold(&mut self, lane: usize) {
+        self.lanes[lane].is_held = true;
+        self.queue(lane);
+    }
+
+    /// A lane is taken from again; gives its broker.
+    pub(crate) fn release(&mut self, lane: usize) -> usize {
+        self.lanes[lane].is_held = false;
+        self.queue(lane);
+        self.lanes[lane].broker
+    }
+
     /// Puts a lane where it belongs in its broker's queue.
     fn queue(&mut self, lane: usize) {
         let ready_at = self.ready_at(lane);
@@ -131,7 +146,7 @@ impl Accumulator {
     /// Full lanes are ready, the one with the oldest record first; others when they have lingered.
     fn ready_at(&self, lane: usize) -> Option<u64> {
         let own = &self.lanes[lane];
-        let oldest = own.waiting.front()?;
+        let oldest = own.waiting.front().filter(|_| !own.is_held)?;
         let is_full = own.bytes >= self.batching.batch_bytes;
         let linger = self.batching.linger.as_nanos() as u64;
         Some(oldest.picked + if is_full { 0 } else { linger })

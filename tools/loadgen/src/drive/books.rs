@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use engine_rt::Buf;
 use serde::{Deserialize, Serialize};
 
 use super::accumulator::Waiting;
@@ -36,6 +37,13 @@ pub struct Counts {
     pub throttled_ms: u64,
     /// Failures by their name.
     pub errors: BTreeMap<String, u64>,
+    /// Batches that failed and were sent again, by why. What was acknowledged after all is in no
+    /// other number of failures.
+    #[serde(default)]
+    pub retried: BTreeMap<String, u64>,
+    /// Connections that broke and were made again.
+    #[serde(default)]
+    pub reconnects: u64,
 }
 
 /// The books of one core.
@@ -52,10 +60,21 @@ pub(crate) struct Books {
 pub(crate) struct Sent {
     pub(crate) stream: u32,
     pub(crate) place: Place,
+    /// The place's lane.
+    pub(crate) lane: usize,
     /// Sequence of the first record.
     pub(crate) first: u64,
     pub(crate) records: Vec<Waiting>,
+    /// The batch, as it leaves.
+    pub(crate) batch: Buf,
     pub(crate) ready: u64,
+}
+
+impl Sent {
+    /// When its first record was planned.
+    pub(crate) fn planned(&self) -> u64 {
+        self.records.first().map_or(0, |first| first.planned)
+    }
 }
 
 impl Counts {
@@ -71,8 +90,14 @@ impl Counts {
         self.requests += other.requests;
         self.in_flight_sum += other.in_flight_sum;
         self.throttled_ms += other.throttled_ms;
-        for (name, count) in &other.errors {
-            *self.errors.entry(name.clone()).or_default() += count;
+        self.reconnects += other.reconnects;
+        for (own, other) in [
+            (&mut self.errors, &other.errors),
+            (&mut self.retried, &other.retried),
+        ] {
+            for (name, count) in other {
+                *own.entry(name.clone()).or_default() += count;
+            }
         }
     }
 }
@@ -95,11 +120,15 @@ impl Books {
     }
 
     /// A request was sent, of this size, beside so many others.
-    pub(crate) fn sent(&mut self, batches: &[Sent], bytes: usize, in_flight: usize) {
+    pub(crate) fn request(&mut self, bytes: usize, in_flight: usize) {
         self.counts.requests += 1;
         self.counts.in_flight_sum += in_flight as u64;
-        self.counts.batches += batches.len() as u64;
         self.counts.batch_bytes += bytes as u64;
+    }
+
+    /// Batches are sent for the first time.
+    pub(crate) fn sent(&mut self, batches: &[Sent]) {
+        self.counts.batches += batches.len() as u64;
         for batch in batches {
             let count = batch.records.len() as u64;
             self.writer
@@ -124,6 +153,11 @@ impl Books {
             .acknowledged(batch.stream, batch.place, batch.first, count);
         self.counts.acknowledged += count;
         self.live.acknowledged(count);
+    }
+
+    /// A batch has failed, and is sent again: the clocks of its records run on.
+    pub(crate) fn retried(&mut self, why: &str) {
+        *self.counts.retried.entry(why.to_owned()).or_default() += 1;
     }
 
     /// A batch has failed: its records enter at their age.

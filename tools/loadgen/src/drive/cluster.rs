@@ -7,6 +7,7 @@ use net_client::{ClientError, Connection, Metadata, NewTopic};
 use net_wire::ErrorCode;
 
 use super::RunError;
+use crate::ledger::Place;
 use crate::scenario::Topics;
 
 /// How brokers see the generator.
@@ -14,6 +15,10 @@ const CLIENT_ID: &str = "flumen-loadgen";
 /// How long topics may take until all partitions are led.
 const LEADER_PATIENCE: Duration = Duration::from_mins(1);
 const LEADER_INTERVAL: Duration = Duration::from_millis(50);
+
+/// Before a broken connection is tried again (`reconnect.backoff.ms` and `.max.ms`).
+const RECONNECT_BACKOFF: Duration = Duration::from_millis(50);
+const RECONNECT_BACKOFF_MAX: Duration = Duration::from_secs(1);
 
 /// Where the partitions of a run are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +31,39 @@ pub(crate) struct Layout {
     pub(crate) brokers: Vec<String>,
     /// For each partition of each topic, one topic behind the other, the broker that leads it.
     pub(crate) leaders: Vec<usize>,
+}
+
+impl Layout {
+    /// The topic of a lane.
+    pub(crate) fn topic(&self, lane: usize) -> &str {
+        &self.topics[lane / self.partitions]
+    }
+
+    /// Where a lane is.
+    pub(crate) const fn place(&self, lane: usize) -> Place {
+        Place {
+            topic: (lane / self.partitions) as u16,
+            partition: (lane % self.partitions) as i32,
+        }
+    }
+}
+
+/// The pauses before connections are tried again: as Kafka's clients make them.
+#[derive(Debug, Default)]
+pub(crate) struct Backoff(u32);
+
+impl Backoff {
+    /// The next pause.
+    pub(crate) fn next(&mut self) -> Duration {
+        let pause = RECONNECT_BACKOFF * (1 << self.0);
+        self.0 += 1;
+        if pause < RECONNECT_BACKOFF_MAX {
+            pause
+        } else {
+            self.0 -= 1;
+            RECONNECT_BACKOFF_MAX
+        }
+    }
 }
 
 /// Connects to a broker, `HOST:PORT`.
@@ -189,6 +227,13 @@ mod tests {
             brokers: vec![broker(1), broker(2)],
             topics: vec![topic],
         }
+    }
+
+    #[test]
+    fn pauses_grow_and_stay() {
+        let mut backoff = Backoff::default();
+        let pauses: Vec<u128> = (0..8).map(|_| backoff.next().as_millis()).collect();
+        assert_eq!(pauses, [50, 100, 200, 400, 800, 1000, 1000, 1000]);
     }
 
     #[test]

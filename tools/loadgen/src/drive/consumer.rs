@@ -7,16 +7,16 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_rt::{Instant, OneshotReceiver, Task, now, spawn, timeout};
+use engine_rt::{Instant, OneshotReceiver, Task, now, sleep, spawn, timeout};
 use net_client::{ClientError, Connection, Fetch, FetchFrom, Fetched};
 use net_wire::batch::{BatchError, BatchView, Batches, RecordIter};
 use net_wire::codec::Codecs;
 
 use super::RunError;
-use super::cluster::connect;
+use super::cluster::{Backoff, connect};
 use super::generator::Wires;
 use super::live::Live;
-use super::sender::Setup;
+use super::sender::{RETRY_BACKOFF, Setup};
 use crate::content::Stamp;
 use crate::delays::Delays;
 use crate::ledger::{Place, Reader};
@@ -46,6 +46,8 @@ pub(crate) struct Consumed {
     pub(crate) records: u64,
     /// What went wrong, by its name.
     pub(crate) errors: BTreeMap<String, u64>,
+    /// What failed and was tried again, by its name.
+    pub(crate) retried: BTreeMap<String, u64>,
 }
 
 /// What all consumers of an executor have in common.
@@ -55,6 +57,7 @@ struct Shared {
     delays: RefCell<Delays>,
     records: Cell<u64>,
     errors: RefCell<BTreeMap<String, u64>>,
+    retried: RefCell<BTreeMap<String, u64>>,
     ends: RefCell<Option<Vec<i64>>>,
     give_up: Cell<bool>,
 }
@@ -63,7 +66,8 @@ struct Shared {
 struct Seat {
     shared: Rc<Shared>,
     reader: Rc<RefCell<Reader>>,
-    connection: Connection,
+    addr: String,
+    connection: RefCell<Rc<Connection>>,
     /// Lanes with the next offset of each.
     positions: RefCell<Vec<(usize, i64)>>,
     codecs: RefCell<Codecs>,
@@ -78,6 +82,7 @@ pub(crate) async fn consume(job: Job, wires: Wires<Consumed>) {
         delays: RefCell::new(Delays::new(job.measured_from)),
         records: Cell::new(0),
         errors: RefCell::default(),
+        retried: RefCell::default(),
         ends: RefCell::default(),
         give_up: Cell::new(false),
     });
@@ -112,6 +117,7 @@ pub(crate) async fn consume(job: Job, wires: Wires<Consumed>) {
         readers: readers.collect(),
         records: shared.records.get(),
         errors: shared.errors.borrow().clone(),
+        retried: shared.retried.borrow().clone(),
     });
 }
 
@@ -129,7 +135,8 @@ async fn take_seats(shared: &Rc<Shared>) -> Result<Seats, RunError> {
             seats.push(Rc::new(Seat {
                 shared: Rc::clone(shared),
                 reader: Rc::clone(&reader),
-                connection: connect(addr).await?,
+                addr: addr.clone(),
+                connection: RefCell::new(Rc::new(connect(addr).await?)),
                 positions: RefCell::new(own.map(|(lane, _)| (lane, 0)).collect()),
                 codecs: RefCell::new(Codecs::new()),
                 start: Cell::default(),
@@ -144,6 +151,16 @@ impl Shared {
     fn count(&self, what: &str) {
         *self.errors.borrow_mut().entry(what.to_owned()).or_default() += 1;
     }
+
+    /// Whether clients try again.
+    fn retries(&self) -> bool {
+        !self.setup.scenario.load.retry_for.0.is_zero()
+    }
+
+    /// Something failed, and is tried again.
+    fn retried(&self, why: &str) {
+        *self.retried.borrow_mut().entry(why.to_owned()).or_default() += 1;
+    }
 }
 
 impl Seat {
@@ -152,9 +169,25 @@ impl Seat {
             let wait = self.shared.setup.scenario.consume.max_wait.0;
             let fetch = Box::pin(self.fetch());
             match timeout(now() + wait + FETCH_PATIENCE, fetch).await {
-                Ok(Ok(fetched)) => self.take(&fetched),
+                Ok(Ok(fetched)) => self.take(&fetched).await,
+                Ok(Err(error)) if self.shared.retries() && error.is_retriable() => {
+                    self.reconnect().await;
+                },
+                Err(_) if self.shared.retries() => self.reconnect().await,
                 Ok(Err(error)) => return self.shared.count(&error.to_string()),
                 Err(_) => return self.shared.count("a fetch without an answer"),
+            }
+        }
+    }
+
+    /// Makes a broken connection again, however long it takes; reading goes on where it was.
+    async fn reconnect(&self) {
+        let mut backoff = Backoff::default();
+        while !self.shared.give_up.get() {
+            sleep(backoff.next()).await;
+            if let Ok(connection) = connect(&self.addr).await {
+                self.connection.replace(Rc::new(connection));
+                return self.shared.retried("connection");
             }
         }
     }
@@ -176,8 +209,8 @@ impl Seat {
         let consume = &self.shared.setup.scenario.consume;
         let bytes = |bytes: u64| i32::try_from(bytes).unwrap_or(i32::MAX);
         let from = |&(lane, offset): &(usize, i64)| FetchFrom {
-            topic: &layout.topics[lane / layout.partitions],
-            partition: (lane % layout.partitions) as i32,
+            topic: layout.topic(lane),
+            partition: layout.place(lane).partition,
             offset,
             max_bytes: bytes(consume.partition_bytes.0),
         };
@@ -187,13 +220,20 @@ impl Seat {
             max_bytes: bytes(consume.max_bytes.0),
             partitions: self.positions.borrow().iter().map(from).collect(),
         };
-        self.connection.fetch(&fetch).await
+        let connection = Rc::clone(&self.connection.borrow());
+        connection.fetch(&fetch).await
     }
 
     /// Checks what came and moves on behind it.
-    fn take(&self, fetched: &[Fetched]) {
+    async fn take(&self, fetched: &[Fetched]) {
         let received = self.nanos();
+        let mut must_wait = false;
         for part in fetched {
+            if part.error.is_retriable() && self.shared.retries() {
+                self.shared.retried(part.error.name());
+                must_wait = true;
+                continue;
+            }
             if !part.error.is_none() {
                 self.shared.count(part.error.name());
                 continue;
@@ -214,6 +254,9 @@ impl Seat {
                 }
             }
         }
+        if must_wait {
+            sleep(RETRY_BACKOFF).await;
+        }
     }
 
     /// The entry of a partition in the positions.
@@ -229,11 +272,7 @@ impl Seat {
 
     fn take_batch(&self, at: usize, batch: &BatchView<'_>, received: u64) {
         let (lane, position) = self.positions.borrow()[at];
-        let layout = &self.shared.setup.layout;
-        let place = Place {
-            topic: (lane / layout.partitions) as u16,
-            partition: (lane % layout.partitions) as i32,
-        };
+        let place = self.shared.setup.layout.place(lane);
         let header = *batch.header();
         if header.last_offset() < position {
             return;

@@ -2,7 +2,7 @@
 //!
 //! `run.rs` is the order of a run. `generator.rs` takes records up at their planned times, whatever
 //! the broker does; `accumulator.rs` decides what a client would send when; `sender.rs` sends it, one
-//! task for each connection; `consumer.rs` reads it back. It runs on the engine's executors, in
+//! task for each connection, and `retries.rs` knows what is sent again; `consumer.rs` reads it back. It runs on the engine's executors, in
 //! production and in virtual time.
 
 mod accumulator;
@@ -10,8 +10,11 @@ mod books;
 mod cluster;
 mod consumer;
 mod generator;
+mod link;
 mod live;
 mod partitioner;
+mod press;
+mod retries;
 mod run;
 mod sender;
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine_rt::{
-    ExecutorSpec, Instant, OneshotReceiver, OneshotSender, now, oneshot, spawn_executor,
+    ExecutorSpec, Instant, OneshotReceiver, OneshotSender, now, oneshot, sleep, spawn_executor,
 };
 use net_client::Connection;
 
 use super::RunError;
 use super::books::Counts;
-use super::cluster::{Layout, connect, connect_any, create, delete};
+use super::cluster::{Backoff, Layout, connect, connect_any, create, delete};
 use super::consumer::{self, Consumed, consume};
 use super::generator::{self, Produced, Wires, produce};
 use super::live::Live;
@@ -51,6 +51,8 @@ pub struct Done {
     pub consumed: u64,
     /// What went wrong with reading, by its name.
     pub consumer_errors: BTreeMap<String, u64>,
+    /// What failed with reading and was tried again, by its name.
+    pub consumer_retried: BTreeMap<String, u64>,
     /// Why the run says nothing about the broker; empty if it does.
     pub doubts: Vec<Doubt>,
     /// Why the run ended before its plan did.
@@ -151,7 +153,8 @@ async fn measure(
     let (produced, readers) = started(cores, readers, live).await?;
     let produced = all_done(produced).await?;
     ends.send(if scenario.consume.consumers > 0 {
-        ends_of(&stage.layout).await?
+        let patience = scenario.load.retry_for.0;
+        ends_in_time(&stage.layout, patience).await?
     } else {
         Vec::new()
     });
@@ -263,6 +266,17 @@ async fn all_done(cores: Vec<OneshotReceiver<Produced>>) -> Result<Vec<Produced>
     Ok(all)
 }
 
+/// Where the partitions end; looks again for so long if no broker says it.
+async fn ends_in_time(layout: &Layout, patience: Duration) -> Result<Vec<i64>, RunError> {
+    let (deadline, mut backoff) = (now() + patience, Backoff::default());
+    loop {
+        match Box::pin(ends_of(layout)).await {
+            Err(_) if now() < deadline => sleep(backoff.next()).await,
+            found => return found,
+        }
+    }
+}
+
 /// Where the partitions end, in the order of the layout.
 async fn ends_of(layout: &Layout) -> Result<Vec<i64>, RunError> {
     const LATEST: i64 = -1;
@@ -272,8 +286,7 @@ async fn ends_of(layout: &Layout) -> Result<Vec<i64>, RunError> {
     }
     let mut ends = Vec::with_capacity(layout.leaders.len());
     for (lane, &leader) in layout.leaders.iter().enumerate() {
-        let topic = &layout.topics[lane / layout.partitions];
-        let partition = (lane % layout.partitions) as i32;
+        let (topic, partition) = (layout.topic(lane), layout.place(lane).partition);
         let end = connections[leader].list_offset(topic, partition, LATEST);
         ends.push(end.await.map_err(RunError::of("the end of a partition"))?);
     }
@@ -312,6 +325,7 @@ fn put_together(produced: Vec<Produced>, consumed: Consumed, whole: &Whole) -> D
             .collect(),
         consumed: consumed.records,
         consumer_errors: consumed.errors,
+        consumer_retried: consumed.retried,
         delays,
         counts,
         aborted,

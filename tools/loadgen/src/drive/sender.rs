@@ -1,7 +1,8 @@
 //! A client of the generator: what waits in it, and a task for each of its connections that sends
 //! what is ready.
 //!
-//! A batch that fails is counted and not sent again: a retry would hide what the broker did.
+//! A batch that fails is counted and not sent again, unless the scenario says for how long; then it
+//! is counted apart, and its records' clocks run on.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -9,20 +10,25 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine_rt::{Buf, Event, Instant, now, spawn, timeout, wall_clock_ms};
-use net_client::{ClientError, Connection, Producer, ToProduce};
+use engine_rt::{Event, Instant, now, sleep, spawn, timeout};
+use net_client::{ClientError, Producer};
 use net_wire::ErrorCode;
-use net_wire::batch::{BatchBuilder, BatchError};
-use net_wire::codec::{Codec, Codecs};
-use net_wire::messages::produce::ProduceResponse;
+use net_wire::batch::BatchError;
 
 use super::RunError;
-use super::accumulator::{Accumulator, Ready, Taken, Waiting};
+use super::accumulator::{Accumulator, Ready, Waiting};
 use super::books::{Books, Sent};
-use super::cluster::{Layout, connect};
-use crate::content::{Payload, Stamp, key_bytes};
-use crate::ledger::Place;
-use crate::scenario::{Acks, Batching, Scenario};
+use super::cluster::{Backoff, Layout};
+use super::link::{Answered, Link};
+use super::press::Press;
+use super::retries::Retries;
+use crate::scenario::{Batching, Scenario};
+
+/// How long a batch that failed waits before it is sent again (Kafka's `retry.backoff.ms`).
+pub(crate) const RETRY_BACKOFF: Duration = Duration::from_millis(100);
+/// How long an answer may take before the connection counts as broken, where it is made again
+/// (Kafka's `request.timeout.ms`).
+const REQUEST_PATIENCE: Duration = Duration::from_secs(30);
 
 /// What is told to a client at its start.
 #[derive(Clone, Debug)]
@@ -46,53 +52,46 @@ pub(crate) struct Shared {
 /// A client.
 #[derive(Debug)]
 pub(crate) struct Client {
-    stream: u32,
     setup: Setup,
     batching: Batching,
     shared: Rc<Shared>,
     links: Vec<Link>,
     waiting: RefCell<Accumulator>,
+    retries: RefCell<Retries>,
     press: RefCell<Press>,
-    producer: Option<Producer>,
-    outstanding: RefCell<BTreeMap<u64, Rc<[Sent]>>>,
+    is_idempotent: bool,
+    outstanding: RefCell<BTreeMap<u64, Vec<Sent>>>,
     next_request: Cell<u64>,
     start: Cell<Instant>,
-    wall_start_ms: Cell<i64>,
     closing: Cell<bool>,
-}
-
-/// The connection to a broker.
-#[derive(Debug)]
-struct Link {
-    connection: Connection,
-    in_flight: Cell<usize>,
-    changed: Event,
-}
-
-/// What batches are made with.
-#[derive(Debug)]
-struct Press {
-    payload: Payload,
-    codec: Codec,
-    codecs: Codecs,
-    /// The next sequence of each lane.
-    sequences: Vec<u64>,
+    has_given_up: Cell<bool>,
 }
 
 /// What a sender does next.
 enum Step {
     Send,
+    SendAgain,
+    Reconnect,
     WaitUntil(u64),
     Wait,
     End,
 }
 
-/// What an answer says.
-#[derive(Debug)]
-struct Answered {
-    throttle_ms: i32,
-    batches: usize,
-    failed: Vec<(String, i32, ErrorCode)>,
+/// A request on its way.
+#[derive(Clone, Copy)]
+struct Flight {
+    broker: usize,
+    id: u64,
+    /// The life of the connection that it went by.
+    life: u64,
+    written: u64,
+}
+
+/// Why a batch was not acknowledged.
+#[derive(Clone, Copy)]
+struct Fault {
+    name: &'static str,
+    is_retriable: bool,
 }
 
 impl Client {
@@ -104,42 +103,32 @@ impl Client {
     ) -> Result<Rc<Self>, RunError> {
         let mut links = Vec::with_capacity(setup.layout.brokers.len());
         for addr in &setup.layout.brokers {
-            links.push(Link {
-                connection: connect(addr).await?,
-                in_flight: Cell::new(0),
-                changed: Event::new(),
-            });
+            links.push(Link::connect(addr).await?);
         }
         let scenario = &setup.scenario;
         let batching = scenario.batching();
         let producer = match links.first() {
             Some(link) if batching.idempotent => {
-                let producer = Producer::new(&link.connection).await;
+                let producer = Producer::new(&link.connection()).await;
                 Some(producer.map_err(RunError::of("a producer id"))?)
             },
             _ => None,
         };
         let stream = setup.core * scenario.produce.clients + number;
-        let ratio = scenario.records.compress_ratio;
-        let press = Press {
-            payload: Payload::new(ratio, stream, scenario.seed),
-            codec: scenario.codec(),
-            codecs: Codecs::new(),
-            sequences: vec![0; setup.layout.leaders.len()],
-        };
+        let leaders = &setup.layout.leaders;
         Ok(Rc::new(Self {
-            stream: stream as u32,
             batching,
             shared: Rc::clone(shared),
             links,
-            waiting: RefCell::new(Accumulator::new(&setup.layout.leaders, batching)),
-            press: RefCell::new(press),
-            producer,
+            waiting: RefCell::new(Accumulator::new(leaders, batching)),
+            retries: RefCell::new(Retries::new(leaders)),
+            is_idempotent: producer.is_some(),
+            press: RefCell::new(Press::new(&setup, stream as u32, producer)),
             outstanding: RefCell::default(),
             next_request: Cell::new(0),
             start: Cell::default(),
-            wall_start_ms: Cell::new(0),
             closing: Cell::new(false),
+            has_given_up: Cell::new(false),
             setup,
         }))
     }
@@ -147,7 +136,7 @@ impl Client {
     /// Begins to send; all times count from `start`.
     pub(crate) fn begin(self: &Rc<Self>, start: Instant) {
         self.start.set(start);
-        self.wall_start_ms.set(wall_clock_ms());
+        self.press.borrow_mut().begin();
         for broker in 0..self.links.len() {
             spawn(Rc::clone(self).send_all(broker)).detach();
         }
@@ -177,18 +166,20 @@ impl Client {
 
     /// Whether everything was sent and answered.
     pub(crate) fn is_idle(&self) -> bool {
-        self.backlog() == 0 && self.outstanding.borrow().is_empty()
+        self.backlog() == 0
+            && self.outstanding.borrow().is_empty()
+            && self.retries.borrow().is_empty()
     }
 
     /// Gives up what was not sent or answered: it enters the books at its age.
     pub(crate) fn give_up(&self) {
+        self.has_given_up.set(true);
         let now = self.nanos();
         let mut books = self.shared.books.borrow_mut();
         books.undelivered(&self.waiting.borrow_mut().give_up(), now);
-        for batches in self.outstanding.take().into_values() {
-            for batch in batches.iter() {
-                books.undelivered(&batch.records, now);
-            }
+        let outstanding = self.outstanding.take().into_values().flatten();
+        for batch in outstanding.chain(self.retries.borrow_mut().give_up()) {
+            books.undelivered(&batch.records, now);
         }
     }
 
@@ -196,11 +187,18 @@ impl Client {
         now().since(self.start.get()).as_nanos() as u64
     }
 
+    /// How long a batch that failed is sent again.
+    fn retry_for(&self) -> Duration {
+        self.setup.scenario.load.retry_for.0
+    }
+
     async fn send_all(self: Rc<Self>, broker: usize) {
         loop {
             let changed = self.links[broker].changed.wait();
             match self.next_step(broker) {
-                Step::Send => self.send(broker).await,
+                Step::Send => self.send_new(broker).await,
+                Step::SendAgain => self.send_again(broker).await,
+                Step::Reconnect => self.reconnect(broker).await,
                 Step::WaitUntil(at) => {
                     let deadline = self.start.get() + Duration::from_nanos(at);
                     let _whichever_is_first = timeout(deadline, changed).await;
@@ -212,131 +210,131 @@ impl Client {
     }
 
     fn next_step(&self, broker: usize) -> Step {
-        if self.links[broker].in_flight.get() >= self.batching.in_flight {
+        let link = &self.links[broker];
+        if self.has_given_up.get() || (self.closing.get() && self.is_idle()) {
+            return Step::End;
+        }
+        if link.is_broken() {
+            return Step::Reconnect;
+        }
+        if link.in_flight.get() >= self.batching.in_flight {
             return Step::Wait;
         }
-        match self.waiting.borrow().ready(broker, self.nanos()) {
-            Ready::Now => Step::Send,
-            Ready::At(at) => Step::WaitUntil(at),
-            Ready::Never if self.closing.get() => Step::End,
-            Ready::Never => Step::Wait,
+        let now = self.nanos();
+        let again = self.retries.borrow().ready(broker, now);
+        match (again, self.waiting.borrow().ready(broker, now)) {
+            (Ready::Now, _) => Step::SendAgain,
+            (_, Ready::Now) => Step::Send,
+            (Ready::At(one), Ready::At(other)) => Step::WaitUntil(one.min(other)),
+            (Ready::At(at), Ready::Never) | (Ready::Never, Ready::At(at)) => Step::WaitUntil(at),
+            (Ready::Never, Ready::Never) => Step::Wait,
         }
+    }
+
+    async fn send_new(self: &Rc<Self>, broker: usize) {
+        let taken = self.waiting.borrow_mut().take(broker, self.nanos());
+        let made: Result<Vec<Sent>, BatchError> = {
+            let mut press = self.press.borrow_mut();
+            taken.into_iter().map(|taken| press.make(taken)).collect()
+        };
+        match made {
+            Ok(sent) => {
+                self.shared.books.borrow_mut().sent(&sent);
+                self.send(broker, sent).await;
+            },
+            Err(error) => self.abort(format!("a batch cannot be made: {error}")),
+        }
+    }
+
+    async fn send_again(self: &Rc<Self>, broker: usize) {
+        let most = if self.batching.shares_requests {
+            usize::MAX
+        } else {
+            1
+        };
+        let now = self.nanos();
+        let sent = self.retries.borrow_mut().take(broker, now, most);
+        self.send(broker, sent).await;
     }
 
     /// Sends one request and returns when the socket has taken it.
-    async fn send(self: &Rc<Self>, broker: usize) {
+    async fn send(self: &Rc<Self>, broker: usize, sent: Vec<Sent>) {
         let link = &self.links[broker];
-        let taken = self.waiting.borrow_mut().take(broker, self.nanos());
-        let (sent, records) = match self.make(taken) {
-            Ok(made) => made,
-            Err(error) => return self.abort(format!("a batch cannot be made: {error}")),
-        };
+        let (connection, life) = (link.connection(), link.life());
         let in_flight = link.in_flight.get() + 1;
         link.in_flight.set(in_flight);
-        let bytes = records.iter().map(|records| records.len()).sum();
-        self.shared.books.borrow_mut().sent(&sent, bytes, in_flight);
+        let acks = self.setup.scenario.produce.acks;
+        let answer = link.hand_over(acks, &self.setup.layout, &sent);
+        self.note_request(&sent, in_flight);
         let id = self.next_request.get();
         self.next_request.set(id + 1);
-        let answer = self.hand_over(link, &sent, records);
-        self.outstanding.borrow_mut().insert(id, sent.into());
+        self.outstanding.borrow_mut().insert(id, sent);
+        let flight = |written| Flight {
+            broker,
+            id,
+            life,
+            written,
+        };
         match answer {
             Ok(answer) => {
-                link.connection.written().await;
-                let (client, written) = (Rc::clone(self), self.nanos());
-                let settle = async move {
-                    let answer = answer.await;
-                    client.settle(broker, id, written, answer);
-                };
-                spawn(settle).detach();
+                connection.written().await;
+                let (client, flight) = (Rc::clone(self), flight(self.nanos()));
+                spawn(async move { client.wait_for(flight, answer).await }).detach();
             },
-            Err(error) => self.settle(broker, id, self.nanos(), Err(error)),
+            Err(error) => self.settle(flight(self.nanos()), &Err(error)),
         }
     }
 
-    /// Puts a request in line.
-    fn hand_over(
+    fn note_request(&self, sent: &[Sent], in_flight: usize) {
+        let mut retries = self.retries.borrow_mut();
+        let mut bytes = 0;
+        for batch in sent {
+            retries.sent(batch.lane);
+            bytes += batch.batch.len();
+        }
+        self.shared.books.borrow_mut().request(bytes, in_flight);
+    }
+
+    async fn wait_for(
         &self,
-        link: &Link,
-        sent: &[Sent],
-        records: Vec<Buf>,
-    ) -> Result<impl Future<Output = Result<Option<Answered>, ClientError>> + use<>, ClientError>
-    {
-        let acks = match self.setup.scenario.produce.acks {
-            Acks::All => -1,
-            Acks::Leader => 1,
-            Acks::None => 0,
+        flight: Flight,
+        answer: impl Future<Output = Result<Option<Answered>, ClientError>>,
+    ) {
+        let answer = if self.retry_for().is_zero() {
+            answer.await
+        } else {
+            let answer = timeout(now() + REQUEST_PATIENCE, answer).await;
+            answer.unwrap_or(Err(ClientError::Closed))
         };
-        let batch = |(batch, records): (&Sent, Buf)| ToProduce {
-            topic: &self.setup.layout.topics[usize::from(batch.place.topic)],
-            partition: batch.place.partition,
-            records,
-        };
-        let batches: Vec<ToProduce<'_>> = sent.iter().zip(records).map(batch).collect();
-        link.connection.produce_and(acks, &batches, answered)
+        self.settle(flight, &answer);
     }
 
-    /// Makes batches of what was taken.
-    fn make(&self, taken: Vec<Taken>) -> Result<(Vec<Sent>, Vec<Buf>), BatchError> {
-        let mut press = self.press.borrow_mut();
-        let (mut sent, mut records) = (Vec::new(), Vec::new());
-        for taken in taken {
-            let place = self.place(taken.lane);
-            let first = press.sequences[taken.lane];
-            let count = taken.records.len();
-            press.sequences[taken.lane] += count as u64;
-            let builder = self.builder(&press, place, count);
-            records.push(self.batch(&mut press, builder, first, &taken.records)?);
-            sent.push(Sent {
-                stream: self.stream,
-                place,
-                first,
-                records: taken.records,
-                ready: taken.ready,
-            });
-        }
-        Ok((sent, records))
-    }
-
-    fn place(&self, lane: usize) -> Place {
-        let partitions = self.setup.layout.partitions;
-        Place {
-            topic: (lane / partitions) as u16,
-            partition: (lane % partitions) as i32,
+    /// Makes a broken connection again, however long it takes.
+    async fn reconnect(&self, broker: usize) {
+        let link = &self.links[broker];
+        let mut backoff = Backoff::default();
+        while !self.has_given_up.get() {
+            sleep(backoff.next()).await;
+            self.expire();
+            if link.renew().await {
+                self.shared.books.borrow_mut().counts.reconnects += 1;
+                return;
+            }
         }
     }
 
-    fn builder(&self, press: &Press, place: Place, count: usize) -> BatchBuilder {
-        let builder = BatchBuilder::new().codec(press.codec);
-        let topic = &self.setup.layout.topics[usize::from(place.topic)];
-        match &self.producer {
-            Some(producer) => producer.stamp(builder, topic, place.partition, count as i32),
-            None => builder,
+    /// Gives up what was to be sent again and is too old for it.
+    fn expire(&self) {
+        let now = self.nanos();
+        let oldest = now.saturating_sub(self.retry_for().as_nanos() as u64);
+        let expired = self.retries.borrow_mut().take_older(oldest);
+        for batch in expired {
+            let mut books = self.shared.books.borrow_mut();
+            books.failed(&batch, now, "not delivered in time");
+            drop(books);
+            self.release(batch.lane);
         }
-    }
-
-    fn batch(
-        &self,
-        press: &mut Press,
-        mut builder: BatchBuilder,
-        first: u64,
-        records: &[Waiting],
-    ) -> Result<Buf, BatchError> {
-        let wall_start_ms = self.wall_start_ms.get();
-        for (sequence, record) in (first..).zip(records) {
-            let stamp = Stamp {
-                run: self.setup.run,
-                stream: self.stream,
-                sequence,
-                planned: record.planned,
-            };
-            let value = press.payload.value(record.size as usize, &stamp);
-            let timestamp = wall_start_ms + (record.planned / 1_000_000) as i64;
-            let key = record.key.map(key_bytes);
-            let key = key.as_ref().map(<[u8; 16]>::as_slice);
-            builder.append(timestamp, key, Some(value), &[]);
-        }
-        let bytes = builder.build(&mut press.codecs)?;
-        Ok(Buf::copy_from_slice(&bytes))
+        self.shared.progress.notify();
     }
 
     fn abort(&self, why: String) {
@@ -345,82 +343,115 @@ impl Client {
     }
 
     /// Writes down what became of a request.
-    fn settle(
-        &self,
-        broker: usize,
-        id: u64,
-        written: u64,
-        answer: Result<Option<Answered>, ClientError>,
-    ) {
-        let link = &self.links[broker];
+    fn settle(&self, flight: Flight, answer: &Result<Option<Answered>, ClientError>) {
+        let link = &self.links[flight.broker];
         link.in_flight.set(link.in_flight.get() - 1);
-        let sent = self.outstanding.borrow_mut().remove(&id);
+        if let Err(error) = answer {
+            self.on_break(flight, error);
+        }
+        let sent = self.outstanding.borrow_mut().remove(&flight.id);
         // Given up already.
         let Some(sent) = sent else { return };
-        match answer {
-            Ok(answer) => self.write_down(&sent, written, answer.as_ref()),
-            Err(error) => {
-                let now = self.nanos();
-                let mut books = self.shared.books.borrow_mut();
-                for batch in sent.iter() {
-                    books.failed(batch, now, "connection");
-                }
-                drop(books);
-                self.abort(error.to_string());
-            },
+        if let Ok(Some(answer)) = answer {
+            let throttled = answer.throttle_ms.max(0) as u64;
+            self.shared.books.borrow_mut().counts.throttled_ms += throttled;
+        }
+        let batches = sent.len();
+        for batch in sent {
+            let fault = self.fault(&batch, batches, answer);
+            self.write_down(batch, flight.written, fault);
+        }
+        let failures = self.shared.books.borrow().counts.failed;
+        let bound = self.setup.scenario.load.abort_on_failures;
+        if bound.is_some_and(|bound| failures >= bound) {
+            self.abort(format!("{failures} records failed"));
         }
         link.changed.notify();
         self.shared.progress.notify();
     }
 
-    fn write_down(&self, sent: &[Sent], written: u64, answer: Option<&Answered>) {
-        let now = self.nanos();
-        let mut books = self.shared.books.borrow_mut();
-        let throttled = answer.map_or(0, |answer| answer.throttle_ms.max(0));
-        books.counts.throttled_ms += throttled as u64;
-        for batch in sent {
-            match answer.and_then(|answer| self.fault(batch, sent.len(), answer)) {
-                None => books.acknowledged(batch, written, now),
-                Some(why) => books.failed(batch, now, why),
-            }
-        }
-        let failures = books.counts.failed;
-        drop(books);
-        let bound = self.setup.scenario.load.abort_on_failures;
-        if bound.is_some_and(|bound| failures >= bound) {
-            self.abort(format!("{failures} records failed"));
+    /// A connection has ended: it is made again, or the run ends.
+    fn on_break(&self, flight: Flight, error: &ClientError) {
+        if error.is_retriable() && !self.retry_for().is_zero() {
+            self.links[flight.broker].broke(flight.life);
+        } else {
+            self.abort(error.to_string());
         }
     }
 
-    /// Why a batch of a request failed.
-    fn fault(&self, batch: &Sent, batches: usize, answer: &Answered) -> Option<&'static str> {
-        if answer.batches != batches {
-            return Some("missing in the answer");
+    fn write_down(&self, batch: Sent, written: u64, fault: Option<Fault>) {
+        let (now, lane) = (self.nanos(), batch.lane);
+        self.retries.borrow_mut().settled(lane);
+        let mut books = self.shared.books.borrow_mut();
+        match fault {
+            None => books.acknowledged(&batch, written, now),
+            Some(fault) if fault.is_retriable && self.may_retry(&batch, now) => {
+                books.retried(fault.name);
+                self.waiting.borrow_mut().hold(lane);
+                let not_before = now + RETRY_BACKOFF.as_nanos() as u64;
+                self.retries.borrow_mut().put(batch, not_before);
+            },
+            Some(fault) => books.failed(&batch, now, fault.name),
         }
-        let topic = &self.setup.layout.topics[usize::from(batch.place.topic)];
+        drop(books);
+        self.release(lane);
+    }
+
+    fn may_retry(&self, batch: &Sent, now: u64) -> bool {
+        let until = batch.planned() + self.retry_for().as_nanos() as u64;
+        now < until && !self.has_given_up.get()
+    }
+
+    /// Lets new batches of a lane go if nothing of it is sent again any more.
+    fn release(&self, lane: usize) {
+        if self.retries.borrow_mut().ends(lane) {
+            let broker = self.waiting.borrow_mut().release(lane);
+            self.links[broker].changed.notify();
+        }
+    }
+
+    /// Why a batch of a request failed, if it did.
+    fn fault(
+        &self,
+        batch: &Sent,
+        batches: usize,
+        answer: &Result<Option<Answered>, ClientError>,
+    ) -> Option<Fault> {
+        let answer = match answer {
+            Ok(answer) => answer.as_ref()?,
+            Err(error) => {
+                return Some(Fault {
+                    name: "connection",
+                    is_retriable: error.is_retriable(),
+                });
+            },
+        };
+        if answer.batches != batches {
+            return Some(Fault {
+                name: "missing in the answer",
+                is_retriable: false,
+            });
+        }
+        let topic = self.setup.layout.topic(batch.lane);
         let failed = answer
             .failed
             .iter()
             .find(|(name, partition, _)| name == topic && *partition == batch.place.partition);
-        failed.map(|(_, _, code)| code.name())
+        let (_, _, code) = failed?;
+        self.fault_of(batch.lane, *code)
     }
-}
 
-/// What is of interest in an answer.
-fn answered(answer: &ProduceResponse<'_>) -> Answered {
-    let mut found = Answered {
-        throttle_ms: answer.throttle_time_ms,
-        batches: 0,
-        failed: Vec::new(),
-    };
-    for topic in &answer.responses {
-        for partition in &topic.partition_responses {
-            found.batches += 1;
-            if !partition.error_code.is_none() {
-                let failed = (topic.name.to_owned(), partition.index, partition.error_code);
-                found.failed.push(failed);
-            }
+    fn fault_of(&self, lane: usize, code: ErrorCode) -> Option<Fault> {
+        let sends_again = self.is_idempotent && self.retries.borrow().holds(lane);
+        // The broker has it already: the answer to an earlier try was lost.
+        if sends_again && code == ErrorCode::DUPLICATE_SEQUENCE_NUMBER {
+            return None;
         }
+        // It came behind one that failed, which is sent again before it.
+        let is_behind = sends_again && code == ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER;
+        Some(Fault {
+            name: code.name(),
+            is_retriable: code.is_retriable() || is_behind,
+        })
     }
-    found
 }

@@ -67,6 +67,9 @@ pub struct RunResult {
     pub consumed: u64,
     /// What went wrong with reading.
     pub consumer_errors: BTreeMap<String, u64>,
+    /// What failed with reading and was tried again.
+    #[serde(default)]
+    pub consumer_retried: BTreeMap<String, u64>,
     /// Second by second.
     pub seconds: Vec<SecondLine>,
 }
@@ -268,6 +271,7 @@ impl RunResult {
             verdicts: done.verdicts.clone(),
             consumed: done.consumed,
             consumer_errors: done.consumer_errors.clone(),
+            consumer_retried: done.consumer_retried.clone(),
             seconds: seconds(delays),
         }
     }
@@ -343,6 +347,7 @@ pub(crate) mod tests {
             verdicts: vec![Verdict::default()],
             consumed: 20_000,
             consumer_errors: BTreeMap::new(),
+            consumer_retried: BTreeMap::new(),
             doubts: Vec::new(),
             aborted: None,
             measured: Duration::from_secs(10),

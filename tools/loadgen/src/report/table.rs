@@ -105,6 +105,16 @@ fn write_books(result: &RunResult, out: &mut String) -> std::fmt::Result {
     for (name, count) in &counts.errors {
         writeln!(out, "  {name}: {count}")?;
     }
+    for (name, count) in &counts.retried {
+        writeln!(out, "{count} batches were sent again: {name}")?;
+    }
+    if counts.reconnects > 0 {
+        writeln!(
+            out,
+            "{} broken connections were made again",
+            counts.reconnects
+        )?;
+    }
     if counts.throttled_ms > 0 {
         writeln!(
             out,
@@ -123,6 +133,9 @@ fn write_books(result: &RunResult, out: &mut String) -> std::fmt::Result {
         } else {
             write_verdict(&name, verdict, out)?;
         }
+    }
+    for (what, count) in &result.consumer_retried {
+        writeln!(out, "reading was tried again: {what} ({count})")?;
     }
     for (what, count) in &result.consumer_errors {
         writeln!(out, "reading: {what} ({count})")?;
@@ -167,11 +180,21 @@ mod tests {
         assert!(!text.contains("INVALID"), "{text}");
         result.doubts = vec![Doubt::Saturated { cpu: 0.97 }];
         result.verdicts[0].lost = 3;
+        result.counts.retried.insert("connection".to_owned(), 4);
+        result.counts.reconnects = 2;
         let text = table(&result);
         assert!(
             text.contains("INVALID: the generator used 97 % of a core"),
             "{text}"
         );
         assert!(text.contains("3 LOST"), "{text}");
+        assert!(
+            text.contains("4 batches were sent again: connection"),
+            "{text}"
+        );
+        assert!(
+            text.contains("2 broken connections were made again"),
+            "{text}"
+        );
     }
 }

@@ -31,6 +31,9 @@ pub struct Load {
     pub max_backlog: u64,
     /// How long clients may take for the rest when the last record was planned.
     pub drain: Span,
+    /// How long clients try again: a batch that failed from its planned time on, a connection that
+    /// broke until the run is over. 0 is not at all, as if to see every failure.
+    pub retry_for: Span,
     /// End the run when this many records have failed.
     pub abort_on_failures: Option<u64>,
 }
@@ -93,6 +96,7 @@ impl Default for Load {
             replay: None,
             max_backlog: 10_000_000,
             drain: Span(Duration::from_secs(30)),
+            retry_for: Span(Duration::ZERO),
             abort_on_failures: None,
         }
     }

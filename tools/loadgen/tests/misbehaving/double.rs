@@ -27,7 +27,7 @@ use net_wire::messages::metadata::{
 use net_wire::messages::produce::{
     PartitionProduceResponse, ProduceRequest, ProduceResponse, TopicProduceResponse,
 };
-use net_wire::{ApiKey, Message, Records, RequestHeader};
+use net_wire::{ApiKey, ErrorCode, Message, Records, RequestHeader};
 
 /// Where it listens.
 pub(crate) const ADDR: &str = "10.0.0.1:9092";
@@ -49,6 +49,8 @@ pub(crate) struct Behaviour {
     pub(crate) corrupts: Option<u64>,
     /// Refused.
     pub(crate) refuses: Option<u64>,
+    /// It is not wrong: it takes the batches of a producer once, in the order of their numbers.
+    pub(crate) checks_sequences: bool,
 }
 
 /// What it did wrong, in records.
@@ -68,6 +70,8 @@ struct Log {
     end: i64,
     /// Waits for the next one to be stored before it.
     held: Option<Vec<u8>>,
+    /// What the producer's next batch begins with.
+    next_sequence: i32,
 }
 
 #[derive(Debug, Default)]
@@ -292,17 +296,26 @@ impl Double {
         }
     }
 
-    fn store(&self, log: &mut Log, mut batch: Vec<u8>) -> net_wire::ErrorCode {
+    fn store(&self, log: &mut Log, mut batch: Vec<u8>) -> ErrorCode {
         let number = self.batches.get() + 1;
         self.batches.set(number);
         let is_due = |every: Option<u64>| every.is_some_and(|every| number.is_multiple_of(every));
-        let count = BatchHeader::read(&batch).expect("a batch").record_count as u64;
+        let header = BatchHeader::read(&batch).expect("a batch");
+        let count = header.record_count as u64;
         let (told, mut did) = (&self.behaviour, self.did.get());
+        if told.checks_sequences && header.base_sequence != log.next_sequence {
+            return if header.base_sequence > log.next_sequence {
+                ErrorCode::OUT_OF_ORDER_SEQUENCE_NUMBER
+            } else {
+                ErrorCode::NONE
+            };
+        }
         if is_due(told.refuses) {
             did.refused += count;
             self.did.set(did);
-            return net_wire::ErrorCode::NOT_ENOUGH_REPLICAS;
+            return ErrorCode::NOT_ENOUGH_REPLICAS;
         }
+        log.next_sequence += header.record_count;
         let spoils = [told.loses, told.duplicates, told.reorders];
         if is_due(told.corrupts) && !spoils.into_iter().any(is_due) {
             did.corrupted += 1;
@@ -327,7 +340,7 @@ impl Double {
             }
         }
         self.did.set(did);
-        net_wire::ErrorCode::NONE
+        ErrorCode::NONE
     }
 
     async fn fetch(&self, header: &RequestHeader<'_>, body: &[u8]) -> Vec<u8> {

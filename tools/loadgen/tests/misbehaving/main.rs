@@ -3,6 +3,7 @@
 #![expect(clippy::tests_outside_test_module, reason = "an integration test")]
 
 mod double;
+mod outages;
 
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -50,17 +51,21 @@ fn play(scenario: Scenario, behaviour: Behaviour, options: WorldOptions) -> (Don
     let serving = Rc::clone(&double);
     world.start(server, move || serving.serve());
     world.run_for(Duration::from_millis(10));
+    let done = world.block_on(client, move || load(scenario));
+    assert_eq!(double.topics(), 0, "the run's topics are deleted");
+    (done, double.did())
+}
+
+/// One run.
+async fn load(scenario: Scenario) -> Done {
     let options = Options {
         brokers: vec![ADDR.to_owned()],
         run: 0x1234,
         asks_cpu: false,
         replay: None,
     };
-    let done = world.block_on(client, move || async move {
-        run(Arc::new(scenario), &options, &Arc::new(Live::default())).await
-    });
-    assert_eq!(double.topics(), 0, "the run's topics are deleted");
-    (done.expect("the run ends"), double.did())
+    let done = run(Arc::new(scenario), &options, &Arc::new(Live::default())).await;
+    done.expect("the run ends")
 }
 
 fn seconds(done: &Done, delay: Delay, quantile: f64) -> f64 {
