@@ -16,6 +16,7 @@ pub mod delays;
 pub mod drive;
 pub mod honesty;
 pub mod ledger;
+pub mod metrics;
 pub mod plan;
 pub mod report;
 pub mod rng;

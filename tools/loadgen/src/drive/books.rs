@@ -158,6 +158,13 @@ impl Books {
     /// A batch has failed, and is sent again: the clocks of its records run on.
     pub(crate) fn retried(&mut self, why: &str) {
         *self.counts.retried.entry(why.to_owned()).or_default() += 1;
+        self.live.retried();
+    }
+
+    /// A broken connection was made again.
+    pub(crate) fn reconnected(&mut self) {
+        self.counts.reconnects += 1;
+        self.live.reconnected();
     }
 
     /// A batch has failed: its records enter at their age.

@@ -257,7 +257,7 @@ async fn tick(shared: Rc<Shared>, live: Arc<Live>, start: Instant) {
             let passed = books.delays.seconds().get(&(second - 1));
             passed.map(|passed| passed.total.value_at_quantile(0.99))
         };
-        live.second(p99.unwrap_or(0));
+        live.second(second - 1, p99.unwrap_or(0));
     }
 }
 

@@ -317,7 +317,7 @@ impl Client {
             sleep(backoff.next()).await;
             self.expire();
             if link.renew().await {
-                self.shared.books.borrow_mut().counts.reconnects += 1;
+                self.shared.books.borrow_mut().reconnected();
                 return;
             }
         }

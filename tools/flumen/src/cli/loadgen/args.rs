@@ -1,5 +1,6 @@
 //! The words of `flumen loadgen`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -46,6 +47,9 @@ pub(crate) struct ScenarioArgs {
     /// Directory for result.json, histograms.hlog and report.html [default: ./loadgen-RUN]
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+    /// Address for /metrics of the run, as long as it goes on [default: none]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) metrics_addr: Option<SocketAddr>,
     #[command(flatten)]
     pub(crate) broker: BrokerArg,
 }

@@ -2,12 +2,15 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 
-use engine_rt::{random_u64, spawn, wall_clock_ms};
+use engine_rt::{Listener, random_u64, spawn, wall_clock_ms};
 use tools_loadgen::delays::Delays;
 use tools_loadgen::drive::{self, Live, Options};
+use tools_loadgen::metrics::Metrics;
 use tools_loadgen::report::{Environment, RunResult, ToldBy, page, table, write_hlog};
 use tools_loadgen::scenario::{Scenario, ScenarioError};
 use tools_loadgen::search::Step;
@@ -24,7 +27,8 @@ const PRESET: &str = "canonical";
 /// Carries out one scenario.
 pub(super) async fn once(args: RunArgs) -> Result<(), Failure> {
     let scenario = scenario(&args.scenario)?;
-    let (result, delays) = carry_out(&scenario, &args.scenario.broker.addr).await?;
+    let metrics = metrics(args.scenario.metrics_addr)?;
+    let (result, delays) = carry_out(&scenario, &args.scenario.broker.addr, &metrics).await?;
     let mut out = Output::new();
     out.line(table(&result))?;
     let dir = leave(&result, &delays, &[], args.scenario.out.as_deref())?;
@@ -75,10 +79,22 @@ fn wrong(error: &ScenarioError) -> Failure {
         .exit(Exit::Usage)
 }
 
+/// Where runs are shown, and served if there is an address.
+pub(super) fn metrics(addr: Option<SocketAddr>) -> Result<Rc<Metrics>, Failure> {
+    let metrics = Rc::new(Metrics::default());
+    if let Some(addr) = addr {
+        let listener = Listener::bind(addr)
+            .map_err(|error| Failure::new("FL1004", addr.to_string()).because(error))?;
+        spawn(Rc::clone(&metrics).serve(listener)).detach();
+    }
+    Ok(metrics)
+}
+
 /// Runs a scenario and shows how far it is.
 pub(super) async fn carry_out(
     scenario: &Scenario,
     broker: &str,
+    metrics: &Metrics,
 ) -> Result<(RunResult, Delays), Failure> {
     let run = random_u64();
     let options = Options {
@@ -89,6 +105,7 @@ pub(super) async fn carry_out(
     };
     let live = Arc::new(Live::default());
     let shown = spawn(progress::show(Arc::clone(&live)));
+    metrics.show(&scenario.name, run, Arc::clone(&live));
     let told_by = ToldBy {
         run,
         command: std::env::args().collect::<Vec<_>>().join(" "),

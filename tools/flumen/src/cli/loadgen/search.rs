@@ -1,15 +1,17 @@
 //! `flumen loadgen search`.
 
+use std::rc::Rc;
 use std::time::Duration;
 
 use tools_loadgen::delays::Delays;
+use tools_loadgen::metrics::Metrics;
 use tools_loadgen::report::{RunResult, slo_outcome, table};
 use tools_loadgen::scenario::Scenario;
 use tools_loadgen::search::{Found, Next, Outcome, Search, Step};
 use tools_loadgen::units::{Rate, Span, nanos_shown};
 
 use super::args::SearchArgs;
-use super::run::{carry_out, leave, preset, scenario};
+use super::run::{carry_out, leave, metrics, preset, scenario};
 use super::verdict;
 use crate::cli::args::BrokerArg;
 use crate::cli::output::Output;
@@ -26,9 +28,12 @@ pub(super) async fn search(args: SearchArgs) -> Result<(), Failure> {
             .parse()
             .map_err(|why| wrong("--confirm", why))?,
     };
-    let broker = &args.scenario.broker.addr;
+    let target = Target {
+        broker: args.scenario.broker.addr,
+        metrics: metrics(args.scenario.metrics_addr)?,
+    };
     let mut out = Output::new();
-    let best = Box::pin(find(&mut scenario, broker, args.start, &spans, &mut out)).await?;
+    let best = Box::pin(find(&mut scenario, &target, args.start, &spans, &mut out)).await?;
     let (result, delays) = &best.run;
     let dir = leave(result, delays, &best.steps, args.scenario.out.as_deref())?;
     out.line(format!("\n{}", table(result)))?;
@@ -47,13 +52,17 @@ pub(super) async fn two_numbers(broker: BrokerArg) -> Result<(), Failure> {
         confirm: seconds(5),
     };
     let mut out = Output::new();
-    let found = find(&mut scenario, &broker.addr, 2000.0, &spans, &mut out);
+    let target = Target {
+        broker: broker.addr,
+        metrics: metrics(None)?,
+    };
+    let found = find(&mut scenario, &target, 2000.0, &spans, &mut out);
     let best = Box::pin(found).await?;
     let rate = best.found.confirmed;
     // A hundred samples above p99.9 want so many records.
     scenario.slo.total_p999 = Some(seconds(60));
     at_rate(&mut scenario, rate / 2.0, seconds(10));
-    let (result, delays) = carry_out(&scenario, &broker.addr).await?;
+    let (result, delays) = target.carry_out(&scenario).await?;
     let dir = leave(&result, &delays, &best.steps, None)?;
     let p999 = result.delays["total"].p999_ns;
     let p999 = p999.map_or_else(|| "not stated".to_owned(), nanos_shown);
@@ -62,6 +71,18 @@ pub(super) async fn two_numbers(broker: BrokerArg) -> Result<(), Failure> {
     out.line(format!("{}", dir.join("report.html").display()))?;
     out.flush()?;
     verdict(&result)
+}
+
+/// Where runs go, and where they are shown.
+struct Target {
+    broker: String,
+    metrics: Rc<Metrics>,
+}
+
+impl Target {
+    async fn carry_out(&self, scenario: &Scenario) -> Result<(RunResult, Delays), Failure> {
+        carry_out(scenario, &self.broker, &self.metrics).await
+    }
 }
 
 /// How long runs are.
@@ -80,7 +101,7 @@ struct Best {
 /// Plays a search, a line for each step.
 async fn find(
     scenario: &mut Scenario,
-    broker: &str,
+    target: &Target,
     start: f64,
     spans: &Spans,
     out: &mut Output,
@@ -95,7 +116,7 @@ async fn find(
             Next::Done => break,
         };
         at_rate(scenario, rate, span);
-        let (result, delays) = carry_out(scenario, broker).await?;
+        let (result, delays) = target.carry_out(scenario).await?;
         let outcome = slo_outcome(&result);
         out.line(line(&result, outcome))?;
         out.flush()?;
