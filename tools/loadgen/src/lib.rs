@@ -17,6 +17,7 @@ pub mod drive;
 pub mod honesty;
 pub mod ledger;
 pub mod metrics;
+pub mod omb;
 pub mod plan;
 pub mod report;
 pub mod rng;

@@ -30,6 +30,8 @@ pub(crate) enum LoadgenCommand {
     Compare(CompareArgs),
     /// Prints a result again and makes its page anew
     Report(ReportArgs),
+    /// Prints the scenario that files of OMB mean, the `OpenMessaging` Benchmark
+    Import(ImportArgs),
 }
 
 /// What a run does.
@@ -122,4 +124,14 @@ pub(crate) struct ReportArgs {
     /// Where the page goes [default: report.html beside the result]
     #[arg(long, value_name = "FILE")]
     pub(crate) page: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The workload
+    #[arg(value_name = "WORKLOAD.yaml")]
+    pub(crate) workload: PathBuf,
+    /// The driver for Kafka
+    #[arg(long, value_name = "DRIVER.yaml")]
+    pub(crate) driver: Option<PathBuf>,
 }

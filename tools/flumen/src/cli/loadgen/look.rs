@@ -1,13 +1,14 @@
-//! `flumen loadgen plan`, `compare` and `report`: what needs no broker.
+//! `flumen loadgen plan`, `compare`, `report` and `import`: what needs no broker.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use tools_loadgen::compare::{CompareError, RUNS_MIN, Thresholds, compare as compared};
+use tools_loadgen::omb;
 use tools_loadgen::plan::{Inputs, PlanError, plan as planned};
 use tools_loadgen::report::{RunResult, SCHEMA, page, table};
 
-use super::args::{CompareArgs, PlanArgs, ReportArgs};
+use super::args::{CompareArgs, ImportArgs, PlanArgs, ReportArgs};
 use super::run::{cannot_read, pairs};
 use crate::cli::output::Output;
 use crate::errors::{Exit, Failure};
@@ -100,4 +101,19 @@ fn read(path: &Path) -> Result<RunResult, Failure> {
         return Err(Failure::new("FL5006", message).exit(Exit::Usage));
     }
     Ok(result)
+}
+
+/// Prints the scenario that files of OMB mean.
+pub(super) fn import(args: &ImportArgs) -> Result<(), Failure> {
+    let read = |path: &Path| fs::read_to_string(path).map_err(|error| cannot_read(path, &error));
+    let driver = args.driver.as_deref().map(read).transpose()?;
+    let made = omb::import(&read(&args.workload)?, driver.as_deref());
+    let text = made.and_then(|made| Ok(made.text()?)).map_err(|error| {
+        Failure::new("FL5006", args.workload.display().to_string())
+            .because(error)
+            .exit(Exit::Usage)
+    })?;
+    let mut out = Output::new();
+    out.line(text.trim_end())?;
+    out.flush()
 }

@@ -26,6 +26,7 @@ pub(crate) fn run(args: LoadgenArgs) -> Result<(), Failure> {
         LoadgenCommand::Plan(args) => look::plan(&args),
         LoadgenCommand::Compare(args) => look::compare(&args),
         LoadgenCommand::Report(args) => look::report(&args),
+        LoadgenCommand::Import(args) => look::import(&args),
     }
 }
 
