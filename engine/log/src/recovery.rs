@@ -216,17 +216,23 @@ async fn is_on_disk(
 }
 
 /// Whether a file has the bytes of an extent, or does not say. What is not there is cut: that is not
-/// decided on one read.
+/// decided on one read. Nor is it kept on one that failed: what the crash cut off would be damage for
+/// ever.
 async fn is_kept(file: &File, extent: Extent) -> bool {
-    for _ in 0..READS_BEFORE_LOSS {
+    let (mut others, mut failures) = (0, 0);
+    while others < READS_BEFORE_LOSS && failures < READS_BEFORE_LOSS {
         let read = file.read_at(extent.file_pos, extent.file_bytes as usize);
         match read.await {
             Ok(bytes)
-                if bytes.len() as u64 != extent.file_bytes || crc32c(&bytes) != extent.crc => {},
-            _ => return true,
+                if bytes.len() as u64 == extent.file_bytes && crc32c(&bytes) == extent.crc =>
+            {
+                return true;
+            },
+            Ok(_) => others += 1,
+            Err(_) => failures += 1,
         }
     }
-    false
+    others < READS_BEFORE_LOSS
 }
 
 impl PartitionLog {

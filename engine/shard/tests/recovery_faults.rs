@@ -4,13 +4,14 @@
 
 mod support;
 
+use std::path::Path;
 use std::time::Duration;
 
 use engine_log::LogConfig;
 use engine_rt::sim::{
     CrashKind, DiskOp, Effect, Fault, Files, NodeId, Operations, Options, Span, World,
 };
-use engine_rt::{now, spawn, timeout};
+use engine_rt::{fs, now, spawn, timeout};
 use engine_shard::{PartitionSpec, Shard, ShardOptions};
 
 use self::support::{batch, id, options, spec};
@@ -66,6 +67,34 @@ fn a_fault_that_passes_cuts_nothing_that_was_acknowledged() {
             let found = recover(&world, node);
             assert_eq!(found, BATCHES, "seed {seed}: {op:?} {effect:?}");
         }
+    }
+}
+
+/// An append that the crash cut off is not kept for a read that fails once: there would be damage for
+/// ever where nothing was acknowledged.
+#[test]
+fn a_read_that_fails_keeps_nothing_that_is_not_there() {
+    for seed in 0..SEEDS {
+        let world = World::new(seed, Options::default());
+        let node = world.node("node");
+        append_and_kill(&world, node, BATCHES, 100_000);
+        let writes = Operations::of(DiskOp::Write, Files::Segments);
+        let stall = Effect::Stall(Duration::from_mins(1));
+        world.inject(Fault::of_disk(node, writes, 1, stall, Span::Forever));
+        world.block_on(node, || async {
+            let shard = Shard::open(options(), specs()).await.unwrap();
+            fs::sync_dir(Path::new("/")).await.unwrap();
+            let appended = shard.append(vec![batch(0, None, &[9; 100_000])]);
+            let waited = timeout(now() + Duration::from_secs(1), appended).await;
+            assert!(waited.is_err(), "its extent is on its way");
+        });
+        world.crash(node, CrashKind::PowerCut);
+        world.end_faults();
+        let reads = Operations::of(DiskOp::Read, Files::Segments);
+        world.inject(Fault::of_disk(node, reads, 1, Effect::Io, Span::Times(1)));
+        assert_eq!(recover(&world, node), BATCHES, "seed {seed}");
+        let strikes = world.strikes();
+        assert!(strikes.iter().any(|strike| strike.what.contains("EIO")));
     }
 }
 
