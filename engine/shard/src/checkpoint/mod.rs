@@ -209,13 +209,16 @@ impl Checkpoint {
         owner: CheckpointOwner,
     ) -> io::Result<(Self, CheckpointContents)> {
         let mut best: Option<(Place, CheckpointContents)> = None;
-        let (mut differ, mut refused) = (true, None);
+        let (mut differ, mut refused, mut is_read) = (true, None, false);
         for _ in 0..READS_BEFORE_LOSS {
             let mut ends = Vec::new();
             for (copy, name) in NAMES.iter().enumerate() {
                 let known = sequence_of(best.as_ref());
                 let found = match load_newer(&dir.join(name), copy, owner, known).await {
-                    Ok(found) => found,
+                    Ok(found) => {
+                        is_read = true;
+                        found
+                    },
                     // A copy that cannot be read is as good as a damaged one, if there is another.
                     Err(error) => {
                         refused = Some(error);
@@ -234,8 +237,10 @@ impl Checkpoint {
         }
         let (place, contents) = match (best, refused) {
             (Some((place, contents)), _) => (Some(place), contents),
-            (None, Some(error)) => return Err(error),
-            (None, None) => (None, CheckpointContents::default()),
+            (None, Some(error)) if !is_read => return Err(error),
+            // Journal files are used again when both copies have a record: what one alone may have is
+            // not needed.
+            (None, _) => (None, CheckpointContents::default()),
         };
         Ok((
             Self {

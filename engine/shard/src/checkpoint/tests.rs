@@ -285,6 +285,32 @@ fn records_of_an_older_turn_are_kept_out() {
     assert!(contents.states.is_empty());
 }
 
+/// A crash came before the other copy was written: no journal file was used again.
+#[test]
+fn a_first_record_that_one_copy_has_is_not_needed() {
+    for is_lost in [true, false] {
+        let world = sim::World::new(1, sim::Options::default());
+        let node = world.node("node");
+        world.block_on(node, move || async move {
+            written(&[(Position::START, vec![])]).await;
+            let other = Path::new("shard").join(NAMES[0]);
+            if is_lost {
+                fs::remove_file(&other).await.expect("the disk works");
+            }
+        });
+        for name in NAMES.iter().skip(usize::from(is_lost)) {
+            let path = format!("shard/{name}");
+            world.disk(node).spoil(&path, 0).expect("it is there");
+        }
+        let found = world.block_on(node, || async {
+            let loaded = Checkpoint::load(Path::new("shard"), OWNER).await;
+            loaded.map(|(checkpoint, found)| (checkpoint.wants_full(), found.position))
+        });
+        // Where neither copy can be read, nobody knows.
+        assert_eq!(found.ok(), is_lost.then_some((true, None)));
+    }
+}
+
 /// Either copy is enough, also after the other one was lost and the node has lived on.
 #[test]
 fn each_copy_has_every_record() {
