@@ -96,10 +96,11 @@ def software_rows(name: str, text: str) -> list[Row]:
 def group_rows(name: str, text: str) -> list[Row]:
     """Rows of a file of `ci/compat/groups`: what each client's members did."""
     known = parse_line(text)
+    broker = "; the broker is killed" if "killed" in name else ""
     rows = []
     for found in table_with(text, "members"):
         software = software_of(found["members"])
-        what = f"consumer group, {found['members']}: joins, leaves, crashes, pauses"
+        what = f"consumer group, {found['members']}: joins, leaves, crashes, pauses{broker}"
         rows.append(Row(software, known.get(software, UNKNOWN), what, found["result"], name))
     return rows
 
