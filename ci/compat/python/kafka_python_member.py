@@ -15,6 +15,9 @@ from member import Member, now
 
 ASSIGNORS = {"range": RangePartitionAssignor, "cooperative-sticky": CooperativeStickyAssignor}
 COMMIT_MS = 5000
+# A join that ends between two polls is forgotten, and the next poll joins anew: a leader begins another rebalance by
+# that. So there are few polls in which there is nothing to read.
+POLL_MS = 500
 
 
 class KafkaPython(AsyncConsumerRebalanceListener):
@@ -44,7 +47,7 @@ class KafkaPython(AsyncConsumerRebalanceListener):
     def run(self):
         """Reads until SIGTERM, then commits and leaves."""
         while not self._member.stopped:
-            polled = self._consumer.poll(timeout_ms=50)
+            polled = self._consumer.poll(timeout_ms=POLL_MS)
             owned = dict(self._owned)
             behind = {one.partition for one in polled if self._is_behind(one, polled[one])}
             with self._lock:
