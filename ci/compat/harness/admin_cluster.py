@@ -54,6 +54,14 @@ class Cluster:
     def _configs(self, *args: str) -> tuple[int, str]:
         return self._run(tools.CONFIGS, *args)
 
+    def _refused(self, entity: tuple[str, ...], *changes: tuple[str, str]) -> list[str]:
+        """What is wrong with how changes of an entity's configuration are refused: each with its message."""
+        faults = []
+        for change, message in changes:
+            status, output = self._configs(*entity, "--alter", "--add-config", change)
+            faults += expect(output, message) + exit_status(1, status)
+        return faults
+
     def definitions(self) -> list[str]:
         answer = self._java.ask("configs", tools.TIMEOUT_S, bootstrap=self._bootstrap, topic="admin-a")
         found, known = set(answer["differences"]), DIFFERENCES[self._broker.name]
@@ -75,12 +83,11 @@ class Cluster:
         topic = ("--entity-type", "topics", "--entity-name", "admin-o")
         _, output = self._configs(*topic, "--describe", "--all")
         faults += expect(output, r"^\s+retention\.ms=7000000 ", r"^\s+segment\.bytes=2097152 ")
-        for change, message in (
+        faults += self._refused(
+            one,
             ("num.partitions=5", r"Cannot update these configs dynamically: Set\(num\.partitions\)"),
             ("num.io.threads=0", r"Invalid value 0 for configuration num\.io\.threads: Value must be at least 1"),
-        ):
-            status, output = self._configs(*one, "--alter", "--add-config", change)
-            faults += expect(output, message) + exit_status(1, status)
+        )
         self._configs(*default, "--alter", "--delete-config", "log.retention.ms")
         self._configs(*one, "--alter", "--delete-config", "log.segment.bytes,num.io.threads")
         _, output = self._configs(*one, "--describe", "--all")
@@ -93,13 +100,12 @@ class Cluster:
         _, output = self._configs(*group, "--describe")
         faults += expect(output, r"consumer\.session\.timeout\.ms=50000 .*DYNAMIC_GROUP_CONFIG")
         bound = r"consumer\.session\.timeout\.ms must be greater than or equal to"
-        for change, message in (
+        faults += self._refused(
+            group,
             ("consumer.session.timeout.ms=5", bound),
             ("no.such=5", r"Unknown group config name: no\.such"),
             ("share.auto.offset.reset=never", r"The value must be either 'earliest', 'latest'"),
-        ):
-            status, output = self._configs(*group, "--alter", "--add-config", change)
-            faults += expect(output, message) + exit_status(1, status)
+        )
         self._configs(*group, "--alter", "--delete-config", "consumer.session.timeout.ms")
         _, output = self._configs(*group, "--describe")
         return faults + refuse(output, r"50000")
@@ -110,12 +116,11 @@ class Cluster:
         faults = expect(output, r"^Completed updating config for user u\.$") + exit_status(0, status)
         _, output = self._configs(*user, "--describe")
         faults += expect(output, r"user-principal 'u', client-id 'c' are .*producer_byte_rate=1024\.0")
-        for change, message in (
+        faults += self._refused(
+            user,
             ("producer_byte_rate=1.5", r"must be a Long value"),
             ("producer_byte_rate=-1", r"must be greater than 0"),
-        ):
-            status, output = self._configs(*user, "--alter", "--add-config", change)
-            faults += expect(output, message) + exit_status(1, status)
+        )
         self._configs(*user, "--alter", "--delete-config", "producer_byte_rate,request_percentage")
         _, output = self._configs("--entity-type", "users", "--describe")
         return faults + refuse(output, r"producer_byte_rate")

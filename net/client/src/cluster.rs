@@ -50,9 +50,7 @@ impl Cluster {
     ) -> Result<(Metadata, TopicMetadata), ClientError> {
         let deadline = now() + TOPIC_PATIENCE;
         loop {
-            let metadata = self.first.metadata(Some(&[name]), create).await?;
-            let topic = metadata.topics.first().cloned();
-            let topic = topic.ok_or(ClientError::Missing("the topic"))?;
+            let (metadata, topic) = self.look_up(name, create).await?;
             let errors = topic.partitions.iter().map(|one| one.error);
             let error = std::iter::once(topic.error)
                 .chain(errors)
@@ -76,12 +74,21 @@ impl Cluster {
 
     /// A topic as it is, whether its partitions have leaders or not.
     pub async fn described(&self, name: &str) -> Result<(Metadata, TopicMetadata), ClientError> {
-        let metadata = self.first.metadata(Some(&[name]), false).await?;
-        let topic = metadata.topics.first().cloned();
-        let topic = topic.ok_or(ClientError::Missing("the topic"))?;
+        let (metadata, topic) = self.look_up(name, false).await?;
         let told = ClientError::check(topic.error, None);
         told.map_err(|error| error.of(format_args!("topic {name}")))?;
         Ok((metadata, topic))
+    }
+
+    /// A topic as metadata tell of it, with an error or without.
+    async fn look_up(
+        &self,
+        name: &str,
+        create: bool,
+    ) -> Result<(Metadata, TopicMetadata), ClientError> {
+        let metadata = self.first.metadata(Some(&[name]), create).await?;
+        let topic = metadata.topics.first().cloned();
+        Ok((metadata, topic.ok_or(ClientError::Missing("the topic"))?))
     }
 
     /// A connection to the leader of a partition.

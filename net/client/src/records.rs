@@ -8,7 +8,8 @@ use net_wire::frame::decode_response;
 use net_wire::messages::fetch::{FetchPartition, FetchRequest, FetchResponse, FetchTopic};
 use net_wire::messages::init_producer_id::{InitProducerIdRequest, InitProducerIdResponse};
 use net_wire::messages::list_offsets::{
-    ListOffsetsPartition, ListOffsetsRequest, ListOffsetsResponse, ListOffsetsTopic,
+    ListOffsetsPartition, ListOffsetsPartitionResponse, ListOffsetsRequest, ListOffsetsResponse,
+    ListOffsetsTopic,
 };
 use net_wire::messages::produce::{
     PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
@@ -195,33 +196,11 @@ impl Connection {
         partition: i32,
         timestamp: i64,
     ) -> Result<(i64, i64), ClientError> {
-        let partition = ListOffsetsPartition {
-            partition_index: partition,
-            current_leader_epoch: -1,
-            timestamp,
-        };
-        let request = ListOffsetsRequest {
-            replica_id: -1,
-            isolation_level: 0,
-            topics: vec![ListOffsetsTopic {
-                name: topic,
-                partitions: vec![partition],
-            }],
-        };
-        let read = |frame: &[u8], version| {
-            let (_, answer) = decode_response::<ListOffsetsResponse<'_>>(frame, version)?;
-            let found = answer
-                .topics
-                .first()
-                .and_then(|topic| topic.partitions.first());
-            Ok(found.map(|found| (found.error_code, (found.offset, found.timestamp))))
-        };
-        let (error, found) = self
-            .call(&request, read)
-            .await?
-            .ok_or(ClientError::Missing("the partition"))?;
-        ClientError::check(error, None)?;
-        Ok(found)
+        let found = self.ask_offsets(topic, &[partition], timestamp).await?;
+        let found = found.first();
+        let found = found.ok_or(ClientError::Missing("the partition"))?;
+        ClientError::check(found.error_code, None)?;
+        Ok((found.offset, found.timestamp))
     }
 
     /// As [`Connection::list_offset`] for many partitions of a topic, in one request; partitions that
@@ -232,6 +211,17 @@ impl Connection {
         partitions: &[i32],
         timestamp: i64,
     ) -> Result<Vec<(i32, i64)>, ClientError> {
+        let found = self.ask_offsets(topic, partitions, timestamp).await?;
+        let good = found.iter().filter(|one| one.error_code.is_none());
+        Ok(good.map(|one| (one.partition_index, one.offset)).collect())
+    }
+
+    async fn ask_offsets(
+        &self,
+        topic: &str,
+        partitions: &[i32],
+        timestamp: i64,
+    ) -> Result<Vec<ListOffsetsPartitionResponse>, ClientError> {
         let partition = |index: &i32| ListOffsetsPartition {
             partition_index: *index,
             current_leader_epoch: -1,
@@ -247,9 +237,8 @@ impl Connection {
         };
         let read = |frame: &[u8], version| {
             let (_, answer) = decode_response::<ListOffsetsResponse<'_>>(frame, version)?;
-            let found = answer.topics.iter().flat_map(|topic| &topic.partitions);
-            let good = found.filter(|one| one.error_code.is_none());
-            Ok(good.map(|one| (one.partition_index, one.offset)).collect())
+            let topics = answer.topics.into_iter();
+            Ok(topics.flat_map(|topic| topic.partitions).collect())
         };
         self.call(&request, read).await
     }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::harness::{Node, printed};
+use crate::harness::{Node, SMALL_GROUPS, printed};
 
 /// The JSON of an address below `/api/v1/`.
 fn asked(node: &Node, path: &str) -> (u16, Value) {
@@ -145,13 +145,7 @@ fn messages_are_found_by_offset_time_and_text() {
 #[test]
 fn groups_are_shown_with_what_they_have_not_read() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = [
-        "--set",
-        "group.initial.rebalance.delay.ms=0",
-        "--set",
-        "offsets.topic.num.partitions=2",
-    ];
-    let node = Node::start(dir.path(), &settings);
+    let node = Node::start(dir.path(), &SMALL_GROUPS);
     let broker = node.kafka.clone();
     assert_eq!(answer(&node, "groups")["total"], 0);
     assert_eq!(asked(&node, "groups/nobody").0, 404);

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::harness::{Node, flumen, printed, refusal, wait};
+use crate::harness::{Node, SMALL_GROUPS, flumen, printed, refusal, wait};
 
 /// `flumen consume -g` at work.
 struct Member(Child);
@@ -88,13 +88,7 @@ fn committed(group: &Value) -> i64 {
 #[test]
 fn members_share_a_topic_and_take_over_from_each_other() {
     let dir = tempfile::tempdir().unwrap();
-    let settings = [
-        "--set",
-        "group.initial.rebalance.delay.ms=0",
-        "--set",
-        "offsets.topic.num.partitions=2",
-    ];
-    let node = Node::start(dir.path(), &settings);
+    let node = Node::start(dir.path(), &SMALL_GROUPS);
     let broker = node.kafka.clone();
     printed(&["topic", "create", "t", "-p", "4", "-b", &broker], b"");
     let write = |numbers: std::ops::Range<i32>| {

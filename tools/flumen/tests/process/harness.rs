@@ -6,6 +6,14 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+/// Settings of a node whose groups are there at once.
+pub(crate) const SMALL_GROUPS: [&str; 4] = [
+    "--set",
+    "group.initial.rebalance.delay.ms=0",
+    "--set",
+    "offsets.topic.num.partitions=2",
+];
+
 /// A free port of this machine, for a moment.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

@@ -2,6 +2,8 @@
 
 use clap::{Args, ValueEnum};
 
+use flumen::client::TopicMetadata;
+
 /// Where the cluster is.
 #[derive(Debug, Args)]
 pub(crate) struct BrokerArg {
@@ -89,6 +91,31 @@ pub(crate) struct TopicsArg {
 impl TopicsArg {
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.places.iter().chain(&self.flags).map(String::as_str)
+    }
+}
+
+/// Some partitions of a topic.
+#[derive(Debug, Args)]
+pub(crate) struct PartitionsArg {
+    /// Partitions [default: all]
+    #[arg(
+        short,
+        long,
+        value_name = "N",
+        value_delimiter = ',',
+        alias = "partition"
+    )]
+    partitions: Vec<i32>,
+}
+
+impl PartitionsArg {
+    /// Those that were named, or all that the topic has.
+    pub(crate) fn of(&self, topic: &TopicMetadata) -> Vec<i32> {
+        if self.partitions.is_empty() {
+            topic.partitions.iter().map(|one| one.partition).collect()
+        } else {
+            self.partitions.clone()
+        }
     }
 }
 

@@ -11,7 +11,7 @@ mod topic;
 use clap::{Parser, Subcommand};
 
 pub(crate) use broker::{
-    BrokerArg, Format, GroupArg, GroupsArg, OutputArg, TopicArg, TopicsArg, WatchArg,
+    BrokerArg, Format, GroupArg, GroupsArg, OutputArg, PartitionsArg, TopicArg, TopicsArg, WatchArg,
 };
 pub(crate) use cluster::ClusterCommand;
 pub(crate) use files::{

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 
-use super::{BrokerArg, TopicArg};
+use super::{BrokerArg, PartitionsArg, TopicArg};
 
 /// When the broker answers a write.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -98,15 +98,8 @@ pub(crate) struct ConsumeArgs {
     /// How records are printed
     #[arg(short, long, default_value = "%v\\n")]
     pub(crate) format: String,
-    /// Partitions [default: all]
-    #[arg(
-        short,
-        long,
-        value_name = "N",
-        value_delimiter = ',',
-        alias = "partition"
-    )]
-    pub(crate) partitions: Vec<i32>,
+    #[command(flatten)]
+    pub(crate) partitions: PartitionsArg,
     /// Read as a member of this consumer group, and commit what was printed; then `-o` is for
     /// partitions that it has committed nothing of
     #[arg(short, long, value_name = "GROUP", conflicts_with = "partitions")]

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{BrokerArg, OutputArg, TopicArg, TopicsArg};
+use super::{BrokerArg, OutputArg, PartitionsArg, TopicArg, TopicsArg};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TopicCommand {
@@ -134,15 +134,8 @@ pub(crate) struct TrimArgs {
     /// The first offset to keep: N, end, or @MS for the first record of that time
     #[arg(short, long, value_name = "OFFSET")]
     pub(crate) offset: String,
-    /// Partitions [default: all]
-    #[arg(
-        short,
-        long,
-        value_name = "N",
-        value_delimiter = ',',
-        alias = "partition"
-    )]
-    pub(crate) partitions: Vec<i32>,
+    #[command(flatten)]
+    pub(crate) partitions: PartitionsArg,
     #[command(flatten)]
     pub(crate) broker: BrokerArg,
 }

@@ -37,14 +37,8 @@ async fn read_alone(
     reader: &mut Reader,
 ) -> Result<(), Failure> {
     let source = Source::find(cluster, args.topic.name()).await?;
-    let all = source.topic.partitions.iter().map(|one| one.partition);
-    let wanted: Vec<i32> = if args.partitions.is_empty() {
-        all.collect()
-    } else {
-        args.partitions.clone()
-    };
     let mut positions = Positions::new();
-    for partition in wanted {
+    for partition in args.partitions.of(&source.topic) {
         let leader = source.leader(partition).await?;
         let position = Position::find(&leader, source.name(), partition, from, None).await?;
         positions.insert(partition, position);

@@ -129,12 +129,7 @@ pub(super) async fn trim(args: &TrimArgs) -> Result<(), Failure> {
     let keep = parse_keep(&args.offset)?;
     let cluster = connect(&args.broker).await?;
     let (metadata, topic) = cluster.topic(args.topic.name(), false).await?;
-    let all = topic.partitions.iter().map(|one| one.partition);
-    let partitions: Vec<i32> = if args.partitions.is_empty() {
-        all.collect()
-    } else {
-        args.partitions.clone()
-    };
+    let partitions = args.partitions.of(&topic);
     let offsets = offsets_to_keep(&cluster, &metadata, &topic, &partitions, keep).await?;
     let mut out = Output::new();
     for partition in partitions {
