@@ -19,7 +19,7 @@ use engine_log::segment::Segment;
 use engine_log::segment::layout::parse_segment_file_name;
 use engine_rt::fs::READS_BEFORE_LOSS;
 use engine_rt::mutant::{self, Mutant};
-use engine_rt::{Instant, fs, now, random_u64, yield_now};
+use engine_rt::{Instant, fs, now, random_u64, timeout, yield_now};
 use engine_wal::EntryKind;
 use net_wire::Uuid;
 
@@ -80,7 +80,7 @@ impl Shard {
             self.pressure.wait_until(due).await;
             let backoff = Duration::from_millis(self.compaction.get().interval_ms).max(PAUSE_MIN);
             let pause = if has_cleaned { PAUSE_MIN } else { backoff };
-            if self.wait_or_stop(pause).await {
+            if self.wait_or_change(pause).await {
                 return;
             }
             match self.look_around(&mut cleaner).await {
@@ -255,16 +255,26 @@ impl Shard {
         by_rate.max(now().since(began))
     }
 
-    /// Waits, unless the partition is deleted.
+    /// Waits, unless the partition is deleted or other bounds are put in force.
     async fn rest(&self, slot: &Slot, mut pause: Duration) -> Result<(), End> {
-        while !pause.is_zero() && !slot.deleted.get() {
+        let bounds = self.compaction.get();
+        while !pause.is_zero() && !slot.deleted.get() && self.compaction.get() == bounds {
             let part = pause.min(REST_MAX);
-            if self.wait_or_stop(part).await {
+            if self.wait_or_change(part).await {
                 return Err(End::Stopping);
             }
             pause -= part;
         }
         Ok(())
+    }
+
+    /// Waits, until other bounds are put in force at most; true if the shard is stopping.
+    async fn wait_or_change(&self, interval: Duration) -> bool {
+        let bounds = self.compaction.get();
+        let is_changed = || self.stopping.get() || self.compaction.get() != bounds;
+        let changed = self.pressure.wait_until(is_changed);
+        let _ = timeout(now() + interval, changed).await;
+        self.stopping.get()
     }
 
     /// Puts a segment that is written and flushed in the place of those that it covers.

@@ -712,6 +712,34 @@ fn a_cleaning_that_rests_holds_up_no_deletion() {
     });
 }
 
+/// A rate that was much too low holds up nobody who sets a better one.
+#[test]
+fn a_cleaning_that_rests_takes_other_bounds_at_once() {
+    let world = World::new(9, Options::default());
+    let node = filled(&world, 300);
+    world.block_on(node, || async {
+        // A chunk lasts for a quarter of an hour, and the next look is a day away.
+        let slow = CompactionOptions {
+            interval_ms: 86_400_000,
+            ..options(1_000).compaction
+        };
+        let shard = Shard::open(at_rest(), specs(config())).await.unwrap();
+        shard.set_compaction(slow);
+        sleep(Duration::from_secs(1)).await;
+        shard.set_compaction(options(1_000).compaction);
+        while shard.stats().cleaner_read_bytes == 0 {
+            sleep(Duration::from_millis(50)).await;
+        }
+        let begun = now();
+        shard.set_compaction(cleaning().compaction);
+        while shard.stats().cleanings == 0 {
+            sleep(Duration::from_millis(50)).await;
+        }
+        assert!(now().since(begun) < Duration::from_secs(10));
+        shard.stop().await.unwrap();
+    });
+}
+
 #[test]
 fn compaction_is_switched_on_and_off_while_the_shard_runs() {
     let world = World::new(10, Options::default());

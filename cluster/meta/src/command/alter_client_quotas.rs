@@ -103,7 +103,9 @@ fn check_value(keys: &[(&str, Number)], key: &str, value: f64) -> Result<(), Str
     if value.is_nan() || value <= 0.0 {
         return Err(format!("Quota {key} must be greater than 0"));
     }
-    if *number == Number::Whole && (value - (value + EPSILON).floor()).abs() > EPSILON {
+    // A long, as Kafka keeps it: what is larger than the largest is none.
+    let whole = (value + EPSILON) as i64 as f64;
+    if *number == Number::Whole && (value - whole).abs() > EPSILON {
         return Err(format!("Configuration {key} must be a Long value"));
     }
     Ok(())

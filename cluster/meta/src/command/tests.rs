@@ -812,12 +812,14 @@ fn quotas_are_checked() {
     );
     refuse(&[("user", Some(""))], rate, 1.0, "Empty user not supported");
     refuse(&[user], "x", 1.0, "Invalid configuration key x");
-    refuse(
-        &[user],
-        rate,
-        1.5,
-        "Configuration producer_byte_rate must be a Long value",
-    );
+    for no_long in [1.5, 1e30, f64::INFINITY] {
+        refuse(
+            &[user],
+            rate,
+            no_long,
+            "Configuration producer_byte_rate must be a Long value",
+        );
+    }
     refuse(
         &[user],
         rate,

@@ -4,11 +4,14 @@
 //! - topics in the order of their names, each once; none named means all;
 //! - a page has as many partitions as the client and `max.request.partition.size.limit` allow, and
 //!   one at least; the cursor names the first that is missing, and the next request begins there;
+//! - a cursor below partition 0, or at a topic that is not among the named ones, is refused: every
+//!   named topic gets `INVALID_REQUEST`;
 //! - eligible leaders are those in sync, so the lists of further ones are empty.
 
 use std::collections::BTreeSet;
 
 use cluster_meta::{State, Topic};
+use net_wire::messages::AUTHORIZED_OPERATIONS_OMITTED;
 use net_wire::messages::describe_topic_partitions::{
     Cursor, DescribeTopicPartitionsRequest, DescribeTopicPartitionsResponse,
     DescribeTopicPartitionsResponsePartition, DescribeTopicPartitionsResponseTopic,
@@ -52,6 +55,7 @@ struct Described {
     name: String,
     topic_id: Uuid,
     partitions: Vec<DescribeTopicPartitionsResponsePartition>,
+    authorized_operations: i32,
 }
 
 impl Described {
@@ -59,7 +63,16 @@ impl Described {
         Self {
             error_code,
             name: name.to_owned(),
+            authorized_operations: TOPIC_OPERATIONS,
             ..Self::default()
+        }
+    }
+
+    /// Of a request that is refused whole.
+    fn refused(name: &str) -> Self {
+        Self {
+            authorized_operations: AUTHORIZED_OPERATIONS_OMITTED,
+            ..Self::unknown(name, ErrorCode::INVALID_REQUEST)
         }
     }
 
@@ -70,7 +83,7 @@ impl Described {
             topic_id: self.topic_id,
             is_internal: is_internal(&self.name),
             partitions: self.partitions.clone(),
-            topic_authorized_operations: TOPIC_OPERATIONS,
+            topic_authorized_operations: self.authorized_operations,
         }
     }
 }
@@ -84,16 +97,15 @@ struct Page {
 
 fn page(state: &State, body: &DescribeTopicPartitionsRequest<'_>, limit: i64) -> Page {
     let cursor = body.cursor.as_deref();
-    if cursor.is_some_and(|cursor| cursor.partition_index < 0) {
+    let all = body.topics.is_empty();
+    let is_asked = |name| all || body.topics.iter().any(|topic| topic.name == name);
+    if cursor.is_some_and(|cursor| cursor.partition_index < 0 || !is_asked(cursor.topic_name)) {
         let topics = body.topics.iter();
-        let refused =
-            topics.map(|topic| Described::unknown(topic.name, ErrorCode::INVALID_REQUEST));
         return Page {
-            topics: refused.collect(),
+            topics: topics.map(|topic| Described::refused(topic.name)).collect(),
             next: None,
         };
     }
-    let all = body.topics.is_empty();
     let names: BTreeSet<&str> = if all {
         state.topics_by_name().map(|topic| &*topic.name).collect()
     } else {
@@ -125,6 +137,7 @@ fn page(state: &State, body: &DescribeTopicPartitionsRequest<'_>, limit: i64) ->
             name: topic.name.clone(),
             topic_id: topic.topic_id,
             partitions,
+            authorized_operations: TOPIC_OPERATIONS,
         });
         if page.next.is_some() {
             break;
@@ -260,5 +273,16 @@ mod tests {
             partition_index: -1,
         }));
         assert_eq!(codes(&body), [ErrorCode::INVALID_REQUEST; 3]);
+        body.cursor = Some(Box::new(Cursor {
+            topic_name: "tt",
+            partition_index: 0,
+        }));
+        assert_eq!(codes(&body), [ErrorCode::INVALID_REQUEST; 3]);
+        let refused = page(&state, &body, 10).topics;
+        let refused = refused[0].as_response();
+        assert_eq!(
+            refused.topic_authorized_operations,
+            AUTHORIZED_OPERATIONS_OMITTED
+        );
     }
 }
