@@ -19,6 +19,7 @@ mod client;
 mod cpu;
 mod environment;
 mod foreign;
+mod kafka;
 mod measure;
 mod metrics;
 mod part;
@@ -99,13 +100,16 @@ struct Options {
     /// Requests in the case of one connection.
     #[arg(long, default_value_t = 20_000)]
     single_requests: u64,
+    /// MiB of log in the scene `compaction`; with `--full`, ten times as many.
+    #[arg(long, default_value_t = 1024)]
+    compaction_mib: u64,
     /// Longest wait in seconds, before each case, for a machine on which nobody else works.
     #[arg(long, default_value_t = 20)]
     patience: u64,
     /// One short round: to see that everything runs, and roughly how it stands.
     #[arg(long)]
     quick: bool,
-    /// Also an hour of steady load, once.
+    /// Also an hour of steady load, once, and more to compact.
     #[arg(long)]
     full: bool,
     /// Seconds of that hour.
@@ -121,6 +125,9 @@ struct Options {
     /// makes it.
     #[arg(long)]
     foreign: Option<PathBuf>,
+    /// Directory with the jars of Apache Kafka, which the scene `groups` then measures, too.
+    #[arg(long)]
+    kafka: Option<PathBuf>,
     /// A file with a place for the table's short form, between its two marks.
     #[arg(long)]
     readme: Option<PathBuf>,
@@ -142,6 +149,7 @@ impl Options {
             self.bulk_mib /= QUICK;
             self.small_requests /= QUICK;
             self.single_requests /= QUICK;
+            self.compaction_mib /= QUICK;
         }
         self
     }

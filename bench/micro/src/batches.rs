@@ -1,5 +1,7 @@
 //! The batches that are measured with: sizes as producers send them, contents made from a seed.
 
+use std::iter;
+
 use net_wire::batch::{BatchBuilder, BatchError};
 use net_wire::codec::{Codec, Codecs};
 
@@ -89,7 +91,7 @@ pub fn batch(
 ) -> Result<Vec<u8>, BatchError> {
     let mut numbers = Numbers::new(seed);
     let value = || value(content, VALUE_BYTES, &mut numbers);
-    build(records, value, codec, now_ms)
+    build(iter::repeat_n(None, records), value, codec, now_ms)
 }
 
 /// A batch of `records` records of `value_bytes` random bytes, not compressed.
@@ -101,18 +103,38 @@ pub fn random_batch(
 ) -> Result<Vec<u8>, BatchError> {
     let mut numbers = Numbers::new(seed);
     let value = || value(Content::Random, value_bytes, &mut numbers);
-    build(records, value, Codec::None, now_ms)
+    build(iter::repeat_n(None, records), value, Codec::None, now_ms)
+}
+
+/// The same with a record for each of `keys`, in their order; a key is the eight bytes of its number.
+pub fn keyed_batch(
+    keys: &[u64],
+    value_bytes: usize,
+    now_ms: i64,
+    seed: u64,
+) -> Result<Vec<u8>, BatchError> {
+    let mut numbers = Numbers::new(seed);
+    let value = || value(Content::Random, value_bytes, &mut numbers);
+    build(keys.iter().copied().map(Some), value, Codec::None, now_ms)
+}
+
+/// So many numbers below a bound, which look random.
+pub fn drawn(count: usize, below: u64, seed: u64) -> Vec<u64> {
+    let mut numbers = Numbers::new(seed);
+    (0..count).map(|_| numbers.next() % below).collect()
 }
 
 fn build(
-    records: usize,
+    keys: impl Iterator<Item = Option<u64>>,
     mut value: impl FnMut() -> Vec<u8>,
     codec: Codec,
     now_ms: i64,
 ) -> Result<Vec<u8>, BatchError> {
     let mut builder = BatchBuilder::new().codec(codec);
-    for _ in 0..records {
-        builder.append(now_ms, None, Some(&value()), &[]);
+    for key in keys {
+        let key = key.map(u64::to_be_bytes);
+        let key = key.as_ref().map(|key| &key[..]);
+        builder.append(now_ms, key, Some(&value()), &[]);
     }
     builder.build(&mut Codecs::new())
 }
@@ -154,5 +176,17 @@ mod tests {
         let of = |seed| batch(1, Content::Random, Codec::None, 0, seed).unwrap();
         assert_eq!(of(1), of(1));
         assert_ne!(of(1), of(2));
+    }
+
+    #[test]
+    fn records_have_the_keys_that_were_drawn() {
+        let keys = drawn(100, 7, 3);
+        assert!(keys.iter().all(|key| *key < 7) && keys != drawn(100, 7, 4));
+        let bytes = keyed_batch(&keys, 50, 1_000, 1).unwrap();
+        let (view, _) = BatchView::split(&bytes).unwrap();
+        let found = view.records();
+        let found = found.map(|record| record.unwrap().key.unwrap().to_vec());
+        let wanted = keys.iter().map(|key| key.to_be_bytes().to_vec());
+        assert!(found.eq(wanted));
     }
 }

@@ -6,11 +6,10 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::rc::Rc;
 
-use bench_micro::cases::PRODUCE_VERSION;
 use engine_rt::{Buf, BufMut, Event, Instant, Piece, Stream, now, spawn};
 use hdrhistogram::Histogram;
-use net_wire::frame::{FRAME_PREFIX_BYTES, RESPONSE_BYTES_MIN, decode_response, frame_len};
-use net_wire::messages::produce::ProduceResponse;
+use net_wire::Message;
+use net_wire::frame::{FRAME_PREFIX_BYTES, RESPONSE_BYTES_MIN, encode_request, frame_len};
 
 use super::frame::Frame;
 use super::latencies;
@@ -72,7 +71,7 @@ impl Connection {
         for frame in frames.iter().cycle().take(requests as usize) {
             let started = now();
             self.stream.send(&frame.pieces).await?;
-            answers.expect(&self.stream, frame.correlation_id).await?;
+            answers.expect(&self.stream, frame).await?;
             done.count(frame, started);
         }
         self.answers.replace(Some(answers));
@@ -134,6 +133,16 @@ impl Connection {
         Ok(frame)
     }
 
+    /// Encodes a request, sends it and gives the frame of its answer.
+    pub(super) async fn request<'m, M: Message<'m>>(
+        &self,
+        version: i16,
+        body: &M,
+    ) -> io::Result<Vec<u8>> {
+        let frame = encode_request(version, 1, Some("bench"), body);
+        self.call(&frame.map_err(io::Error::other)?.bytes).await
+    }
+
     /// Sends a produce and waits for its acknowledgement.
     pub(crate) async fn produce(&self, frame: &Frame) -> io::Result<()> {
         self.stream.send(&frame.pieces).await?;
@@ -163,7 +172,7 @@ impl Connection {
         let mut done = Done::default();
         let mut answers = self.take_answers()?;
         for frame in frames {
-            answers.expect(&self.stream, frame.correlation_id).await?;
+            answers.expect(&self.stream, frame).await?;
             done.count(frame, started());
         }
         self.answers.replace(Some(answers));
@@ -258,27 +267,14 @@ impl Answers {
         self.window = larger;
     }
 
-    /// Takes the answer to a produce, which must be without an error.
-    async fn expect(&mut self, stream: &Stream, correlation_id: i32) -> io::Result<()> {
-        let frame = self.next(stream).await?;
-        let (id, answer) = decode_response::<ProduceResponse<'_>>(frame, PRODUCE_VERSION)
-            .map_err(io::Error::other)?;
-        if id != correlation_id {
-            return Err(io::Error::other(format!(
-                "answer {id} instead of {correlation_id}"
-            )));
+    /// Takes the answer to a request, which must be without an error.
+    async fn expect(&mut self, stream: &Stream, frame: &Frame) -> io::Result<()> {
+        let id = (frame.check)(self.next(stream).await?)?;
+        let wanted = frame.correlation_id;
+        if id == wanted {
+            Ok(())
+        } else {
+            Err(io::Error::other(format!("answer {id} instead of {wanted}")))
         }
-        let mut partitions = answer
-            .responses
-            .iter()
-            .flat_map(|topic| &topic.partition_responses);
-        let failed = partitions.find(|partition| !partition.error_code.is_none());
-        failed.map_or(Ok(()), |partition| {
-            let message = partition.error_message.as_deref().unwrap_or_default();
-            Err(io::Error::other(format!(
-                "{}: {message}",
-                partition.error_code.name()
-            )))
-        })
     }
 }

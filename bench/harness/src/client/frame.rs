@@ -3,24 +3,30 @@
 use std::io;
 use std::rc::Rc;
 
-use bench_micro::batches::{VALUE_BYTES, random_batch};
+use bench_micro::batches::{VALUE_BYTES, keyed_batch, random_batch};
 use bench_micro::cases::PRODUCE_VERSION;
 use engine_rt::{Buf, Piece, wall_clock_ms};
-use net_wire::frame::encode_request;
-use net_wire::messages::produce::{PartitionProduceData, ProduceRequest, TopicProduceData};
+use net_wire::frame::{decode_response, encode_request};
+use net_wire::messages::produce::{
+    PartitionProduceData, ProduceRequest, ProduceResponse, TopicProduceData,
+};
 use net_wire::{Encoded, Records};
 
 /// Bytes of batches made for one case: more than the caches hold would be fairer to nobody, since
 /// the kernel copies them on the client's core.
 const BULK_BYTES: usize = 16 << 20;
 
+/// Looks at an answer, which must be without an error, and gives its correlation id.
+pub(crate) type Check = fn(&[u8]) -> io::Result<i32>;
+
 /// One request.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Frame {
     pub(crate) pieces: Vec<Piece>,
     pub(crate) correlation_id: i32,
     /// Bytes of its record batch.
     pub(crate) bytes: u64,
+    pub(crate) check: Check,
 }
 
 /// What a batch holds.
@@ -86,6 +92,19 @@ pub(crate) fn shared_frames(
     (0..partitions).map(frame).collect()
 }
 
+/// A request with a record for each of `keys`.
+pub(crate) fn keyed_frame(
+    topic: &str,
+    partition: i32,
+    keys: &[u64],
+    value_bytes: usize,
+    number: i32,
+) -> io::Result<Frame> {
+    let records = keyed_batch(keys, value_bytes, wall_clock_ms(), number as u64);
+    let records = Buf::copy_from_slice(&records.map_err(io::Error::other)?);
+    cut_frame(topic, partition, records, number)
+}
+
 fn single_frame(topic: &str, partition: i32, number: i32) -> io::Result<Frame> {
     let content = Content {
         records: 1,
@@ -98,6 +117,7 @@ fn single_frame(topic: &str, partition: i32, number: i32) -> io::Result<Frame> {
         pieces,
         correlation_id: number,
         bytes: records.len() as u64,
+        check: produced,
     })
 }
 
@@ -117,6 +137,7 @@ fn cut_frame(topic: &str, partition: i32, records: Buf, correlation_id: i32) -> 
         pieces: pieces.into_iter().map(Piece::Mem).collect(),
         correlation_id,
         bytes,
+        check: produced,
     })
 }
 
@@ -148,4 +169,22 @@ fn request(
     };
     encode_request(PRODUCE_VERSION, correlation_id, Some("bench"), &request)
         .map_err(io::Error::other)
+}
+
+/// The answer to a produce.
+pub(super) fn produced(frame: &[u8]) -> io::Result<i32> {
+    let (id, answer) =
+        decode_response::<ProduceResponse<'_>>(frame, PRODUCE_VERSION).map_err(io::Error::other)?;
+    let mut partitions = answer
+        .responses
+        .iter()
+        .flat_map(|topic| &topic.partition_responses);
+    let failed = partitions.find(|partition| !partition.error_code.is_none());
+    failed.map_or(Ok(id), |partition| {
+        let message = partition.error_message.as_deref().unwrap_or_default();
+        Err(io::Error::other(format!(
+            "{}: {message}",
+            partition.error_code.name()
+        )))
+    })
 }

@@ -1,12 +1,13 @@
 //! The load client: frames made beforehand, sent with a bound on how many wait for their answer.
 //!
 //! `frame.rs` makes the frames, `connection.rs` moves them, `planned.rs` at planned times;
-//! `consumer.rs` fetches; `admin.rs` makes topics.
+//! `consumer.rs` fetches; `admin.rs` makes topics; `group.rs` has members and their offsets.
 
 mod admin;
 mod connection;
 mod consumer;
 mod frame;
+mod group;
 mod planned;
 
 use std::io;
@@ -20,14 +21,16 @@ use hdrhistogram::Histogram;
 use crate::bench::GIB;
 
 pub(crate) use self::admin::{
-    create_topics, fetch_request, first_answer, metadata_request, wait_until_led,
+    alter_topic, create_topic_with, create_topics, fetch_request, first_answer, metadata_request,
+    wait_until_led,
 };
 pub(crate) use self::connection::Connection;
 use self::connection::Done;
 pub(crate) use self::consumer::{Consumer, FETCH_VERSION, Reading, consume, read_while};
 pub(crate) use self::frame::{
-    Content, Frame, bulk_frames, shared_frames, single_frames, spread_frames,
+    Content, Frame, bulk_frames, keyed_frame, shared_frames, single_frames, spread_frames,
 };
+pub(crate) use self::group::{Member, committed_offsets, echoed, find_coordinator, member_frames};
 pub(crate) use self::planned::Plan;
 
 /// Values from a microsecond to a minute, in nanoseconds, to three digits.

@@ -74,12 +74,18 @@ pub(crate) enum Part {
         /// Where.
         #[arg(long)]
         dir: PathBuf,
+        /// Whose keys the figures have.
+        #[arg(long, default_value = "beside")]
+        scene: String,
         /// Writes a second.
         #[arg(long)]
         rate: u64,
         /// MB read a second.
         #[arg(long)]
         mbps: f64,
+        /// MB written a second besides, in large blocks.
+        #[arg(long, default_value_t = 0.0)]
+        written_mbps: f64,
         /// Of each of both.
         #[arg(long)]
         seconds: u64,
@@ -116,16 +122,19 @@ pub(crate) fn run(part: Part) -> io::Result<()> {
             Part::Read { dir } => print(&read::figures(&dir).await?),
             Part::Beside {
                 dir,
+                scene,
                 rate,
                 mbps,
+                written_mbps,
                 seconds,
             } => {
                 let rates = beside::Rates {
                     writes: rate,
                     read: mbps * 1e6,
+                    written: written_mbps * 1e6,
                     seconds,
                 };
-                print(&beside::figures(&dir, rates).await?)
+                print(&beside::figures(&dir, &scene, rates).await?)
             },
             Part::Turns => serve(turns::serve).await,
             Part::Disk { dir } => print(&disk::figures(&dir).await?),

@@ -5,8 +5,10 @@
 mod bulk;
 mod bypass;
 mod cold;
+mod compaction;
 mod fetch;
 mod foreign;
+mod groups;
 mod hour;
 mod idle;
 mod many;
@@ -58,6 +60,10 @@ pub(crate) enum Scene {
     Waiting,
     /// A consumer of old data beside producers.
     Cold,
+    /// A compacted topic that becomes clean beside a producer.
+    Compaction,
+    /// 10,000 consumer groups, 1,000 members in one; beside Apache Kafka where it is installed.
+    Groups,
     /// Old data in the kernel's pages: by direct I/O, by sendfile, and what the broker chooses.
     Sendfile,
     /// Two shards, a connection on one and its partition on the other.
@@ -80,6 +86,8 @@ pub(crate) const SECTIONS: &[&[Section]] = &[
     fetch::SECTIONS,
     waiting::SECTIONS,
     cold::SECTIONS,
+    compaction::SECTIONS,
+    groups::SECTIONS,
     sendfile::SECTIONS,
     shards::SECTIONS,
     foreign::SECTIONS,
@@ -104,6 +112,8 @@ impl Scene {
             Self::Hour => hour::run(bench).await,
             Self::Waiting => waiting::run(bench).await,
             Self::Cold => cold::run(bench).await,
+            Self::Compaction => compaction::run(bench).await,
+            Self::Groups => groups::run(bench).await,
             Self::Sendfile => sendfile::run(bench).await,
             Self::Shards => shards::run(bench).await,
             Self::Foreign => foreign::run(bench).await,
