@@ -35,10 +35,9 @@ impl Default for CommittedOffset {
 }
 
 impl CommittedOffset {
-    /// Whether it says which topic of the name it is for.
-    pub const fn has_topic_id(&self) -> bool {
-        // Comparing arrays is not const.
-        u128::from_be_bytes(*self.topic_id.as_bytes()) != 0
+    /// Which topic of the name it is for, if it says so.
+    pub fn known_topic_id(&self) -> Option<Uuid> {
+        (self.topic_id != Uuid::ZERO).then_some(self.topic_id)
     }
 }
 

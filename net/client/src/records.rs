@@ -224,8 +224,8 @@ impl Connection {
     ) -> Result<Vec<ListOffsetsPartitionResponse>, ClientError> {
         let partition = |index: &i32| ListOffsetsPartition {
             partition_index: *index,
-            current_leader_epoch: -1,
             timestamp,
+            ..ListOffsetsPartition::default()
         };
         let request = ListOffsetsRequest {
             replica_id: -1,

@@ -19,7 +19,8 @@ pub struct Api {
     pub is_served: bool,
     /// Whether they are answered where the operator wants it.
     pub is_switched: bool,
-    /// Lowest version in the `ApiVersions` response; below `version_min` only for Produce.
+    /// Lowest version in the `ApiVersions` response; below `version_min` only for Produce, above it
+    /// only for `ListOffsets`.
     pub advertised_min: i16,
     /// Lowest version.
     pub version_min: i16,
@@ -96,7 +97,7 @@ apis! {
     /// Reads record batches.
     1 Fetch, advertised 4, served 4 to 17, flexible 12;
     /// Finds offsets by timestamp, or the ends of a partition.
-    2 ListOffsets, advertised 1, served 1 to 9, flexible 6;
+    2 ListOffsets, advertised 1, served 0 to 9, flexible 6;
     /// Describes brokers, topics and partitions.
     3 Metadata, advertised 0, served 0 to 12, flexible 9;
     /// Commits offsets of a group.
@@ -260,7 +261,6 @@ mod tests {
             let api = key.api();
             assert_eq!(ApiKey::from_code(key.code()), Some(key));
             assert!(api.version_min <= api.version_max, "{api:?}");
-            assert!(api.advertised_min <= api.version_min, "{api:?}");
             // The last version of each is flexible, but for one API that has none.
             let is_flexible = key.is_flexible(api.version_max);
             assert_eq!(is_flexible, key != ApiKey::OffsetDelete, "{api:?}");
@@ -281,17 +281,14 @@ mod tests {
     }
 
     #[test]
-    fn only_produce_advertises_versions_that_it_refuses() {
-        for &key in ApiKey::KNOWN {
-            let api = key.api();
-            assert_eq!(
-                api.advertised_min != api.version_min,
-                key == ApiKey::Produce,
-                "{api:?}"
-            );
-        }
+    fn two_apis_advertise_other_versions_than_they_serve() {
+        let differs = |key: &&ApiKey| key.api().advertised_min != key.api().version_min;
+        let differing: Vec<_> = ApiKey::KNOWN.iter().filter(differs).collect();
+        assert_eq!(differing, [&ApiKey::Produce, &ApiKey::ListOffsets]);
         assert_eq!(ApiKey::Produce.api().advertised_min, 0);
         assert!(!ApiKey::Produce.serves(2));
+        assert_eq!(ApiKey::ListOffsets.api().advertised_min, 1);
+        assert!(ApiKey::ListOffsets.serves(0));
     }
 
     #[test]

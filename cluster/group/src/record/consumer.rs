@@ -200,6 +200,7 @@ fn of<T>(
     Ok(RecordBytes {
         key: key.finish()?.bytes,
         value: value.transpose()?,
+        topic_id: None,
     })
 }
 

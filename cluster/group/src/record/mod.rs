@@ -9,7 +9,7 @@ mod offset_commit;
 #[cfg(test)]
 mod tests;
 
-use net_wire::{Encoded, Reader, WireError, Writer};
+use net_wire::{Encoded, Reader, Uuid, WireError, Writer};
 use thiserror::Error;
 
 use crate::offsets::CommittedOffset;
@@ -23,6 +23,9 @@ pub use group_metadata::{GroupMetadata, MemberMetadata};
 const LEGACY_OFFSET_COMMIT: i16 = 0;
 const OFFSET_COMMIT: i16 = 1;
 const GROUP_METADATA: i16 = 2;
+
+/// The header of a committed offset's record that has the id of its topic, in 16 bytes.
+pub const TOPIC_ID_HEADER: &[u8] = b"flumen.topic.id";
 
 /// The first version of either value with compact lengths and tagged fields.
 const FLEXIBLE: i16 = 4;
@@ -75,6 +78,8 @@ pub struct RecordBytes {
     pub key: Vec<u8>,
     /// The value; `None` for a tombstone.
     pub value: Option<Vec<u8>>,
+    /// What [`TOPIC_ID_HEADER`] has.
+    pub topic_id: Option<Uuid>,
 }
 
 impl Record {
@@ -102,24 +107,33 @@ impl Record {
                     w.i32(*partition);
                 })?,
                 value: value.as_ref().map(offset_commit::encode).transpose()?,
+                topic_id: value.as_ref().and_then(CommittedOffset::known_topic_id),
             }),
             Self::GroupMetadata { group_id, value } => Ok(RecordBytes {
                 key: bytes(GROUP_METADATA, |w| w.nullable_str(Some(group_id)))?,
                 value: value.as_ref().map(group_metadata::encode).transpose()?,
+                topic_id: None,
             }),
             Self::Consumer { group_id, record } => consumer::encode(group_id, record),
         }
     }
 
-    /// The record of these bytes, or `None` for a type that is not known here.
-    pub fn decode(key: &[u8], value: Option<&[u8]>) -> Result<Option<Self>, RecordError> {
+    /// The record of these bytes, with the topic's id of its header; or `None` for a type that is not
+    /// known here.
+    pub fn decode(
+        key: &[u8],
+        value: Option<&[u8]>,
+        topic_id: Option<Uuid>,
+    ) -> Result<Option<Self>, RecordError> {
         let mut r = Reader::new(key, false);
         let record = match r.i16()? {
             LEGACY_OFFSET_COMMIT | OFFSET_COMMIT => Self::OffsetCommit {
                 group_id: text(&mut r)?,
                 topic: text(&mut r)?,
                 partition: r.i32()?,
-                value: value.map(offset_commit::decode).transpose()?,
+                value: value
+                    .map(|value| offset_commit::decode(value, topic_id))
+                    .transpose()?,
             },
             GROUP_METADATA => Self::GroupMetadata {
                 group_id: text(&mut r)?,

@@ -198,7 +198,7 @@ impl Rig {
         let mut fresh = Coordinator::new(self.coordinator.config.clone());
         for record in &self.log {
             let bytes = record.encode().unwrap();
-            let record = Record::decode(&bytes.key, bytes.value.as_deref());
+            let record = Record::decode(&bytes.key, bytes.value.as_deref(), bytes.topic_id);
             fresh.replay(record.unwrap().unwrap());
         }
         let mut out = Outbox::default();

@@ -3,11 +3,14 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use cluster_group::record::Record;
+use cluster_group::record::{Record, TOPIC_ID_HEADER};
 use cluster_group::{Config, Coordinator};
 use engine_rt::{Buf, sleep};
 use engine_shard::{FetchPart, ProduceBatch, ProducerStamp, Shard, ShardError, TopicPartition};
-use net_wire::batch::{BatchBuilder, BatchError, Batches, DECOMPRESSED_BYTES_MAX, RecordIter};
+use net_wire::Uuid;
+use net_wire::batch::{
+    BatchBuilder, BatchError, Batches, DECOMPRESSED_BYTES_MAX, Headers, RecordHeader, RecordIter,
+};
 use net_wire::codec::Codecs;
 use tracing::warn;
 
@@ -87,7 +90,8 @@ fn replay(
                 if header.offset_of(&record) < from {
                     continue;
                 }
-                match Record::decode(record.key.unwrap_or_default(), record.value) {
+                let key = record.key.unwrap_or_default();
+                match Record::decode(key, record.value, topic_id_of(&record.headers)) {
                     Ok(Some(record)) => coordinator.replay(record),
                     Ok(None) => {},
                     Err(error) => warn!(partition = %id, %error, "record skipped"),
@@ -98,6 +102,11 @@ fn replay(
         offset = header.next_offset();
     }
     Ok(offset)
+}
+
+fn topic_id_of(headers: &Headers<'_>) -> Option<Uuid> {
+    let header = headers.iter().find(|one| one.key == TOPIC_ID_HEADER)?;
+    Some(Uuid::from_bytes(header.value?.try_into().ok()?))
 }
 
 /// Appends records as one batch; returns when it is durable.
@@ -118,7 +127,12 @@ fn batch_of(id: TopicPartition, records: &[Record]) -> Result<ProduceBatch, Shar
     let mut builder = BatchBuilder::new();
     for record in records {
         let bytes = record.encode().map_err(|error| impossible(&error))?;
-        builder.append(now_ms, Some(&bytes.key), bytes.value.as_deref(), &[]);
+        let header = bytes.topic_id.as_ref().map(|id| RecordHeader {
+            key: TOPIC_ID_HEADER,
+            value: Some(id.as_bytes()),
+        });
+        let (key, value) = (Some(&*bytes.key), bytes.value.as_deref());
+        builder.append(now_ms, key, value, header.as_slice());
     }
     let bytes = builder
         .build(&mut Codecs::new())

@@ -9,7 +9,8 @@
 //! - a partition named twice is `INVALID_REQUEST` for both.
 //!
 //! Version notes:
-//! - 4: fencing and the leader epoch (KIP-320); 7: -3; 8: -4; 9: -5. A negative time that the
+//! - 0: the offset stands in a list of one at most, though Kafka once gave the beginnings of segments,
+//!   too; 4: fencing and the leader epoch (KIP-320); 7: -3; 8: -4; 9: -5. A negative time that the
 //!   version does not have is `UNSUPPORTED_VERSION`.
 
 use std::collections::BTreeMap;
@@ -39,7 +40,8 @@ pub(crate) async fn handle(context: Rc<Context>, request: Request) -> Outcome {
     let topics = body.topics.iter().map(|topic| {
         let partitions = topic.partitions.iter().zip(found.by_ref());
         let partitions = partitions.map(|(one, found)| {
-            let answer = answer(one.partition_index, found);
+            let limit = usize::try_from(one.max_num_offsets).unwrap_or_default();
+            let answer = answer(one.partition_index, found, limit);
             broker.metrics.error(answer.error_code);
             answer
         });
@@ -108,12 +110,12 @@ enum Query {
 
 fn query_of(timestamp: i64, version: i16) -> Option<Query> {
     let (since, query) = match timestamp {
-        LATEST_TIMESTAMP => (1, Query::Ask(OffsetQuery::Latest)),
-        EARLIEST_TIMESTAMP => (1, Query::Ask(OffsetQuery::Earliest)),
+        LATEST_TIMESTAMP => (0, Query::Ask(OffsetQuery::Latest)),
+        EARLIEST_TIMESTAMP => (0, Query::Ask(OffsetQuery::Earliest)),
         MAX_TIMESTAMP => (7, Query::Ask(OffsetQuery::MaxTimestamp)),
         EARLIEST_LOCAL_TIMESTAMP => (8, Query::Ask(OffsetQuery::Earliest)),
         LATEST_TIERED_TIMESTAMP => (9, Query::Nothing),
-        0.. => (1, Query::Ask(OffsetQuery::Timestamp(timestamp))),
+        0.. => (0, Query::Ask(OffsetQuery::Timestamp(timestamp))),
         _ => return None,
     };
     (version >= since).then_some(query)
@@ -122,6 +124,7 @@ fn query_of(timestamp: i64, version: i16) -> Option<Query> {
 fn answer(
     partition_index: i32,
     found: Result<TimestampOffset, ErrorCode>,
+    limit: usize,
 ) -> ListOffsetsPartitionResponse {
     let nothing = ListOffsetsPartitionResponse {
         partition_index,
@@ -129,6 +132,7 @@ fn answer(
     };
     match found {
         Ok(found) => ListOffsetsPartitionResponse {
+            old_style_offsets: old_style(found.offset, limit),
             timestamp: found.timestamp,
             offset: found.offset,
             leader_epoch: found.leader_epoch,
@@ -139,6 +143,11 @@ fn answer(
             ..nothing
         },
     }
+}
+
+fn old_style(offset: i64, limit: usize) -> Vec<i64> {
+    let found = (offset >= 0).then_some(offset);
+    found.into_iter().take(limit).collect()
 }
 
 #[cfg(test)]
@@ -157,10 +166,13 @@ mod tests {
 
     #[test]
     fn negative_times_belong_to_versions() {
-        for (timestamp, since) in [(-1, 1), (-2, 1), (-3, 7), (-4, 8), (-5, 9)] {
+        for (timestamp, since) in [(-3, 7), (-4, 8), (-5, 9)] {
             let unsupported = Err(ErrorCode::UNSUPPORTED_VERSION);
             assert_eq!(planned(timestamp, since - 1), unsupported, "{timestamp}");
             assert_ne!(planned(timestamp, since), unsupported, "{timestamp}");
+        }
+        for (timestamp, version) in [(-1, 0), (-2, 0), (0, 0)] {
+            assert!(planned(timestamp, version).is_ok(), "{timestamp}");
         }
         assert_eq!(planned(-6, 9), Err(ErrorCode::UNSUPPORTED_VERSION));
     }
@@ -176,7 +188,7 @@ mod tests {
             planned(0, 1),
             Ok((_, (OffsetQuery::Timestamp(0), -1)))
         ));
-        let nothing = answer(0, Err(ErrorCode::NONE));
+        let nothing = answer(0, Err(ErrorCode::NONE), 1);
         assert_eq!((nothing.offset, nothing.timestamp), (-1, -1));
     }
 
@@ -205,7 +217,7 @@ mod tests {
             offset: 6,
             leader_epoch: 7,
         };
-        let told = answer(3, Ok(found));
+        let told = answer(3, Ok(found), 1);
         assert_eq!(
             (
                 told.partition_index,
@@ -216,5 +228,12 @@ mod tests {
             (3, 5, 6, 7)
         );
         assert!(told.error_code.is_none());
+        assert_eq!(told.old_style_offsets, [6]);
+        assert!(answer(3, Ok(found), 0).old_style_offsets.is_empty());
+        let none = TimestampOffset {
+            offset: -1,
+            ..found
+        };
+        assert!(answer(3, Ok(none), 1).old_style_offsets.is_empty());
     }
 }

@@ -35,7 +35,9 @@ async fn list_offset(client: &Client, version: i16, timestamp: i64) -> (ErrorCod
     let answer = client.ask(version, &body).await;
     let response: ListOffsetsResponse<'_> = answer.decode();
     let found = &response.topics[0].partitions[0];
-    (found.error_code, found.offset, found.timestamp)
+    // Version 0 has a list.
+    let offset = found.old_style_offsets.first().unwrap_or(&found.offset);
+    (found.error_code, *offset, found.timestamp)
 }
 
 #[test]
@@ -60,7 +62,9 @@ fn offsets_are_listed_by_end_and_by_time() {
                 (ErrorCode::NONE, 0, -1)
             );
             let by_time = list_offset(&client, version, start + 1).await;
-            assert_eq!(by_time, (ErrorCode::NONE, 1, start + 10));
+            // Version 0 says no time.
+            let time = if version == 0 { -1 } else { start + 10 };
+            assert_eq!(by_time, (ErrorCode::NONE, 1, time));
             let late = list_offset(&client, version, start + 21).await;
             assert_eq!(late, (ErrorCode::NONE, -1, -1));
         }

@@ -1,6 +1,7 @@
 //! `ListOffsets` (key 2): the first offset at or behind a timestamp, or one end of the partition.
 //!
-//! Version 2 adds isolation levels, 4 leader epochs (KIP-320), 7 the largest timestamp (KIP-734), 8
+//! Version 0, which Kafka has given up (KIP-896), is served and not advertised: software that asks
+//! nobody for versions sends it. Version 2 adds isolation levels, 4 leader epochs (KIP-320), 7 the largest timestamp (KIP-734), 8
 //! the start of what is local (KIP-405), 9 the end of what is tiered (KIP-1005).
 
 use crate::error_code::ErrorCode;
@@ -44,6 +45,8 @@ schema! {
         current_leader_epoch: i32 [4..] = -1,
         /// A time in ms, or one of the negative constants of this file.
         timestamp: i64 [0..],
+        /// How many offsets the answer may have.
+        max_num_offsets: i32 [0..=0] = 1,
     }
 
     /// The offsets found.
@@ -68,6 +71,8 @@ schema! {
         partition_index: i32 [0..],
         /// The error, or 0.
         error_code: ErrorCode [0..],
+        /// The offset found, or nothing.
+        old_style_offsets: Vec<i64> [0..=0],
         /// The timestamp of the record found, or -1.
         timestamp: i64 [1..] = -1,
         /// The offset found, or -1.

@@ -186,7 +186,7 @@ impl History {
         let mut fresh = ConsumerGroup::default();
         for (at, bytes) in encoded.iter().enumerate() {
             if last[&bytes.key] == at {
-                let record = Record::decode(&bytes.key, bytes.value.as_deref());
+                let record = Record::decode(&bytes.key, bytes.value.as_deref(), bytes.topic_id);
                 let Record::Consumer { record, .. } = record.unwrap().unwrap() else {
                     panic!("a record of a consumer group comes back as one")
                 };
