@@ -16,6 +16,7 @@ COMMANDS = {
     "kafkajs": ["node", str(HOME / "kafkajs" / "driver.js")],
     "franz-go": [str(CACHE / "franz")],
     "confluent-quota": [str(PYTHON), str(HOME / "python" / "quota_driver.py")],
+    "avro": [str(CACHE / "registry" / "bin" / "python"), str(HOME / "python" / "avro_driver.py")],
     "confluent-load": [str(PYTHON), str(HOME / "python" / "load.py")],
     "java": ["java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", JAVA_CLASSPATH, "compat.Driver"],
 }

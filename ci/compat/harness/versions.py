@@ -9,7 +9,7 @@ from .paths import HOME
 
 BY_KAFKA = ("Apache Kafka", "kafka-clients (Java)", "Kafka's command line tools", "Kafka Connect", "Kafka Streams")
 BY_KAFKA += ("MirrorMaker 2",)
-PYTHON_FILES = ("python/requirements.txt",)
+PYTHON_FILES = ("python/requirements.txt", "kaskade/requirements.txt")
 GO_FILES = ("franz/go.mod", "go-members/go.mod")
 NODE_FILES = ("kafkajs/package.json", "platformatic/package.json")
 
@@ -21,11 +21,13 @@ def versions(home: Path = HOME) -> dict[str, str]:
     found.update(dict.fromkeys(BY_KAFKA, kafka))
     for name in PYTHON_FILES:
         found = _pinned(home / name) | found
+    found["confluent-kafka with Avro"] = _pinned(home / "registry/requirements.txt").get("confluent-kafka", "")
     for name in GO_FILES:
         found.update(re.findall(r"^\s+github\.com/\w+/([\w-]+) v(\S+)$", _text(home / name), re.MULTILINE))
     for name in NODE_FILES:
         found.update(json.loads(_text(home / name) or "{}").get("dependencies", {}))
     found.update(re.findall(r"^(\w+)_version=(\S+)$", _text(home / "install"), re.MULTILINE))
+    found["Apicurio Registry"] = found.pop("apicurio", "")
     return found
 
 

@@ -15,7 +15,7 @@ from ..main import check_harness
 from ..paths import HOME, REPOSITORY, RESULTS, work_directory
 from ..report import Report
 from ..versions import versions
-from . import cli, connect, election, mirror, streams
+from . import burrow, cli, connect, election, kaskade, mirror, registry, streams
 from .service import SoftwareError
 from .stage import Outcome, Stage
 
@@ -25,8 +25,12 @@ PARTS: dict[str, Callable[[Stage], None]] = {
     "tools": cli.run,
     "mirror": mirror.run,
     "election": election.run,
+    "registry": registry.run,
+    "kaskade": kaskade.run,
+    "burrow": burrow.run,
 }
 CORE = ("connect", "streams")
+EXTRAS = ("registry", "kaskade", "burrow")  # parts that `install` installs for them alone
 # What ends a part, and not the others: programs that fail, and answers that are not what they should be.
 FAILURES = (BrokerError, DriverError, SoftwareError, OSError, subprocess.SubprocessError, LookupError, ValueError)
 # As the harness sets it for Apache Kafka: a lone member need not wait for others.
@@ -94,7 +98,8 @@ def main() -> int:
     with work_directory("software") as work:
         report = Report()
         check_harness(report)
-        if subprocess.run([str(HOME / "install")], check=False).returncode:
+        extras = [part for part in EXTRAS if part in options.parts]
+        if subprocess.run([str(HOME / "install"), *extras], check=False).returncode:
             return 1
         for part in options.parts:
             outcome = Outcome(report)

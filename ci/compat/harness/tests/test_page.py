@@ -97,6 +97,7 @@ class PageTest(unittest.TestCase):
         software = ("Kafka Connect", "confluent-kafka", "franz-go", "sarama", "kafkajs", "kcat", "@platformatic/kafka")
         for name in software:
             self.assertRegex(known[name], r"^\d+\.\d+", name)
+        self.assertNotEqual(known["confluent-kafka"], known["confluent-kafka with Avro"])  # each by its own file
         names = ["Kafka Connect", "kafkajs"]
         self.assertEqual(parse_line(f"x\n{line(names)}\n"), {name: known[name] for name in names})
 
