@@ -52,6 +52,7 @@ class Rules:
     slack_s: float  # for the start of processes, and for a machine that does other things as well
     cooperative: bool  # a partition that stays with its member is never taken from it
     exact: bool = True  # the client never delivers what a fetch from before a rebalance brings
+    rewinds: bool = False  # an assignment may set back what its client fetches of other partitions
 
     @property
     def limit_s(self) -> float:
@@ -88,6 +89,7 @@ class Period:
     first: int | None = None  # the first offset delivered, and when
     first_at: float = 0.0
     next: int | None = None
+    may_rewind: bool = False  # see Rules.rewinds
 
     def cover(self, at: float) -> bool:
         """Whether nobody else may have the partition at an instant."""
@@ -133,6 +135,8 @@ class _Book:
         """Takes the next event."""
         match event.kind:
             case "assigned":
+                for period in self._of(event.member):
+                    period.may_rewind = self._rules.rewinds
                 for partition in event.partitions:
                     self._begin(event, partition)
             case "revoked" | "lost":
@@ -178,10 +182,15 @@ class _Book:
                 continue
             if period.next is None:
                 period.first, period.first_at = event.first, event.at
-            elif event.first > period.next or (event.first < period.next and self._rules.exact):
-                what = "skipped from" if event.first > period.next else "went back from"
-                self.faults.append(f"{event.member}, partition {partition}: {what} {period.next} to {event.first}")
+            elif event.first > period.next:
+                self._misplaced(event, partition, period, "skipped")
+            elif event.first < period.next and self._rules.exact and not period.may_rewind:
+                self._misplaced(event, partition, period, "went back")
+            period.may_rewind = False
             period.next = max(event.last + 1, period.next or 0)
+
+    def _misplaced(self, event: Event, partition: int, period: Period, what: str) -> None:
+        self.faults.append(f"{event.member}, partition {partition}: {what} from {period.next} to {event.first}")
 
 
 def _failures(events: list[Event]) -> list[str]:

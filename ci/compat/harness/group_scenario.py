@@ -123,7 +123,8 @@ class Scenario:
         self._started = 0
         self._pulse = Pulse()
         self._outages: list[tuple[float, float]] = []
-        self.rules = Rules(session_ms / 1000, HEARTBEAT_MS / 1000, SLACK_S, client.cooperative, client.exact)
+        agreed = (client.cooperative, client.exact, client.rewinds)
+        self.rules = Rules(session_ms / 1000, HEARTBEAT_MS / 1000, SLACK_S, *agreed)
 
     def run(self) -> Outcome:
         """Everything from the creation of the topic to the verdict."""

@@ -36,8 +36,9 @@ class Aiokafka(ConsumerRebalanceListener):
         await self._consumer.start()
         self._member.say("ready")
         while not self._member.stopped:
-            generation = self._generation
             batches = await self._consumer.getmany(timeout_ms=50)
+            # Of now: a whole rebalance may have gone by while it waited, and nobody else runs before this line.
+            generation = self._generation
             async with self._lock:
                 if generation == self._generation:  # else fetched for an assignment that is over
                     self._deliver(batches)

@@ -150,6 +150,14 @@ class GroupLedger(unittest.TestCase):
         self.remove("a", "records", 16.3)
         self.assert_fault("partition 0: skipped from 16 to 17")
 
+    def test_client_that_rewinds(self):
+        self.rules = replace(RULES, rewinds=True)
+        self.add(Event(15.35, "a", "assigned"))
+        self.add(records(15.4, "a", 0, 14, 14))
+        self.assert_fine()
+        self.add(records(15.45, "a", 0, 13, 13))
+        self.assert_fault("a, partition 0: went back from")
+
     def test_committed_offset_goes_back(self):
         self.account.polls.append(Poll(31.5, 31.6, {0: 29, 1: 30}))
         self.assert_fault("partition 0: the committed offset went back from 30 to 29")
