@@ -98,11 +98,12 @@ pub(super) const SECTIONS: &[Section] = &[Section {
         )
         .at_most(2.1),
         row("compaction.written", "bytes written", TIMES, 2),
-        row("compaction.memory", "most memory above that before", MIB, 1).at_most_of(
-            "log.cleaner.dedupe.buffer.size",
-            32.0,
+        row("compaction.rss", "most memory resident", MIB, 0).at_most_of(
+            "--memory + 48 MiB",
+            560.0,
             &[],
         ),
+        row("compaction.memory", "above that before it", MIB, 0),
         row(
             "compaction.cpu",
             "CPU charged beyond the producer's, of each GiB of log",
@@ -244,6 +245,7 @@ async fn beside(bench: &mut Bench, broker: &Broker, dir: &Path, mib: u64) -> io:
     let peak = Resident::of(broker.pid())?.peak;
     bench.add("compaction.disk", on_disk(dir)? / MIB_BYTES)?;
     let more = peak.saturating_sub(before) as f64;
+    bench.add("compaction.rss", peak as f64 / MIB_BYTES)?;
     bench.add("compaction.memory", more / MIB_BYTES)?;
     for (key, seen) in [("compaction.alone", &alone), ("compaction", &seen)] {
         bench.add(&format!("{key}.p50"), seen.micros(0.5))?;

@@ -193,7 +193,7 @@ impl Cleaning {
         };
         let bytes = read.len();
         let full = self
-            .on_helper(move |work| {
+            .on_helper(read, |work, read| {
                 let batches = read.batches(&mut work.carry)?;
                 work.learn(&batches)
             })
@@ -224,7 +224,7 @@ impl Cleaning {
         let bytes = read.len();
         let last = writing.group.next_offset - 1;
         let (kept, batches) = self
-            .on_helper(move |work| {
+            .on_helper(read, move |work, read| {
                 let batches = read.batches(&mut work.carry)?;
                 work.filter(&batches, last)
             })
@@ -282,16 +282,19 @@ impl Cleaning {
         Ok(Step::Written(Box::new(segment)))
     }
 
+    /// The chunk comes back: its memory is the shard's, which reads the next one into it.
     async fn on_helper<T: Send + 'static>(
         &mut self,
-        run: impl FnOnce(&mut Work) -> Result<T, CleanError> + Send + 'static,
+        read: ChunkRead,
+        run: impl FnOnce(&mut Work, &ChunkRead) -> Result<T, CleanError> + Send + 'static,
     ) -> Result<T, CleanError> {
         let mut work = self.work.take().ok_or(CleanError::Gone)?;
-        let (work, done) = blocking(move || {
-            let done = run(&mut work);
-            (work, done)
+        let (work, read, done) = blocking(move || {
+            let done = run(&mut work, &read);
+            (work, read, done)
         })
         .await;
+        drop(read);
         self.work = Some(work);
         done
     }
