@@ -1,9 +1,10 @@
 //! The runtime seam: everything above it that waits, moves bytes or asks for the time does so here.
 //!
 //! One API, several worlds behind it. [`ring`] is the per-core reactor on `io_uring` that serves in
-//! production; [`sim`] runs many executors on one thread from one seed, with virtual time and
-//! faulty disks and networks. The same broker code runs on both: the choice is an enum behind each
-//! type, made by the executor that the calling task runs on, never a type parameter.
+//! production, or on `epoll` and file threads where that is refused ([`ring::Runtime`]); [`sim`]
+//! runs many executors on one thread from one seed, with virtual time and faulty disks and
+//! networks. The same broker code runs on all of them: the choice is an enum behind each type, made
+//! by the executor that the calling task runs on, never a type parameter.
 //!
 //! What it is not: it knows nothing of Kafka, journals or partitions.
 //!
@@ -13,9 +14,10 @@
 //!   memory that a disk is still reading;
 //! - a durable write makes durable its own bytes and nothing else, in every world.
 //!
-//! First file to read: `fs.rs`, then `ring/mod.rs` or `sim/mod.rs`.
+//! First file to read: `fs.rs`, then `ring/mod.rs`, `epoll/mod.rs` or `sim/mod.rs`.
 
 mod buf;
+mod epoll;
 mod executor;
 pub mod fs;
 mod mailbox;
@@ -23,6 +25,7 @@ pub mod mutant;
 mod net;
 mod oneshot;
 pub mod ring;
+pub mod sandbox;
 mod shim;
 pub mod sim;
 mod sync;

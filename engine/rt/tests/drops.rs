@@ -1,4 +1,4 @@
-//! Futures dropped at random on real rings, and executors that end in the middle of it: what was
+//! Futures dropped at random on real rings and on epoll, and executors that end in the middle of it: what was
 //! dropped touches no memory of others and no other part of a file. `DROPS_SEED` plays one seed.
 #![cfg(test)]
 
@@ -10,9 +10,10 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use engine_rt::fs::{Durability, File, OpenOptions};
+use engine_rt::ring::{self, Runtime};
 use engine_rt::{
-    BLOCK_BYTES, Buf, BufMut, ExecutorSpec, Listener, Piece, Stream, fs, mailbox, ring, sleep,
-    spawn, spawn_executor, yield_now,
+    BLOCK_BYTES, Buf, BufMut, ExecutorSpec, Listener, Piece, Stream, fs, mailbox, sleep, spawn,
+    spawn_executor, yield_now,
 };
 
 const SEEDS: u64 = 6;
@@ -205,8 +206,8 @@ async fn touch_mailboxes(seed: u64) {
     assert!(sent > 0, "no send came to its end: the test shows nothing");
 }
 
-fn play(seed: u64) {
-    let name = format!("drops-{seed}");
+fn play(runtime: Runtime, seed: u64) {
+    let name = format!("drops-{runtime:?}-{seed}");
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
     let _old = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).unwrap();
@@ -224,7 +225,11 @@ fn play(seed: u64) {
         }
         other.unwrap().join().await;
     };
-    ring::run(spec(name), ring::Options::default(), main).unwrap();
+    let options = ring::Options {
+        runtime,
+        ..ring::Options::default()
+    };
+    ring::run(spec(name), options, main).unwrap();
     // Every executor has ended: what stands there now stays.
     for path in paths {
         let bytes = std::fs::read(path).unwrap();
@@ -238,20 +243,30 @@ fn play(seed: u64) {
 #[test]
 fn operations_dropped_at_random_leave_memory_and_files_alone() {
     let one = std::env::var("DROPS_SEED").ok();
-    match one.and_then(|seed| seed.parse().ok()) {
-        Some(seed) => play(seed),
-        None => (1..=SEEDS).for_each(play),
+    let one = one.and_then(|seed| seed.parse().ok());
+    for runtime in [Runtime::Ring, Runtime::Epoll] {
+        match one {
+            Some(seed) => play(runtime, seed),
+            None => (1..=SEEDS).for_each(|seed| play(runtime, seed)),
+        }
     }
 }
 
 /// An executor that looks out for work while it is idle: for completions, and for mail.
 #[test]
 fn a_spinning_executor_serves_and_ends() {
+    for runtime in [Runtime::Ring, Runtime::Epoll] {
+        spin(runtime);
+    }
+}
+
+fn spin(runtime: Runtime) {
     let options = ring::Options {
+        runtime,
         spin: Duration::from_micros(500),
         ..ring::Options::default()
     };
-    let main = || async {
+    let main = move || async move {
         let (sender, mut receiver) = mailbox::<u32>(4);
         let other = spawn_executor(spec("spinning-other".into()), move || async move {
             for number in 0..200 {
@@ -259,7 +274,7 @@ fn a_spinning_executor_serves_and_ends() {
                 sleep(Duration::from_micros(50)).await;
             }
         });
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("spinning");
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("spinning-{runtime:?}"));
         let file = open(&path).await;
         let mut received = Vec::new();
         while let Some(number) = receiver.receive().await {

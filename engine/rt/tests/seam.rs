@@ -3,7 +3,8 @@
 
 use std::future::Future;
 
-use engine_rt::{ExecutorSpec, ring, sim};
+use engine_rt::ring::{self, Runtime};
+use engine_rt::{ExecutorSpec, sim};
 
 mod suite;
 
@@ -12,11 +13,17 @@ const SEEDS: u64 = 10;
 
 /// Runs `test` as the main future of an executor, once in each world.
 fn on_each_world<F: Future<Output = ()> + 'static>(test: fn() -> F) {
-    let spec = ExecutorSpec {
-        name: "seam".into(),
-        cpu: None,
-    };
-    ring::run(spec, ring::Options::default(), test).expect("the kernel gives us a ring");
+    for runtime in [Runtime::Ring, Runtime::Epoll] {
+        let spec = ExecutorSpec {
+            name: "seam".into(),
+            cpu: None,
+        };
+        let options = ring::Options {
+            runtime,
+            ..ring::Options::default()
+        };
+        ring::run(spec, options, test).expect("the kernel gives us what it takes");
+    }
     for seed in 0..SEEDS {
         // What is resident stays so: the suite looks at it twice.
         let mut options = sim::Options::default();

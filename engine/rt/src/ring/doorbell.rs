@@ -47,6 +47,12 @@ impl<K> Doorbell<K> {
     /// Puts in a key, from any thread. Whether the caller is the one who has to ring.
     pub(crate) fn post(&self, key: K) -> bool {
         self.inbox.push(key);
+        self.knock()
+    }
+
+    /// After something was put where the executor looks when it has said that it sleeps. Whether
+    /// the caller is the one who has to ring.
+    pub(crate) fn knock(&self) -> bool {
         fence(Ordering::SeqCst);
         self.take_sleep()
     }

@@ -16,9 +16,21 @@ use super::{helpers, sys};
 use crate::executor::{ExecutorSpec, MainFn};
 use crate::task::LocalFuture;
 
+/// What executors ask the kernel through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Runtime {
+    /// `io_uring(7)`.
+    #[default]
+    Ring,
+    /// `epoll(7)`, with threads for files: where `io_uring` is refused.
+    Epoll,
+}
+
 /// What all executors of a process have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
+    /// What they ask the kernel through.
+    pub runtime: Runtime,
     /// How long an idle executor looks out for work before it sleeps. Saves the wake-up, 20-50 us on
     /// virtual machines, and costs the core: zero unless the cores are the broker's own.
     pub spin: Duration,
@@ -42,6 +54,7 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            runtime: Runtime::Ring,
             spin: Duration::ZERO,
             registered_bytes: 0,
             stall: Duration::from_millis(10),
@@ -80,7 +93,7 @@ where
         .expect("an executor ends after its main future"))
 }
 
-/// Starts an executor on a thread of its own and returns when it has its ring. Without a CPU of its
+/// Starts an executor on a thread of its own and returns when it has its side of the kernel. Without a CPU of its
 /// own it may run on any of the process's, wherever the thread that starts it is pinned.
 pub(super) fn start_thread(
     spec: ExecutorSpec,

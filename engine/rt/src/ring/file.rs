@@ -1,4 +1,5 @@
-//! Files: data through the ring, everything that may block on a helper thread.
+//! Files: data through the ring or the file threads, everything else that may block on a helper
+//! thread.
 
 use std::cell::OnceCell;
 use std::collections::VecDeque;
@@ -11,7 +12,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::helpers;
-use super::ops::{Op, Request, Slices};
+use super::ops::{Op, Request};
 use super::reactor::Reactor;
 use super::sys;
 use crate::buf::{BLOCK_BYTES, Buf, BufMut};
@@ -26,10 +27,10 @@ const CHUNKS: usize = 4;
 
 /// An open descriptor, closed on a helper thread: the last close of a removed file frees its
 /// extents, which takes milliseconds for a large one.
-pub(super) struct Descriptor(Option<fs::File>);
+pub(crate) struct Descriptor(Option<fs::File>);
 
 impl Descriptor {
-    pub(super) fn file(&self) -> &fs::File {
+    pub(crate) fn file(&self) -> &fs::File {
         self.0.as_ref().expect("taken by drop only")
     }
 }
@@ -192,7 +193,6 @@ impl File {
         let request = Request::WriteBufs {
             file: Arc::clone(&self.shared.descriptor),
             bufs,
-            slices: Slices::default(),
             pos,
             durable: durability == Durability::Durable,
         };

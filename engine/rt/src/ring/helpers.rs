@@ -22,17 +22,23 @@ pub(super) fn start_threads() -> io::Result<()> {
     let (queue, work) = unbounded::<Work>();
     for number in 0..executor::affinity().len().clamp(2, 4) {
         let work = work.clone();
-        Builder::new()
-            .name(format!("helper-{number}"))
-            .spawn(move || {
-                // A helper that stays on its creator's CPU is slower, not wrong.
-                let _unpinned = sys::set_thread_affinity(executor::affinity());
-                work.into_iter().for_each(|work| work());
-            })?;
+        start_helper(format!("helper-{number}"), move || {
+            work.into_iter().for_each(|work| work());
+        })?;
     }
     // If another thread was faster, this queue is dropped and its helpers end.
     let _first = QUEUE.set(queue);
     Ok(())
+}
+
+/// Starts a thread that may run on any of the process's CPUs.
+pub(crate) fn start_helper(name: String, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    let thread = Builder::new().name(name).spawn(move || {
+        // A helper that stays on its creator's CPU is slower, not wrong.
+        let _unpinned = sys::set_thread_affinity(executor::affinity());
+        body();
+    });
+    thread.map(drop)
 }
 
 /// Hands `work` over without waiting for it.

@@ -1,5 +1,6 @@
 //! Operations in flight. An operation owns its memory and its file until the kernel has reported
 //! its completion, whether or not anybody still waits for it: a dropped future only orphans it.
+//! What a ring works on stays here, what a file thread does is away as long as it does it.
 
 #![expect(
     unsafe_code,
@@ -8,7 +9,7 @@
 
 use std::future::Future;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,15 +17,16 @@ use std::task::{Context, Poll, Waker};
 
 use io_uring::{opcode, squeue, types};
 
+use super::driver::Driver;
 use super::file::Descriptor;
 use super::reactor::Reactor;
 use super::readiness::PollState;
 use super::slab::{Key, Slab};
-use super::uring::{Completion, Uring};
+use super::uring::Completion;
 use crate::buf::{Arena, Buf, BufMut};
 
 /// What the kernel shall do, with everything it needs meanwhile.
-pub(super) enum Request {
+pub(crate) enum Request {
     /// Fill `buf` from its byte `filled` on, at most `len` bytes, from the file at `pos`.
     Read {
         file: Arc<Descriptor>,
@@ -44,7 +46,6 @@ pub(super) enum Request {
     WriteBufs {
         file: Arc<Descriptor>,
         bufs: Vec<Buf>,
-        slices: Slices,
         pos: u64,
         durable: bool,
     },
@@ -52,7 +53,7 @@ pub(super) enum Request {
     Sync { file: Arc<Descriptor> },
 }
 
-/// Where the buffers of a write are, as the kernel wants to know it.
+/// Where the buffers of a write are, as a ring wants to know it.
 #[derive(Default)]
 pub(super) struct Slices(Vec<libc::iovec>);
 
@@ -68,7 +69,7 @@ impl Slices {
 
 impl Request {
     /// The submission. It points into the buffer's block, which does not move with the request.
-    fn entry(&mut self, registered: Option<&Arc<Arena>>) -> squeue::Entry {
+    fn entry(&mut self, slices: &mut Slices, registered: Option<&Arc<Arena>>) -> squeue::Entry {
         match self {
             Self::Read {
                 file,
@@ -112,11 +113,10 @@ impl Request {
             Self::WriteBufs {
                 file,
                 bufs,
-                slices,
                 pos,
                 durable,
             } => {
-                // The list of slices has a block of its own, which does not move with the request.
+                // The list of slices has a block of its own, which does not move with the table.
                 slices.set(bufs);
                 let fd = types::Fd(file.as_raw_fd());
                 let flags = if *durable { libc::RWF_DSYNC } else { 0 };
@@ -136,7 +136,9 @@ impl Request {
 pub(super) enum Flight {
     /// One submission, one completion.
     Once {
-        request: Request,
+        /// `None` while a file thread has it.
+        request: Option<Request>,
+        slices: Slices,
         result: Option<i32>,
         waker: Option<Waker>,
         orphan: bool,
@@ -144,7 +146,7 @@ pub(super) enum Flight {
     /// A multishot poll. It holds the socket open.
     Poll {
         state: Rc<PollState>,
-        _socket: Rc<dyn AsRawFd>,
+        socket: Rc<dyn AsRawFd>,
     },
 }
 
@@ -166,44 +168,64 @@ impl Ops {
         }
     }
 
-    /// Hands `request` to the ring. Without a ring, after the executor's end, it counts as canceled.
-    pub(super) fn submit(&mut self, ring: Option<&mut Uring>, request: Request) -> Key {
-        let result = if ring.is_none() {
+    /// Hands `request` to the driver. Without one, after the executor's end, it counts as canceled.
+    pub(super) fn submit(&mut self, driver: Option<&mut Driver>, request: Request) -> Key {
+        let result = if driver.is_none() {
             Some(-libc::ECANCELED)
         } else {
             None
         };
         let key = self.flights.insert(|_| Flight::Once {
-            request,
+            request: Some(request),
+            slices: Slices::default(),
             result,
             waker: None,
             orphan: false,
         });
-        if let (Some(ring), Some(Flight::Once { request, .. })) = (ring, self.flights.get_mut(key))
-        {
-            self.files += 1;
-            let entry = request.entry(ring.registered()).user_data(key.to_bits());
-            // SAFETY: the request and the memory it owns stand in the table until `complete` sees
-            // the completion; the reactor reaps all completions before it drops the table.
-            unsafe { ring.push(entry) }
+        let Some(Flight::Once {
+            request: place,
+            slices,
+            ..
+        }) = self.flights.get_mut(key)
+        else {
+            unreachable!("put in just now")
+        };
+        let Some(driver) = driver else { return key };
+        self.files += 1;
+        match (driver, place) {
+            (Driver::Ring(ring), Some(request)) => {
+                let entry = request.entry(slices, ring.registered());
+                // SAFETY: the request and the memory it owns stand in the table until `complete`
+                // sees the completion; the reactor reaps all completions before it drops the table.
+                unsafe { ring.push(entry.user_data(key.to_bits())) }
+            },
+            (Driver::Epoll(epoll), place) => {
+                let request = place.take().expect("put in just now");
+                epoll.start(key.to_bits(), request);
+            },
+            (Driver::Ring(_), None) => unreachable!("put in just now"),
         }
         key
+    }
+
+    /// Puts a request back that was away, before its completion is noted.
+    pub(super) fn give_back(&mut self, key: Key, back: Request) {
+        if let Some(Flight::Once { request, .. }) = self.flights.get_mut(key) {
+            *request = Some(back);
+        }
     }
 
     /// Arms a multishot poll of `socket`, or does nothing after the executor's end.
     pub(super) fn poll_socket(
         &mut self,
-        ring: &mut Uring,
+        driver: &mut Driver,
         state: Rc<PollState>,
         socket: Rc<dyn AsRawFd>,
     ) -> Key {
         let fd = socket.as_raw_fd();
-        let key = self.flights.insert(|_| Flight::Poll {
-            state,
-            _socket: socket,
-        });
+        let key = self.flights.insert(|_| Flight::Poll { state, socket });
         self.polls += 1;
-        ring.poll(fd, key.to_bits());
+        driver.poll(fd, key.to_bits());
         key
     }
 
@@ -217,11 +239,14 @@ impl Ops {
         self.files
     }
 
-    /// The polls that are still armed.
-    pub(super) fn armed_polls(&mut self) -> Vec<Key> {
-        let mut keys = self.flights.keys();
-        keys.retain(|&key| matches!(self.flights.get_mut(key), Some(Flight::Poll { .. })));
-        keys
+    /// The polls that are still armed, each with its descriptor.
+    pub(super) fn armed_polls(&mut self) -> Vec<(Key, RawFd)> {
+        let keys = self.flights.keys().into_iter();
+        let poll = |key| match self.flights.get_mut(key) {
+            Some(Flight::Poll { socket, .. }) => Some((key, socket.as_raw_fd())),
+            _ => None,
+        };
+        keys.filter_map(poll).collect()
     }
 
     /// Notes a completion. What it returns is dropped or woken by the caller, who then no longer
@@ -290,8 +315,11 @@ impl Ops {
             }) => {
                 let result = *result;
                 match self.remove(key).gone {
-                    Some(Flight::Once { request, .. }) => Poll::Ready((result, request)),
-                    _ => unreachable!("the slot was looked at just now"),
+                    Some(Flight::Once {
+                        request: Some(request),
+                        ..
+                    }) => Poll::Ready((result, request)),
+                    _ => unreachable!("a request is there when its result is"),
                 }
             },
             _ => panic!("an operation is polled after its completion"),

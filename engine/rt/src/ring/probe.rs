@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use super::executor::affinity;
+use super::executor::{Runtime, affinity};
 use super::sys;
 use super::uring::Uring;
 use crate::buf::{BLOCK_BYTES, BufMut};
@@ -44,6 +44,20 @@ pub struct Refusal {
     pub cause: String,
     /// How to change that.
     pub remedy: String,
+    /// The kernel or its policy refuses, and not a limit of this process.
+    pub by_policy: bool,
+}
+
+impl Probe {
+    /// What executors ask the kernel through if nobody says: `epoll` only where the kernel or its
+    /// policy refuses a ring. A limit that is too low is told instead, for it can be raised.
+    pub fn runtime(&self) -> Result<Runtime, &Refusal> {
+        match &self.ring {
+            Ok(_) => Ok(Runtime::Ring),
+            Err(refusal) if refusal.by_policy => Ok(Runtime::Epoll),
+            Err(refusal) => Err(refusal),
+        }
+    }
 }
 
 /// A limit of the process; `u64::MAX` is none.
@@ -147,12 +161,18 @@ fn explain(error: &io::Error, disabled: &str) -> Refusal {
             return Refusal {
                 cause: error.to_string(),
                 remedy: String::new(),
+                by_policy: false,
             };
         },
     };
+    let limits = [libc::ENOMEM, libc::EMFILE, libc::ENFILE];
+    let by_policy = error
+        .raw_os_error()
+        .is_some_and(|code| !limits.contains(&code));
     Refusal {
         cause: cause.to_owned(),
         remedy: remedy.to_owned(),
+        by_policy,
     }
 }
 
@@ -225,6 +245,30 @@ mod tests {
         assert!(old.cause.contains("too old") && old.remedy.contains("5.18"));
         let odd = io::Error::from_raw_os_error(libc::EFAULT);
         assert_eq!(explain(&odd, "").cause, odd.to_string());
+    }
+
+    #[test]
+    fn epoll_serves_where_policy_refuses_a_ring_and_no_limit_does() {
+        let mut found = probe();
+        assert_eq!(found.runtime(), Ok(Runtime::Ring));
+        for (code, by_policy) in [
+            (libc::EPERM, true),
+            (libc::EACCES, true),
+            (libc::ENOSYS, true),
+            (libc::EINVAL, true),
+            (libc::ENOMEM, false),
+            (libc::EMFILE, false),
+            (libc::EFAULT, false),
+        ] {
+            let refusal = explain(&io::Error::from_raw_os_error(code), "0");
+            found.ring = Err(refusal.clone());
+            let chosen = if by_policy {
+                Ok(Runtime::Epoll)
+            } else {
+                Err(&refusal)
+            };
+            assert_eq!(found.runtime(), chosen, "{code}");
+        }
     }
 
     #[test]

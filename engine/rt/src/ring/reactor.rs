@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::future::poll_fn;
 use std::io;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use super::driver::Driver;
 use super::executor::{self, Options};
 use super::helpers;
 use super::ops::{Ops, Request};
@@ -19,9 +20,8 @@ use super::slab::{Key, Slab};
 use super::stalls::Origin;
 use super::sys;
 use super::timers::{TimerKey, Timers};
-use super::uring::{Completion, RESERVED, Uring};
+use super::uring::{Completion, RESERVED};
 use crate::Instant;
-use crate::buf::Arena;
 use crate::executor::{ExecutorSpec, MainFn};
 use crate::task::LocalFuture;
 
@@ -45,7 +45,7 @@ pub(crate) struct Reactor {
     pub(super) remote: Arc<Remote>,
     pub(super) options: Options,
     /// `None` after the end.
-    pub(super) ring: RefCell<Option<Uring>>,
+    pub(super) driver: RefCell<Option<Driver>>,
     pub(super) ops: RefCell<Ops>,
     pub(super) tasks: RefCell<Slab<Option<TaskState>>>,
     pub(super) ready: RefCell<VecDeque<Key>>,
@@ -75,21 +75,11 @@ thread_local! {
 impl Reactor {
     /// A reactor for the calling thread, which must be the one to run it.
     pub(super) fn new(name: String, options: Options) -> io::Result<Self> {
-        let mut ring = Uring::new()?;
-        let remote = Remote::new(name, ring.fd(), options.audit_turns)?;
-        if options.registered_bytes > 0 {
-            let arena = Arena::seed(options.registered_bytes);
-            let bytes = arena.len() as u64;
-            // Refused, its blocks serve as any others.
-            let registered = ring.register(arena).is_ok();
-            remote
-                .counters
-                .registered(if registered { bytes } else { 0 });
-        }
+        let (driver, remote) = Driver::new(name, options)?;
         Ok(Self {
-            remote: Arc::new(remote),
+            remote,
             options,
-            ring: RefCell::new(Some(ring)),
+            driver: RefCell::new(Some(driver)),
             ops: RefCell::new(Ops::new()),
             tasks: RefCell::new(Slab::new()),
             ready: RefCell::new(VecDeque::new()),
@@ -203,7 +193,7 @@ impl Reactor {
     pub(super) fn submit(&self, request: Request) -> Key {
         self.ops
             .borrow_mut()
-            .submit(self.ring.borrow_mut().as_mut(), request)
+            .submit(self.driver.borrow_mut().as_mut(), request)
     }
 
     pub(super) fn poll_op(&self, key: Key, cx: &Context<'_>) -> Poll<(i32, Request)> {
@@ -220,18 +210,18 @@ impl Reactor {
         state: &Rc<PollState>,
         socket: &Rc<dyn AsRawFd>,
     ) -> Option<Key> {
-        let mut ring = self.ring.borrow_mut();
-        let ring = ring.as_mut()?;
+        let mut driver = self.driver.borrow_mut();
+        let driver = driver.as_mut()?;
         Some(
             self.ops
                 .borrow_mut()
-                .poll_socket(ring, Rc::clone(state), Rc::clone(socket)),
+                .poll_socket(driver, Rc::clone(state), Rc::clone(socket)),
         )
     }
 
-    pub(super) fn cancel_poll(&self, key: Key) {
-        if let Some(ring) = self.ring.borrow_mut().as_mut() {
-            ring.cancel_poll(key.to_bits());
+    pub(super) fn cancel_poll(&self, key: Key, fd: RawFd) {
+        if let Some(driver) = self.driver.borrow_mut().as_mut() {
+            driver.cancel_poll(fd, key.to_bits());
         }
     }
 
@@ -244,10 +234,12 @@ impl Reactor {
         local
     }
 
-    /// Rings another executor's bell by a message from this ring, at the end of this turn.
+    /// Wakes another executor: by a message from ring to ring, at the end of this turn, or by its
+    /// bell.
     pub(super) fn ring_peer(&self, remote: &Arc<Remote>) {
-        let mut ring = self.ring.borrow_mut();
-        let Some(ring) = ring.as_mut() else {
+        self.remote.counters.doorbell();
+        let mut driver = self.driver.borrow_mut();
+        let (Some(Driver::Ring(ring)), Some(its_ring)) = (driver.as_mut(), remote.ring()) else {
             return remote.ring_bell();
         };
         let mut peers = self.peers.borrow_mut();
@@ -256,8 +248,7 @@ impl Reactor {
             peers.push(Arc::clone(remote));
             peers.len() - 1
         });
-        ring.message(remote.ring(), RESERVED | number as u64);
-        self.remote.counters.doorbell();
+        ring.message(its_ring, RESERVED | number as u64);
     }
 }
 

@@ -133,7 +133,7 @@ impl Drop for Readiness {
         if self.state.armed.get()
             && let Some(key) = self.key.get()
         {
-            self.reactor.cancel_poll(key);
+            self.reactor.cancel_poll(key, self.socket.as_raw_fd());
         }
     }
 }

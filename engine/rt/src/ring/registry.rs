@@ -49,7 +49,7 @@ pub(super) fn executors() -> Vec<Arc<Remote>> {
     held(&EXECUTORS).clone()
 }
 
-/// A file that every ring of the process holds open, present ones and later ones.
+/// A file that every executor of the process holds open, present ones and later ones.
 #[derive(Debug)]
 pub(super) struct KeptFile {
     place: usize,
@@ -74,7 +74,7 @@ impl Drop for KeptFile {
     fn drop(&mut self) {
         let file = held(&KEPT).places[self.place].take();
         KEPT_VERSION.fetch_add(1, Ordering::Release);
-        // Sleeping rings let go, too.
+        // Sleeping executors let go, too.
         for executor in executors() {
             executor.ring_bell();
         }
@@ -84,6 +84,11 @@ impl Drop for KeptFile {
 
 pub(super) fn kept_version() -> u64 {
     KEPT_VERSION.load(Ordering::Acquire)
+}
+
+/// The files to keep.
+pub(super) fn kept() -> Vec<Arc<File>> {
+    held(&KEPT).places.iter().flatten().cloned().collect()
 }
 
 /// Calls `register` with the files to keep; `none` stands in the empty places.

@@ -15,12 +15,12 @@ use super::stalls::{Notes, Origin};
 use super::stats::Counters;
 use super::sys;
 
-pub(super) struct Remote {
+pub(crate) struct Remote {
     pub(super) name: String,
     pub(super) counters: Counters,
     pub(super) stalls: Notes,
     doorbell: Doorbell<Key>,
-    ring: RawFd,
+    ring: Option<RawFd>,
     bell: OwnedFd,
 }
 
@@ -33,7 +33,11 @@ impl fmt::Debug for Remote {
 }
 
 impl Remote {
-    pub(super) fn new(name: String, ring: RawFd, audit_turns: bool) -> std::io::Result<Self> {
+    pub(super) fn new(
+        name: String,
+        ring: Option<RawFd>,
+        audit_turns: bool,
+    ) -> std::io::Result<Self> {
         Ok(Self {
             name,
             counters: Counters::new(audit_turns),
@@ -44,9 +48,9 @@ impl Remote {
         })
     }
 
-    /// The ring's descriptor, for messages from other rings. It may be closed already: then the
+    /// The ring's descriptor, if it has one, for messages from other rings. It may be closed already: then the
     /// message fails, or rings a ring that looks into an empty inbox.
-    pub(super) const fn ring(&self) -> RawFd {
+    pub(super) const fn ring(&self) -> Option<RawFd> {
         self.ring
     }
 
@@ -58,6 +62,13 @@ impl Remote {
     /// Rings from any thread.
     pub(super) fn ring_bell(&self) {
         sys::eventfd_signal(self.bell());
+    }
+
+    /// Wakes an executor that sleeps. What it shall find stands where it looks before it sleeps.
+    pub(crate) fn knock(&self) {
+        if self.doorbell.knock() {
+            self.ring_bell();
+        }
     }
 
     pub(super) const fn doorbell(&self) -> &Doorbell<Key> {

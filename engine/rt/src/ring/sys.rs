@@ -10,7 +10,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Turns a C return value into a result.
-fn check<T: PartialOrd + From<i8>>(result: T) -> io::Result<T> {
+pub(crate) fn check<T: PartialOrd + From<i8>>(result: T) -> io::Result<T> {
     if result < T::from(0) {
         Err(io::Error::last_os_error())
     } else {

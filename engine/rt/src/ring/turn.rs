@@ -10,11 +10,12 @@ use std::hint;
 use std::rc::Rc;
 use std::task::Context;
 
+use super::driver::Driver;
 use super::reactor::{BUDGET, BYTES_PER_TURN, CURRENT, Reactor};
 use super::registry;
 use super::slab::Key;
 use super::stalls::{Origin, Part, Watch};
-use super::uring::{Completion, IGNORED, RESERVED, Uring, Wait};
+use super::uring::{Completion, IGNORED, RESERVED, Wait};
 use crate::Instant;
 use crate::task::LocalFuture;
 use crate::world::{self, World};
@@ -26,7 +27,7 @@ const BELL: u64 = RESERVED | 0x8000_0000;
 
 impl Reactor {
     /// Runs the future that `main` makes, and every task it spawns, until it is done. Then all
-    /// other tasks are dropped, all I/O is reaped and the ring is closed.
+    /// other tasks are dropped, all I/O is reaped and its side of the kernel is closed.
     pub(super) fn run(self: Rc<Self>, main: impl FnOnce() -> LocalFuture, origin: Origin) {
         let _member = registry::join(&self.remote);
         let before = CURRENT.with(|current| current.replace(Some(Rc::clone(&self))));
@@ -125,19 +126,17 @@ impl Reactor {
         None
     }
 
-    /// Lets the ring hold the process's lock files as registered files: it lives until its last
-    /// I/O has ended, also when the process is killed. Files are let go only between I/O.
+    /// Lets the driver hold the process's lock files open until its last I/O has ended, also when
+    /// the process is killed. Files are let go only between I/O.
     fn keep_files(&self) {
         let version = registry::kept_version();
         if version == self.kept_version.get() {
             return;
         }
         let idle = self.ops.borrow().files() == 0;
-        let mut ring = self.ring.borrow_mut();
-        let Some(ring) = ring.as_mut() else { return };
-        let none = if idle { -1 } else { -2 };
-        // Refused at worst by a limit on registrations: the descriptor itself still holds the lock.
-        let _kept = registry::with_kept(none, |fds| ring.keep_files(fds));
+        if let Some(driver) = self.driver.borrow_mut().as_mut() {
+            driver.keep_files(idle);
+        }
         if idle {
             self.kept_version.set(version);
         }
@@ -169,8 +168,9 @@ impl Reactor {
     fn spin(&self, now: Instant) -> bool {
         let end = now + self.options.spin;
         loop {
-            let ring = self.ring.borrow();
-            if ring.as_ref().is_some_and(Uring::has_news) || self.remote.doorbell().has_mail() {
+            let mut driver = self.driver.borrow_mut();
+            let has_news = driver.as_mut().is_some_and(Driver::has_news);
+            if has_news || self.remote.doorbell().has_mail() {
                 return true;
             }
             if self.now() >= end {
@@ -181,10 +181,13 @@ impl Reactor {
     }
 
     fn visit_kernel(&self, wait: Wait) {
-        if let Some(ring) = self.ring.borrow_mut().as_mut() {
-            // Nothing of what may come here can be mended by trying on: the ring itself is broken.
-            ring.enter(wait).expect("io_uring_enter");
-            ring.reap(&mut self.completions.borrow_mut());
+        if let Some(driver) = self.driver.borrow_mut().as_mut() {
+            // Nothing of what may come here can be mended by trying on: the driver itself is broken.
+            driver.enter(wait).expect("io_uring_enter, epoll_wait");
+            driver.reap(
+                &mut self.completions.borrow_mut(),
+                &mut self.ops.borrow_mut(),
+            );
         }
         self.remote.doorbell().wake_up();
     }
@@ -227,8 +230,8 @@ impl Reactor {
 
     /// Polls the bell for ever. It is never read: every signal to it is a new edge.
     fn arm_bell(&self) {
-        if let Some(ring) = self.ring.borrow_mut().as_mut() {
-            ring.poll(self.remote.bell(), BELL);
+        if let Some(driver) = self.driver.borrow_mut().as_mut() {
+            driver.poll(self.remote.bell(), BELL);
         }
     }
 
@@ -248,15 +251,18 @@ impl Reactor {
     }
 
     /// Waits until the kernel has let go of all memory. Closing a ring does not: its disk writes
-    /// would go on, from memory that is somebody else's by then.
+    /// would go on, from memory that is somebody else's by then. A request with a file thread would
+    /// outlive its executor.
     fn reap_all(&self) {
         // Polls of sockets that no task owned. What a disk has begun ends by itself.
         let polls = self.ops.borrow_mut().armed_polls();
-        for poll in polls {
-            self.cancel_poll(poll);
+        for (poll, fd) in polls {
+            self.cancel_poll(poll, fd);
         }
         while self.ops.borrow().in_flight() > 0 {
-            self.visit_kernel(Wait::Completion);
+            // Nobody is left to be woken.
+            self.take_foreign_wakes();
+            self.visit_kernel(self.how_to_wait(self.now()));
             self.dispatch();
         }
         // Messages to peers that were queued last.
@@ -272,8 +278,8 @@ impl Drop for Running {
     fn drop(&mut self) {
         self.0.drop_tasks();
         self.0.reap_all();
-        let ring = self.0.ring.take();
-        drop(ring);
+        let driver = self.0.driver.take();
+        drop(driver);
         CURRENT.with(RefCell::take);
     }
 }

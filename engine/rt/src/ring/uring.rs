@@ -29,17 +29,17 @@ pub(super) const IGNORED: u64 = u64::MAX;
 
 /// What the kernel reports of one submission.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Completion {
-    pub(super) user_data: u64,
+pub(crate) struct Completion {
+    pub(crate) user_data: u64,
     /// The result, or a negated error number.
-    pub(super) result: i32,
+    pub(crate) result: i32,
     /// Whether the same submission will report again.
-    pub(super) more: bool,
+    pub(crate) more: bool,
 }
 
 /// How long a visit to the kernel may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Wait {
+pub(crate) enum Wait {
     /// There are tasks to run: only hand in and fetch what there is.
     No,
     /// Until something completes.
