@@ -1,6 +1,6 @@
 //! What the machine offers and what the node does without on it, for the start-up list.
 
-use engine_rt::ring::{Limit, Probe, StorageProbe};
+use engine_rt::ring::{Limit, Probe, Runtime, StorageProbe};
 
 use super::report::StartReport;
 
@@ -9,10 +9,22 @@ const OPEN_FILES_GOOD: u64 = 4096;
 /// File systems that are supported.
 const SUPPORTED: [&str; 2] = ["ext4", "xfs"];
 
-/// The lines of the start-up list about kernel, limits and file system.
-pub fn machine_report(probe: &Probe, storage: Option<&StorageProbe>) -> StartReport {
+/// The lines of the start-up list about kernel, limits and file system, for a broker on `runtime`.
+pub fn machine_report(
+    probe: &Probe,
+    runtime: Runtime,
+    storage: Option<&StorageProbe>,
+) -> StartReport {
     let mut report = StartReport::default();
-    kernel(&mut report, probe);
+    let (kernel, cpus) = (&probe.kernel, probe.cpus.len());
+    report.good(format!("Linux {kernel}, {cpus} CPUs"));
+    match runtime {
+        Runtime::Ring => ring(&mut report, probe),
+        Runtime::Epoll => epoll(&mut report, probe),
+    }
+    if !probe.cachestat {
+        report.without("cachestat (Linux 6.5): old data is never sent from the page cache");
+    }
     limits(&mut report, probe);
     if let Some(storage) = storage {
         file_system(&mut report, storage);
@@ -20,27 +32,27 @@ pub fn machine_report(probe: &Probe, storage: Option<&StorageProbe>) -> StartRep
     report
 }
 
-fn kernel(report: &mut StartReport, probe: &Probe) {
-    let (kernel, cpus) = (&probe.kernel, probe.cpus.len());
-    report.good(format!("Linux {kernel}, {cpus} CPUs"));
+fn ring(report: &mut StartReport, probe: &Probe) {
+    report.good("io_uring");
+    let Ok(features) = &probe.ring else { return };
+    if !features.deferred_task_run {
+        report.without("io_uring's deferred task run (Linux 6.1): more interrupts");
+    }
+    if !features.messages {
+        report.without("io_uring's messages (Linux 5.18): shards wake each other by eventfd");
+    }
+}
+
+fn epoll(report: &mut StartReport, probe: &Probe) {
+    let serves = "epoll serves, and threads for files";
     match &probe.ring {
-        Ok(features) => {
-            report.good("io_uring");
-            if !features.deferred_task_run {
-                report.without("io_uring's deferred task run (Linux 6.1): more interrupts");
-            }
-            if !features.messages {
-                report
-                    .without("io_uring's messages (Linux 5.18): shards wake each other by eventfd");
-            }
-        },
+        Ok(_) => report.good(format!("{serves}: asked for, io_uring is allowed")),
         Err(refusal) => {
             let (cause, remedy) = (&refusal.cause, &refusal.remedy);
-            report.warn(format!("io_uring is refused by {cause}; remedy: {remedy}"));
+            report.without(format!(
+                "io_uring, refused by {cause}: {serves}; remedy: {remedy}"
+            ));
         },
-    }
-    if !probe.cachestat {
-        report.without("cachestat (Linux 6.5): old data is never sent from the page cache");
     }
 }
 
@@ -88,7 +100,7 @@ fn file_system(report: &mut StartReport, storage: &StorageProbe) {
             "direct I/O, aligned to {} bytes in files and {} in memory",
             direct.offset_align, direct.memory_align
         )),
-        None => report.without("direct I/O: data passes through the page cache"),
+        None => report.without("direct I/O: data passes through the page cache, and is flushed"),
     }
 }
 
@@ -96,7 +108,6 @@ fn file_system(report: &mut StartReport, storage: &StorageProbe) {
 mod tests {
     use engine_rt::ring::{DirectIo, Refusal, RingFeatures};
 
-    use super::super::report::Mark;
     use super::*;
 
     fn probe() -> Probe {
@@ -117,54 +128,75 @@ mod tests {
         }
     }
 
-    fn marked(report: &StartReport, mark: Mark) -> String {
-        let lines = report.lines.iter().filter(|line| line.mark == mark);
-        lines
-            .map(|line| line.text.clone())
-            .collect::<Vec<_>>()
-            .join("\n")
-    }
-
-    #[test]
-    fn a_good_machine_has_nothing_to_say_against() {
-        let storage = StorageProbe {
+    fn storage() -> StorageProbe {
+        StorageProbe {
             file_system: "ext4".to_owned(),
             direct: Some(DirectIo {
                 memory_align: 4,
                 offset_align: 512,
             }),
-        };
-        let report = machine_report(&probe(), Some(&storage));
-        assert!(
-            report.lines.iter().all(|line| line.mark == Mark::Good),
-            "{report:?}"
-        );
-        assert!(marked(&report, Mark::Good).contains("8192 KiB"));
+        }
     }
 
-    #[test]
-    fn what_is_missing_is_named_with_its_remedy() {
-        let mut probe = probe();
-        probe.cachestat = false;
-        probe.open_files.hard = 1024;
-        probe.ring = Err(Refusal {
+    fn refusal() -> Refusal {
+        Refusal {
             cause: "the setting x".to_owned(),
             remedy: "set y".to_owned(),
-        });
-        let storage = StorageProbe {
+            by_policy: true,
+        }
+    }
+
+    /// The lists of five machines, by what is special about each.
+    fn told() -> String {
+        let (well, ext4) = (probe(), storage());
+        let refused = Probe {
+            ring: Err(refusal()),
+            ..probe()
+        };
+        let mut small = probe();
+        small.locked_memory.soft = 64 << 10;
+        small.open_files.hard = 1024;
+        let old = Probe {
+            kernel: "5.18.0".to_owned(),
+            ring: Ok(RingFeatures {
+                deferred_task_run: false,
+                messages: false,
+            }),
+            cachestat: false,
+            ..probe()
+        };
+        let tmpfs = StorageProbe {
             file_system: "tmpfs".to_owned(),
             direct: None,
         };
-        let report = machine_report(&probe, Some(&storage));
-        let without = marked(&report, Mark::Without);
-        for word in ["cachestat", "1024", "direct I/O"] {
-            assert!(without.contains(word), "{without}");
-        }
-        let warnings = marked(&report, Mark::Warning);
-        assert!(
-            warnings.contains("the setting x; remedy: set y"),
-            "{warnings}"
-        );
-        assert!(warnings.contains("tmpfs"), "{warnings}");
+        let (ring, epoll) = (Runtime::Ring, Runtime::Epoll);
+        let machines = [
+            ("all is well", &well, ring, &ext4),
+            ("io_uring is refused", &refused, epoll, &ext4),
+            ("epoll is asked for", &well, epoll, &ext4),
+            (
+                "little memory may be locked, few files opened",
+                &small,
+                ring,
+                &ext4,
+            ),
+            (
+                "an old kernel, and a directory on tmpfs",
+                &old,
+                ring,
+                &tmpfs,
+            ),
+        ];
+        let lists = machines.map(|(name, probe, runtime, storage)| {
+            let lines = machine_report(probe, runtime, Some(storage)).lines;
+            let lines: Vec<String> = lines.iter().map(|line| format!("  {line}\n")).collect();
+            format!("{name}:\n{}", lines.concat())
+        });
+        lists.concat()
+    }
+
+    #[test]
+    fn each_machine_is_told_what_it_has_and_what_is_done_without() {
+        assert_eq!(told(), include_str!("../../tests/golden/start/machine.txt"));
     }
 }

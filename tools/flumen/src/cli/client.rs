@@ -3,8 +3,8 @@
 use engine_rt::{ExecutorSpec, ring};
 use flumen::client::Cluster;
 
-use super::args::BrokerArg;
-use super::start::refuse_without_ring;
+use super::args::{BrokerArg, RuntimeChoice};
+use super::runtime;
 use crate::errors::Failure;
 
 /// What brokers see as the client's name.
@@ -15,12 +15,15 @@ pub(crate) fn on_ring<F>(work: impl FnOnce() -> F) -> Result<(), Failure>
 where
     F: Future<Output = Result<(), Failure>> + 'static,
 {
-    refuse_without_ring(&ring::probe())?;
+    let options = ring::Options {
+        runtime: runtime::choose(RuntimeChoice::Auto, &ring::probe())?,
+        ..ring::Options::default()
+    };
     let spec = ExecutorSpec {
         name: "command".to_owned(),
         cpu: None,
     };
-    ring::run(spec, ring::Options::default(), work)
+    ring::run(spec, options, work)
         .map_err(|error| Failure::new("FL1017", "the command's executor").because(error))?
 }
 

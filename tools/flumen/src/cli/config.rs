@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use clap::CommandFactory;
+use clap::{CommandFactory, ValueEnum};
 use cluster_meta::config::{BROKER_KEYS, topic_key};
 use flumen::broker::{OWN_SETTINGS, READ_PATH, Settings};
 use toml::{Table, Value};
 
-use super::args::{Cli, LogFormat, StartArgs};
+use super::args::{Cli, StartArgs};
 use super::suggest::did_you_mean;
 use crate::errors::{Exit, Failure};
 
@@ -167,7 +167,7 @@ fn read_file(path: &Path) -> Result<Table, Failure> {
 }
 
 /// Keys of the file, beside the table of settings.
-const FILE_KEYS: [&str; 10] = [
+const FILE_KEYS: [&str; 11] = [
     "data",
     "kafka-addr",
     "advertised-addr",
@@ -175,6 +175,7 @@ const FILE_KEYS: [&str; 10] = [
     "console-host",
     "shards",
     "memory",
+    "runtime",
     "log",
     "log-level",
     "settings",
@@ -198,7 +199,8 @@ fn take_options(
             "console-host" => fill_list(&mut args.console_host, &value, &place)?,
             "shards" => fill(&mut args.shards, text)?,
             "memory" => fill(&mut args.memory, text)?,
-            "log" => fill(&mut args.log, || log_format(&text()?, &place))?,
+            "runtime" => fill(&mut args.runtime, || one_of(&text()?, &place))?,
+            "log" => fill(&mut args.log, || one_of(&text()?, &place))?,
             "log-level" => fill(&mut args.log_level, text)?,
             "settings" => match value {
                 Value::Table(table) => flatten("", table, &place, &mut settings)?,
@@ -240,9 +242,13 @@ fn fill_list(option: &mut Vec<String>, value: &Value, place: &str) -> Result<(),
     Ok(())
 }
 
-fn log_format(text: &str, place: &str) -> Result<LogFormat, Failure> {
-    clap::ValueEnum::from_str(text, false)
-        .map_err(|_| Failure::invalid(format!("{place}: text or json is wanted")))
+/// One of the words that the option of the same name takes.
+fn one_of<T: ValueEnum>(text: &str, place: &str) -> Result<T, Failure> {
+    T::from_str(text, false).map_err(|_| {
+        let words = T::value_variants().iter().filter_map(T::to_possible_value);
+        let words: Vec<String> = words.map(|word| word.get_name().to_owned()).collect();
+        Failure::invalid(format!("{place}: {} is wanted", words.join(" or ")))
+    })
 }
 
 fn text_of(value: &Value, place: &str) -> Result<String, Failure> {
@@ -290,6 +296,7 @@ fn flatten(
 mod tests {
     use std::collections::BTreeSet;
 
+    use super::super::args::{LogFormat, RuntimeChoice};
     use super::*;
 
     fn file(text: &str) -> tempfile::NamedTempFile {
@@ -343,15 +350,15 @@ mod tests {
     fn every_option_may_stand_in_the_file() {
         let text = "data = \"d\"\nkafka-addr = [\"A=h:1\", \"B=h:2\"]\nadvertised-addr = \"A=x:1\"\n\
                     admin-addr = \"h:3\"\nconsole-host = [\"c\"]\nshards = 2\nmemory = \"1G\"\nlog = \"json\"\n\
-                    log-level = \"debug\"\n";
+                    runtime = \"epoll\"\nlog-level = \"debug\"\n";
         let (_file, mut args) = with_file(text);
         complete(&mut args, env(&[])).unwrap();
         assert_eq!(args.kafka_addr, ["A=h:1", "B=h:2"]);
         assert_eq!(args.console_host, ["c"]);
         assert_eq!(args.advertised_addr, ["A=x:1"]);
         assert_eq!(
-            (args.shards.as_deref(), args.log),
-            (Some("2"), Some(LogFormat::Json))
+            (args.shards.as_deref(), args.log, args.runtime),
+            (Some("2"), Some(LogFormat::Json), Some(RuntimeChoice::Epoll))
         );
         assert_eq!(args.log_level.as_deref(), Some("debug"));
     }

@@ -4,8 +4,8 @@ use engine_rt::{ExecutorSpec, ring};
 use flumen::broker::Settings;
 use flumen::demo::{self, DemoOptions};
 
-use super::args::{DemoArgs, LogFormat, StartArgs};
-use super::{log, start};
+use super::args::{DemoArgs, LogFormat, RuntimeChoice, StartArgs};
+use super::{log, runtime, start};
 use crate::errors::Failure;
 
 /// Only what is wrong stands between the demonstration's own lines.
@@ -14,7 +14,10 @@ const LOG_LEVEL: &str = "warn";
 /// Shows what a broker does.
 pub(crate) fn run(args: DemoArgs) -> Result<(), Failure> {
     let log = log::init(LogFormat::Text, LOG_LEVEL)?;
-    start::refuse_without_ring(&ring::probe())?;
+    let executors = ring::Options {
+        runtime: runtime::choose(RuntimeChoice::Auto, &ring::probe())?,
+        ..ring::Options::default()
+    };
     let asked = StartArgs {
         data: args.data,
         kafka_addr: vec![args.kafka_addr],
@@ -30,7 +33,7 @@ pub(crate) fn run(args: DemoArgs) -> Result<(), Failure> {
         name: "control".to_owned(),
         cpu: None,
     };
-    let shown = ring::run(spec, ring::Options::default(), move || demo::run(options));
+    let shown = ring::run(spec, executors, move || demo::run(options));
     // What waits of the log is written before an error is.
     drop(log);
     let shown = shown.map_err(|error| {

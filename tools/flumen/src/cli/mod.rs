@@ -20,6 +20,7 @@ mod machine;
 mod output;
 mod produce;
 mod repair;
+mod runtime;
 mod shell;
 mod size;
 mod stalls;

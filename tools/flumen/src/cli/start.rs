@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::task::Poll;
 
-use engine_rt::ring::{self, Probe};
+use engine_rt::ring::{self, Probe, Runtime};
 use engine_rt::{Executor, ExecutorSpec, blocking, now, spawn};
 use flumen::broker::{self, AdminHandle, BrokerConfig, Line, Settings, machine_report};
 use flumen::console::{ConsoleClient, console_client};
@@ -15,7 +15,7 @@ use net_admin::console::Console;
 
 use super::args::{LogFormat, StartArgs};
 use super::banner::{Facts, Manner, tell};
-use super::{config, listeners, log, machine, size, stalls};
+use super::{config, listeners, log, machine, runtime, size, stalls};
 use crate::errors::Failure;
 
 const LOG_LEVEL_DEFAULT: &str = "info";
@@ -28,7 +28,7 @@ pub(crate) fn run(mut args: StartArgs) -> Result<(), Failure> {
     let level = args.log_level.as_deref().unwrap_or(LOG_LEVEL_DEFAULT);
     let log = log::init(format, level)?;
     let probe = ring::probe();
-    refuse_without_ring(&probe)?;
+    let runtime = runtime::choose(args.runtime.unwrap_or_default(), &probe)?;
     let plan = Plan {
         config: broker_config(&args, settings)?,
         admin: match &args.admin_addr {
@@ -39,12 +39,13 @@ pub(crate) fn run(mut args: StartArgs) -> Result<(), Failure> {
         file: args.config.clone(),
         manner: Manner::of(format, args.no_banner),
         probe,
+        runtime,
     };
     let spec = ExecutorSpec {
         name: "control".to_owned(),
         cpu: None,
     };
-    let options = ring_options(&args, &plan.config.settings);
+    let options = executor_options(&args, runtime, &plan.config.settings);
     let served = ring::run(spec, options, move || serve(plan));
     // What waits of the log is written before an error is.
     drop(log);
@@ -57,23 +58,11 @@ fn text(os: &std::ffi::OsStr) -> String {
     os.to_string_lossy().into_owned()
 }
 
-/// A world without `io_uring` is not there yet: says so with the remedy.
-pub(crate) fn refuse_without_ring(probe: &Probe) -> Result<(), Failure> {
-    let Err(refusal) = &probe.ring else {
-        return Ok(());
-    };
-    let failure = Failure::new("FL1013", "the kernel refuses io_uring").because(&refusal.cause);
-    Err(if refusal.remedy.is_empty() {
-        failure
-    } else {
-        failure.help(&refusal.remedy)
-    })
-}
-
 /// What all executors have in common.
-fn ring_options(args: &StartArgs, settings: &Settings) -> ring::Options {
+fn executor_options(args: &StartArgs, runtime: Runtime, settings: &Settings) -> ring::Options {
     let defaults = ring::Options::default();
     ring::Options {
+        runtime,
         stall: settings.stall().unwrap_or(defaults.stall),
         audit_turns: args.audit_turns,
         ..defaults
@@ -88,6 +77,7 @@ struct Plan {
     file: Option<PathBuf>,
     manner: Manner,
     probe: Probe,
+    runtime: Runtime,
 }
 
 fn invalid(message: String, help: &str) -> Failure {
@@ -182,7 +172,7 @@ async fn serve(plan: Plan) -> Result<(), Failure> {
         _ => None,
     };
     facts.took = now().since(began);
-    let machine = machine_lines(plan.probe, dir).await;
+    let machine = machine_lines(plan.probe, plan.runtime, dir).await;
     tell(
         plan.manner,
         &[machine, running.report().lines.clone()].concat(),
@@ -227,12 +217,12 @@ fn serve_console(client: ConsoleClient, addr: SocketAddr) -> Result<Executor, Fa
 }
 
 /// The lines of the list about the machine.
-async fn machine_lines(probe: Probe, dir: PathBuf) -> Vec<Line> {
+async fn machine_lines(probe: Probe, runtime: Runtime, dir: PathBuf) -> Vec<Line> {
     let storage = blocking(move || ring::probe_storage(&dir)).await;
     if let Err(error) = &storage {
         tracing::warn!(%error, "the file system of the data directory could not be looked at");
     }
-    machine_report(&probe, storage.ok().as_ref()).lines
+    machine_report(&probe, runtime, storage.ok().as_ref()).lines
 }
 
 /// What `work` comes to, unless `end` comes first.
@@ -249,8 +239,6 @@ pub(super) async fn unless<T>(work: impl Future<Output = T>, end: impl Future) -
 
 #[cfg(test)]
 mod tests {
-    use engine_rt::ring::Refusal;
-
     use super::*;
 
     #[test]
@@ -280,11 +268,12 @@ mod tests {
     #[test]
     fn stalls_are_told_unless_they_are_switched_off() {
         let args = StartArgs::default();
-        let options = ring_options(&args, &Settings::default());
+        let options = executor_options(&args, Runtime::Ring, &Settings::default());
         assert_eq!(options, ring::Options::default());
         assert!(!options.stall.is_zero() && !options.audit_turns);
         let off = Settings::from_pairs([("flumen.stall.ms", "0")]).unwrap();
-        assert!(ring_options(&args, &off).stall.is_zero());
+        let options = executor_options(&args, Runtime::Epoll, &off);
+        assert!(options.stall.is_zero() && options.runtime == Runtime::Epoll);
     }
 
     #[test]
@@ -303,19 +292,5 @@ mod tests {
             let failure = broker_config(&args, Settings::default()).unwrap_err();
             assert_eq!(failure.code(), "FL1002");
         }
-    }
-
-    #[test]
-    fn a_refused_ring_is_told_with_its_remedy() {
-        let mut probe = ring::probe();
-        probe.ring = Err(Refusal {
-            cause: "the setting x".into(),
-            remedy: "sysctl y".into(),
-        });
-        let text = refuse_without_ring(&probe).unwrap_err().to_string();
-        assert!(
-            text.contains("cause: the setting x\n  help:  sysctl y\n"),
-            "{text}"
-        );
     }
 }

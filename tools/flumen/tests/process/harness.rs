@@ -31,6 +31,14 @@ pub(crate) fn flumen(args: &[&str]) -> Command {
     command
 }
 
+/// The program with `io_uring` refused to it: this one, which becomes it (`sandbox.rs`).
+pub(crate) fn refused() -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    let becomes = ["sandbox::becomes_the_program", "--exact", "--ignored"];
+    command.args(becomes).args(["--nocapture", "--quiet", "--"]);
+    command
+}
+
 /// What a command printed and how it ended.
 pub(crate) fn run(args: &[&str], input: &[u8]) -> Output {
     let mut command = flumen(args);
@@ -80,6 +88,11 @@ impl Node {
         let script = format!("ulimit -n {open_files}; exec \"$0\" \"$@\"");
         command.args(["-c", &script, env!("CARGO_BIN_EXE_flumen")]);
         Self::start_by(command, "127.0.0.1", data, more)
+    }
+
+    /// Starts with `io_uring` refused to it.
+    pub(crate) fn start_refused(data: &Path, more: &[&str]) -> Self {
+        Self::start_by(refused(), "127.0.0.1", data, more)
     }
 
     fn start_by(mut command: Command, admin_ip: &str, data: &Path, more: &[&str]) -> Self {

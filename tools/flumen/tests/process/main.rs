@@ -8,6 +8,7 @@ mod group;
 mod harness;
 mod misuse;
 mod refusals;
+mod sandbox;
 mod shell;
 
 use std::io::Write;

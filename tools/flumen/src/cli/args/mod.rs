@@ -23,7 +23,7 @@ pub(crate) use group::{
     GroupSeekArgs,
 };
 pub(crate) use records::{Acks, CodecArg, ConsumeArgs, ProduceArgs};
-pub(crate) use start::{DemoArgs, LogFormat, StartArgs};
+pub(crate) use start::{DemoArgs, LogFormat, RuntimeChoice, StartArgs};
 pub(crate) use topic::{
     AddPartitionsArgs, AlterConfigArgs, CreateArgs, DeleteArgs, DescribeArgs, TopicCommand,
     TrimArgs, UsageArgs,

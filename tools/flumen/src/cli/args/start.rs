@@ -30,6 +30,18 @@ pub(crate) enum LogFormat {
     Json,
 }
 
+/// What a broker asks the kernel through.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RuntimeChoice {
+    /// `io_uring`, or `epoll` where the kernel refuses that
+    #[default]
+    Auto,
+    /// `io_uring` or nothing
+    Ring,
+    /// `epoll`, and threads for files
+    Epoll,
+}
+
 /// What is not given here is taken from the environment, then from the file, then from the
 /// defaults.
 #[derive(Debug, Default, Args)]
@@ -71,6 +83,15 @@ pub(crate) struct StartArgs {
         hide_env_values = true
     )]
     pub(crate) memory: Option<String>,
+    /// What the kernel is asked through [default: auto]
+    #[arg(
+        long,
+        value_enum,
+        value_name = "WAY",
+        env = "FLUMEN_RUNTIME",
+        hide_env_values = true
+    )]
+    pub(crate) runtime: Option<RuntimeChoice>,
     /// Configuration file in TOML [default: none]
     #[arg(
         short = 'c',
