@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::node::{WEAK_PERCENT, fault_names};
+use crate::node::fault_names;
 
 /// Counted happenings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -165,9 +165,6 @@ pub struct Coverage {
     seeds: u64,
 }
 
-/// What weak topics alone bring about.
-const OF_WEAK_TOPICS: [Event; 2] = [Event::ProducerBeganAnew, Event::Vanished];
-
 impl Coverage {
     /// Counts one more.
     pub fn count(&mut self, event: Event) {
@@ -243,8 +240,7 @@ impl Coverage {
         ask("commits", self.of(Event::Commit), 800 * self.seeds);
         ask("crashes", crashes, 20 * self.seeds);
         ask("power cuts", self.of(Event::PowerCut) * 2, crashes);
-        let drawn = |event: &Event| WEAK_PERCENT != 0 || !OF_WEAK_TOPICS.contains(event);
-        for (event, name) in NAMES.iter().filter(|(event, _)| drawn(event)) {
+        for (event, name) in NAMES {
             ask(name, self.of(*event), 1);
         }
         shortfalls

@@ -8,9 +8,9 @@
 //! What it is not: a unit test of any part, nor a measurement.
 //!
 //! First file to read: `checker/mod.rs` for what is promised, then `node/mod.rs` for how a seed
-//! is played. To run it: `cargo run --release -p tools-sim -- --seeds 0..2000`, with faults beside
-//! crashes by `--faults passing` or `all`; a seed that fails is reduced to the faults that matter by
-//! `--shrink SEED`.
+//! is played. To run it: `cargo run --release -p tools-sim -- --seeds 0..2000`, with fewer faults by
+//! `--faults passing` or, crashes alone, `none`; a seed that fails is reduced to the faults that
+//! matter by `--shrink SEED`.
 
 #![forbid(unsafe_code)]
 

@@ -22,7 +22,7 @@ struct Args {
     #[arg(long, alias = "jobs")]
     threads: Option<usize>,
     /// How bad faults may be: crashes alone, those that pass too, or also damage.
-    #[arg(long, value_enum, default_value_t = Faults::None)]
+    #[arg(long, value_enum, default_value_t = Faults::All)]
     faults: Faults,
     /// Act on the faults with these numbers alone.
     #[arg(long, value_delimiter = ',')]

@@ -61,6 +61,8 @@ pub struct Report {
     played: u64,
     failures: Vec<Failure>,
     elapsed: Duration,
+    /// The seed that took longest, and how long.
+    slowest: (Duration, u64),
 }
 
 impl Report {
@@ -101,6 +103,7 @@ impl Report {
     fn merge(&mut self, other: Self) {
         self.coverage.merge(&other.coverage);
         self.played += other.played;
+        self.slowest = self.slowest.max(other.slowest);
         self.failures.extend(other.failures);
         self.failures.sort();
     }
@@ -110,7 +113,13 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.coverage)?;
         let rate = self.played as f64 / self.elapsed.as_secs_f64().max(0.001);
-        writeln!(f, "{} seeds, {rate:.1} a second", self.played)?;
+        let (time, slowest) = self.slowest;
+        writeln!(
+            f,
+            "{} seeds, {rate:.1} a second; the slowest, {slowest}, took {:.1} s",
+            self.played,
+            time.as_secs_f64()
+        )?;
         let never = self.never_reached();
         if self.coverage.of(Event::Fault) > 0 && !never.is_empty() {
             writeln!(f, "never reached: {}", never.join(", "))?;
@@ -192,7 +201,9 @@ pub(crate) fn run_with(run: &Run, play: impl Fn(&Setup) -> Outcome + Sync) -> Re
             SEVERITY.set(run.severity);
             let setup = run.setup(seed);
             let failures = report.failures.len();
+            let began = std::time::Instant::now();
             report.take(&setup, &play(&setup));
+            report.slowest = report.slowest.max((began.elapsed(), seed));
             report.failures.iter().skip(failures).for_each(show_failure);
             if !report.failures.is_empty() && !run.keep_going {
                 next.store(end, Ordering::Relaxed);

@@ -16,6 +16,23 @@ pub(super) struct Place {
     pub stamped: Option<i64>,
     /// The newest epoch of those whose place it took: its own is newer.
     pub after: Option<i32>,
+    /// It was in doubt, and sent again since: which of the two appends this is, its epoch will tell.
+    pub was: Option<Was>,
+}
+
+/// An append whose batch was sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Was {
+    epoch: i32,
+    cut: u32,
+}
+
+/// A batch that a cut may have taken.
+#[derive(Clone, Copy, Debug)]
+struct Doubt {
+    place: Place,
+    /// The last cut before which it was seen to stand: with it stood all others of that time.
+    cut: u32,
 }
 
 #[expect(
@@ -34,10 +51,12 @@ pub(super) struct Log {
     pub rules: LogRules,
     /// How often the newest batches could have gone.
     pub cuts: u32,
-    /// Batches that may be gone since: from some offset on all of them, or none.
-    doubtful: BTreeMap<i64, Place>,
+    /// Batches that may be gone since: of one cut, from some offset on all of them, or none.
+    doubtful: BTreeMap<i64, Doubt>,
     /// End of what no cut takes any more: a recovery has found it.
     firm_end: i64,
+    /// End of what had been seen when this life began: its recovery makes it firm.
+    seen_before: i64,
     /// Batches in doubt that turned out to be gone.
     pub vanished: u64,
     /// How often the log start was seen to have moved by itself.
@@ -56,6 +75,7 @@ impl Log {
             cuts: 0,
             doubtful: BTreeMap::new(),
             firm_end: 0,
+            seen_before: 0,
             vanished: 0,
             expiries: 0,
         }
@@ -70,18 +90,34 @@ impl Log {
         }
     }
 
-    pub(super) fn observe(&mut self, base: i64, mut place: Place) -> Checked {
-        if !self.places.contains_key(&base) {
-            self.settle(base, &mut place)?;
-        }
+    /// A batch was seen, which was `resent` if its producer has sent it since the last cut.
+    pub(super) fn observe(&mut self, base: i64, mut place: Place, resent: bool) -> Checked {
         if let Some(seen) = self.places.get_mut(&base) {
-            return seen.see_again(base, place);
+            seen.see_again(base, place)?;
+            return self.settle_resent(base);
         }
+        let doubt = self.doubtful.get(&base).copied();
+        if let Some(doubt) = doubt.filter(|doubt| doubt.place.id == place.id) {
+            let epochs = doubt.place.epoch.zip(place.epoch);
+            if !resent || epochs.is_some_and(|(before, now)| before == now) {
+                return self.see_found(base, place, doubt.cut);
+            }
+            if epochs.is_none() {
+                // Found, or appended anew at the same offset: nobody can tell yet.
+                self.doubtful.remove(&base);
+                let cut = doubt.cut;
+                place.was = doubt.place.epoch.map(|epoch| Was { epoch, cut });
+                return self.add(base, place);
+            }
+        }
+        self.take_doubtful(base, &mut place, None)?;
+        self.add(base, place)
+    }
+
+    /// A batch is where nobody has seen another.
+    fn add(&mut self, base: i64, place: Place) -> Checked {
         self.check_free(base, &place)?;
-        if let Some(other) = self.by_batch.get(&place.id) {
-            let what = format!("{:?} stands at {other} and at {base}", place.id);
-            return broken(Promise::Duplicate, what);
-        }
+        self.check_single(base, &place)?;
         self.check_order(base, &place)?;
         self.check_epochs(base, &place)?;
         self.places.insert(base, place);
@@ -92,11 +128,14 @@ impl Log {
     /// The newest batches may be gone: all that no recovery has found, from some offset on.
     pub(super) fn doubt(&mut self) {
         self.cuts += 1;
-        for (base, place) in self.places.split_off(&self.firm_end) {
+        for (base, mut place) in self.places.split_off(&self.firm_end) {
             self.by_batch.remove(&place.id);
-            self.doubtful.insert(base, place);
+            place.was = None;
+            let cut = self.cuts;
+            self.doubtful.insert(base, Doubt { place, cut });
         }
         self.high_watermark = self.high_watermark.min(self.firm_end);
+        self.seen_before = self.firm_end;
     }
 
     /// As [`Log::doubt`], where also a log start may be forgotten.
@@ -105,31 +144,72 @@ impl Log {
         self.log_start = 0;
     }
 
-    /// A batch was seen: one that was in doubt is not, and what stood before it neither; where
-    /// another one stands, those in doubt are gone, and the epoch has risen.
-    fn settle(&mut self, base: i64, place: &mut Place) -> Checked {
-        if self.doubtful.get(&base).is_some_and(|d| d.id == place.id) {
-            let later = self.doubtful.split_off(&(base + 1));
-            let found = std::mem::replace(&mut self.doubtful, later);
-            self.firm_end = base + i64::from(place.records);
-            self.by_batch
-                .extend(found.iter().map(|(base, place)| (place.id, *base)));
-            self.places.extend(found);
-            return Ok(());
+    /// A batch that was in doubt is there.
+    fn see_found(&mut self, base: i64, place: Place, cut: u32) -> Checked {
+        self.find(base, cut)?;
+        self.firm_end = self.firm_end.max(base + i64::from(place.records));
+        let found = self.places.get_mut(&base);
+        found.expect("it was in doubt").see_again(base, place)
+    }
+
+    /// What stands up to `base` since before `cut` is there: so are those that were seen between
+    /// that cut and another. Those of an earlier one may have gone before them.
+    fn find(&mut self, base: i64, cut: u32) -> Checked {
+        let stands = |_: &i64, doubt: &mut Doubt| doubt.cut >= cut;
+        let found: Vec<_> = self.doubtful.extract_if(..=base, stands).collect();
+        for (at, Doubt { place, .. }) in found {
+            self.check_single(at, &place)?;
+            self.places.insert(at, place);
+            self.by_batch.insert(place.id, at);
         }
-        let end = base + i64::from(place.records);
-        let overlaps = |at: i64, other: &Place| at < end && at + i64::from(other.records) > base;
-        let mut doubtful = self.doubtful.iter();
-        let replaces = doubtful.any(|(at, other)| overlaps(*at, other));
-        let epoch = place.epoch.unwrap_or(i32::MIN);
-        let gone = |at: &i64, other: &mut Place| {
-            let newer = other.epoch.is_some_and(|other| other < epoch);
-            at + i64::from(other.records) > base && (replaces || newer)
+        Ok(())
+    }
+
+    /// The epoch of a batch that was sent again is known: it is the append that was in doubt, with
+    /// those that stood before it, or another one in its place.
+    fn settle_resent(&mut self, base: i64) -> Checked {
+        let mut place = self.places[&base];
+        let Some((was, now)) = place.was.take().zip(place.epoch) else {
+            return Ok(());
         };
-        let gone: Vec<_> = self.doubtful.extract_if(.., gone).collect();
-        self.vanished += gone.len() as u64;
-        let newest = gone.iter().filter_map(|(_, place)| place.epoch).max();
-        place.after = newest.filter(|_| self.rules.weak || place.epoch.is_some());
+        let checked = if was.epoch == now {
+            self.firm_end = self.firm_end.max(base + i64::from(place.records));
+            self.find(base, was.cut)
+        } else {
+            place.after = Some(was.epoch).max(place.after);
+            self.take_doubtful(base, &mut place, Some(was.cut))
+        };
+        self.places.insert(base, place);
+        checked
+    }
+
+    /// A batch that was not there before is: where others in doubt stood, they are gone with all
+    /// that stood behind them then, and the epoch has risen; so are those of an older epoch behind
+    /// it. `replaced` is the cut of one that is known to be gone.
+    fn take_doubtful(&mut self, base: i64, place: &mut Place, replaced: Option<u32>) -> Checked {
+        let end = base + i64::from(place.records);
+        let end_of = |at: i64, doubt: &Doubt| at + i64::from(doubt.place.records);
+        let overlaps = |at: i64, doubt: &Doubt| at < end && end_of(at, doubt) > base;
+        let mut last_cut = replaced;
+        for (at, doubt) in &self.doubtful {
+            if overlaps(*at, doubt) {
+                last_cut = last_cut.max(Some(doubt.cut));
+            }
+        }
+        // One that was seen after that cut may stand behind this one.
+        let replaces = |at: &i64, doubt: &mut Doubt| {
+            end_of(*at, doubt) > base && last_cut.is_some_and(|cut| doubt.cut <= cut)
+        };
+        let gone: Vec<_> = self.doubtful.extract_if(.., replaces).collect();
+        let newest = gone.iter().filter_map(|(_, doubt)| doubt.place.epoch).max();
+        let newest = newest.filter(|_| self.rules.weak || place.epoch.is_some());
+        place.after = newest.max(place.after);
+        let epoch = place.epoch.unwrap_or(i32::MIN);
+        let older = |at: &i64, doubt: &mut Doubt| {
+            end_of(*at, doubt) > base && doubt.place.epoch.is_some_and(|other| other < epoch)
+        };
+        let older = self.doubtful.extract_if(.., older).count();
+        self.vanished += (gone.len() + older) as u64;
         place.check_epoch(base)
     }
 
@@ -139,12 +219,29 @@ impl Log {
         self.doubtful.clear();
     }
 
-    /// No cut takes what is known by now.
+    /// A life begins. What is flushed before it is acknowledged is on the disk; the rest will be
+    /// when the life has recovered.
+    pub(super) fn life_begins(&mut self) {
+        let last = self.places.last_key_value();
+        self.seen_before = last.map_or(0, |(base, place)| base + i64::from(place.records));
+        if !self.rules.weak && self.doubtful.is_empty() {
+            self.firm_up();
+        }
+    }
+
+    /// No cut takes what was seen before this life.
     pub(super) fn firm_up(&mut self) {
-        if self.doubtful.is_empty() {
-            let last = self.places.last_key_value();
-            let end = last.map_or(0, |(base, place)| base + i64::from(place.records));
-            self.firm_end = self.firm_end.max(end);
+        self.firm_end = self.firm_end.max(self.seen_before);
+    }
+
+    /// No other place has this batch.
+    fn check_single(&self, base: i64, place: &Place) -> Checked {
+        match self.by_batch.get(&place.id) {
+            Some(other) if *other != base => {
+                let what = format!("{:?} stands at {other} and at {base}", place.id);
+                broken(Promise::Duplicate, what)
+            },
+            _ => Ok(()),
         }
     }
 
@@ -279,6 +376,7 @@ impl Place {
             epoch: None,
             stamped: None,
             after: None,
+            was: None,
         }
     }
 

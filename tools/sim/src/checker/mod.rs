@@ -18,8 +18,11 @@
 //! Two things weaken the first of them. Of a *weak* log (`flush.messages` above 1) a
 //! power cut may take what the life that ended had appended, from some offset on; then the leader
 //! epoch rises, so that clients see it. The same holds of every log where a journal is not what was
-//! written to it: the last frame of a life is certified by none behind it. What was refused to an
-//! [`Audit`], where the caller allows for that, need not be there.
+//! written to it, and of one whose segment is not: the last frames of a life are certified by none
+//! behind them, nor is what they refer to. A batch that was taken and is sent again may stand at its
+//! old offset again: it is the same append if its epoch is the same, and as much in doubt as any
+//! other if not. What was refused to an [`Audit`], where the caller allows for that, need not be
+//! there.
 //!
 //! "Before" is real time: an answer is held against what was known when its request left.
 //!
@@ -149,6 +152,8 @@ pub struct Fetched<'a> {
 pub struct Checker {
     logs: Vec<Log>,
     sent: BTreeMap<BatchId, Sent>,
+    /// Before how many cuts of its log a batch was last sent.
+    sent_before: BTreeMap<BatchId, u32>,
     prints: BTreeMap<Print, BatchId>,
     /// A fetch may begin with batches before its offset: ranges of pages leave as they are.
     leads: bool,
@@ -208,9 +213,20 @@ impl Checker {
         }
     }
 
+    /// A segment is not what was written to it: a recovery that verifies what the last life appended
+    /// there, and no mark certifies, finds the end of the log earlier.
+    pub fn segment_lied(&mut self, log: u32) {
+        self.log_mut(log).doubt();
+    }
+
     /// A life begins: what is known of logs that are not weak is on the disk by now.
     pub fn life_begins(&mut self) {
-        for log in self.logs.iter_mut().filter(|log| !log.rules.weak) {
+        self.logs.iter_mut().for_each(Log::life_begins);
+    }
+
+    /// A life begins to serve: what it has found of weak logs is on the disk by now.
+    pub fn recovered(&mut self) {
+        for log in self.logs.iter_mut().filter(|log| log.rules.weak) {
             log.firm_up();
         }
     }
@@ -270,8 +286,10 @@ impl Checker {
         self.log(known.log).cuts == known.cuts
     }
 
-    /// A client is about to send a batch.
+    /// A client is about to send a batch, for the first time or again.
     pub fn sending(&mut self, sent: Sent) {
+        let cuts = self.log(sent.id.log).cuts;
+        self.sent_before.insert(sent.id, cuts);
         self.prints.insert(sent.print, sent.id);
         self.sent.insert(sent.id, sent);
     }
@@ -294,7 +312,10 @@ impl Checker {
 
     /// A batch was seen at an offset.
     fn observe(&mut self, log: u32, base_offset: i64, place: Place) -> Checked {
-        self.logs[log as usize].observe(base_offset, place)
+        let sent = self.sent_before.get(&place.id);
+        let log = &mut self.logs[log as usize];
+        let resent = sent == Some(&log.cuts);
+        log.observe(base_offset, place, resent)
     }
 
     /// Positions came with an answer to a request that left when `known` was so.

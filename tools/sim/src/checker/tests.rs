@@ -105,7 +105,7 @@ fn other_bytes_and_other_batches_are_noticed() {
     });
     assert_eq!(replaced, Some(Promise::Changed));
     let nobodys = verdict(|checker, _| {
-        let (_, bytes) = send(&mut Checker::default(), 9, 2, false);
+        let (_, bytes) = send(&mut weak_log(), 9, 2, false);
         checker.fetched(checker.known(0), &answer(&bytes, 2, 4));
     });
     assert_eq!(nobodys, Some(Promise::Phantom));
@@ -144,40 +144,152 @@ fn a_wrong_place_by_time_is_noticed() {
     assert_eq!(wrong, Some(Promise::Lookup));
 }
 
+/// A weak log with a batch at 0, acknowledged and read in epoch 1.
+fn weak_log() -> Checker {
+    let mut checker = Checker::default();
+    checker.add_log(LogRules {
+        weak: true,
+        ..LogRules::default()
+    });
+    let (id, bytes) = send(&mut checker, 0, 0, false);
+    checker.acknowledged(checker.known(0), id, 0, 0);
+    see(&mut checker, &bytes, 0, 1);
+    assert_eq!(checker.violation(), None);
+    checker
+}
+
+/// A fetch brings a batch of two records at `base`, appended in `epoch`.
+fn see(checker: &mut Checker, bytes: &[u8], base: i64, epoch: i32) {
+    let bytes = with_epoch(bytes.to_vec(), epoch);
+    let known = checker.known(0);
+    let answer = answer(&bytes, base, known.high_watermark.max(base + 2));
+    checker.fetched(known, &answer);
+}
+
+/// What a checker of a weak log says after the power failed and `then` happened.
+fn after_cut(then: impl FnOnce(&mut Checker)) -> Option<Promise> {
+    let mut checker = weak_log();
+    checker.power_cut();
+    then(&mut checker);
+    checker.violation().map(|violation| violation.promise)
+}
+
+/// Another batch stands at 0.
+fn replace(checker: &mut Checker, epoch: i32) {
+    let (_, other) = send(checker, 1, 0, false);
+    see(checker, &other, 0, epoch);
+}
+
+/// The whole log is read, and empty.
+fn find_nothing(checker: &mut Checker) {
+    checker.end_audit(&checker.begin_audit(0, 0));
+}
+
 #[test]
 fn the_newest_of_a_weak_log_may_go_with_the_power_but_not_its_epoch() {
-    let weak = |after: &dyn Fn(&mut Checker, &[u8])| {
-        let mut checker = Checker::default();
-        checker.add_log(LogRules {
-            weak: true,
-            ..LogRules::default()
-        });
-        let (id, bytes) = send(&mut checker, 0, 0, false);
-        checker.acknowledged(checker.known(0), id, 0, 0);
-        let bytes = with_epoch(bytes, 1);
-        checker.fetched(checker.known(0), &answer(&bytes, 0, 2));
+    assert_eq!(after_cut(find_nothing), None);
+    assert_eq!(after_cut(|checker| replace(checker, 2)), None);
+    let replaced = after_cut(|checker| replace(checker, 1));
+    assert_eq!(replaced, Some(Promise::Changed));
+    let found_and_lost = after_cut(|checker| {
+        let (_, bytes) = send(&mut weak_log(), 0, 0, false);
+        see(checker, &bytes, 0, 1);
         checker.power_cut();
-        assert_eq!(checker.violation(), None);
-        after(&mut checker, &bytes);
-        checker.violation().map(|violation| violation.promise)
-    };
-    let gone = weak(&|checker, _| checker.end_audit(&checker.begin_audit(0, 0)));
-    assert_eq!(gone, None);
-    let replaced = |epoch| {
-        move |checker: &mut Checker, _: &[u8]| {
-            let (_, bytes) = send(checker, 1, 0, false);
-            let bytes = with_epoch(bytes, epoch);
-            checker.fetched(checker.known(0), &answer(&bytes, 0, 2));
-        }
-    };
-    assert_eq!(weak(&replaced(2)), None);
-    assert_eq!(weak(&replaced(1)), Some(Promise::Changed));
-    let found_and_lost = weak(&|checker, bytes| {
-        checker.fetched(checker.known(0), &answer(bytes, 0, 2));
-        checker.power_cut();
-        checker.end_audit(&checker.begin_audit(0, 0));
+        find_nothing(checker);
     });
     assert_eq!(found_and_lost, Some(Promise::Lost));
+}
+
+/// A retry of what a power cut took gets the old offset, and may go with the next power cut.
+#[test]
+fn a_batch_that_was_sent_again_is_as_weak_as_before() {
+    let again = |checker: &mut Checker| {
+        let (id, bytes) = send(checker, 0, 0, false);
+        checker.acknowledged(checker.known(0), id, 0, 0);
+        bytes
+    };
+    let acknowledged_and_replaced = after_cut(|checker| {
+        again(checker);
+        checker.power_cut();
+        replace(checker, 3);
+    });
+    assert_eq!(acknowledged_and_replaced, None);
+    let read_and_replaced = |epoch| {
+        after_cut(|checker| {
+            let bytes = again(checker);
+            see(checker, &bytes, 0, 2);
+            assert_eq!(checker.violation(), None);
+            checker.power_cut();
+            replace(checker, epoch);
+        })
+    };
+    assert_eq!(read_and_replaced(3), None);
+    assert_eq!(read_and_replaced(2), Some(Promise::Changed));
+    let was_there_all_along = after_cut(|checker| {
+        let bytes = again(checker);
+        see(checker, &bytes, 0, 1);
+        checker.power_cut();
+        find_nothing(checker);
+    });
+    assert_eq!(was_there_all_along, Some(Promise::Lost));
+    let lost_before_the_next_cut = after_cut(|checker| {
+        again(checker);
+        find_nothing(checker);
+    });
+    assert_eq!(lost_before_the_next_cut, Some(Promise::Lost));
+}
+
+#[test]
+fn what_stands_behind_a_batch_in_doubt_says_nothing_of_it_if_it_came_later() {
+    let replaced = after_cut(|checker| {
+        let (_, later) = send(checker, 2, 2, false);
+        see(checker, &later, 2, 2);
+        checker.power_cut();
+        see(checker, &later, 2, 2);
+        replace(checker, 2);
+    });
+    assert_eq!(replaced, None);
+    let of_the_same_time = || {
+        let mut checker = weak_log();
+        let (_, later) = send(&mut checker, 2, 2, false);
+        see(&mut checker, &later, 2, 1);
+        checker.power_cut();
+        see(&mut checker, &later, 2, 1);
+        replace(&mut checker, 2);
+        checker.violation().map(|violation| violation.promise)
+    };
+    assert_eq!(of_the_same_time(), Some(Promise::Changed));
+    // Of the one that took the place of a lost one, nobody has heard before the next cut.
+    let behind_what_replaces = after_cut(|checker| {
+        let (_, later) = send(checker, 2, 2, false);
+        see(checker, &later, 2, 2);
+        checker.power_cut();
+        replace(checker, 2);
+        see(checker, &later, 2, 2);
+        checker.power_cut();
+        find_nothing(checker);
+    });
+    assert_eq!(behind_what_replaces, Some(Promise::Lost));
+}
+
+#[test]
+fn what_a_recovery_has_found_of_a_weak_log_is_durable() {
+    let mut checker = weak_log();
+    // After a kill.
+    checker.life_begins();
+    checker.recovered();
+    checker.power_cut();
+    find_nothing(&mut checker);
+    let promise = checker.violation().map(|violation| violation.promise);
+    assert_eq!(promise, Some(Promise::Lost));
+    let mut checker = weak_log();
+    checker.life_begins();
+    // In the middle of its recovery.
+    checker.power_cut();
+    checker.life_begins();
+    checker.recovered();
+    find_nothing(&mut checker);
+    assert_eq!(checker.violation(), None);
 }
 
 fn with_epoch(mut bytes: Vec<u8>, epoch: i32) -> Vec<u8> {

@@ -168,6 +168,15 @@ impl Game {
         harm.has_segment(place.topic.id.get(), place.partition)
     }
 
+    /// Logs that have a segment which a fault has changed since the last life began.
+    pub(super) fn struck_logs(&self) -> Vec<u32> {
+        let (places, harm) = (self.places.borrow(), self.harm.borrow());
+        let struck = |place: &Place| harm.was_struck(place.topic.id.get(), place.partition);
+        let logs = places.iter().enumerate();
+        let logs = logs.filter(|(_, place)| struck(place));
+        logs.map(|(log, _)| log as u32).collect()
+    }
+
     /// A name for a client that sends.
     pub(super) fn next_producer(&self) -> u32 {
         self.producers.set(self.producers.get() + 1);

@@ -15,6 +15,8 @@ use net_wire::Uuid;
 pub(super) struct Harm {
     /// Topic ids and partitions of segments.
     segments: BTreeSet<(String, String)>,
+    /// Those of them that were struck since the last life began.
+    struck_since: BTreeSet<(String, String)>,
     /// Journals, and files of which there are two copies.
     journals: BTreeSet<String>,
     checkpoints: BTreeSet<String>,
@@ -34,8 +36,9 @@ impl Harm {
         let (dir, name) = path.rsplit_once('/').unwrap_or_default();
         if let Some((partition, _)) = name.split_once('.').filter(|_| name.ends_with(".segment")) {
             let topic = dir.rsplit('/').next().unwrap_or_default();
-            self.segments
-                .insert((topic.to_owned(), partition.to_owned()));
+            let own = (topic.to_owned(), partition.to_owned());
+            self.segments.insert(own.clone());
+            self.struck_since.insert(own);
         } else if name.ends_with(".journal") {
             self.journals.insert(path.to_owned());
         } else if name.starts_with("checkpoint.") {
@@ -50,11 +53,18 @@ impl Harm {
 
     /// Whether records of a partition may be refused.
     pub(super) fn has_segment(&self, topic_id: Uuid, partition: i32) -> bool {
-        let mut topic = String::new();
-        for byte in topic_id.as_bytes() {
-            let _infallible = write!(topic, "{byte:02x}");
-        }
-        self.anything || self.segments.contains(&(topic, format!("{partition:06}")))
+        self.anything || self.segments.contains(&names_of(topic_id, partition))
+    }
+
+    /// Whether what the last life appended to a partition, and certified by no mark, may be gone: its
+    /// segment is not what was written to it.
+    pub(super) fn was_struck(&self, topic_id: Uuid, partition: i32) -> bool {
+        self.struck_since.contains(&names_of(topic_id, partition))
+    }
+
+    /// A life begins.
+    pub(super) fn life_begins(&mut self) {
+        self.struck_since.clear();
     }
 
     /// Whether a partition may take no appends.
@@ -87,6 +97,15 @@ impl Harm {
                 _ => false,
             }
     }
+}
+
+/// How the paths of segments name a partition.
+fn names_of(topic_id: Uuid, partition: i32) -> (String, String) {
+    let mut topic = String::new();
+    for byte in topic_id.as_bytes() {
+        let _infallible = write!(topic, "{byte:02x}");
+    }
+    (topic, format!("{partition:06}"))
 }
 
 /// The file that a strike names.
@@ -161,7 +180,9 @@ mod tests {
         let path = format!("{dir}/000002.00000000000000000010.segment");
         let journal = harm.note(&strike(&format!("EIO on read of {path} 0..4096")));
         let topic = Uuid::from_bytes([7; 16]);
-        assert!(!journal && harm.has_segment(topic, 2));
+        assert!(!journal && harm.has_segment(topic, 2) && harm.was_struck(topic, 2));
         assert!(!harm.has_segment(topic, 1));
+        harm.life_begins();
+        assert!(harm.has_segment(topic, 2) && !harm.was_struck(topic, 2));
     }
 }

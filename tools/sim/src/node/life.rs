@@ -119,6 +119,7 @@ impl Life {
             game.count(Event::Reshard);
         }
         trace(|| "serves".to_owned());
+        game.checker.borrow_mut().recovered();
         game.enter(Phase::Serving);
         spawn(Rc::clone(&self).keep_counting(admin)).detach();
         let may_stop = game.changed.wait_until(|| match self.ending {

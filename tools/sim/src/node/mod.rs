@@ -18,6 +18,7 @@ mod link;
 mod look;
 mod plan;
 mod producer;
+mod tasks;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -39,8 +40,8 @@ use game::{Game, Phase};
 use life::{Ending, Life};
 use look::Auditor;
 pub use plan::Plan;
-pub(crate) use plan::WEAK_PERCENT;
 use producer::Producer;
+use tasks::is_leaked;
 use watch::Watch;
 
 /// Longest life of a node whose disk has failed: clients may wait for a partition that is fenced
@@ -295,13 +296,18 @@ impl Director {
         Life::new(game, ending, self.shards, before)
     }
 
-    /// What a journal that lied may have cost is in doubt; all else is firm.
+    /// What a journal or a segment that lied may have cost is in doubt; all else is firm.
     fn settle_doubts(&mut self) {
         self.note_strikes();
+        let struck = self.game.struck_logs();
+        self.game.harm.borrow_mut().life_begins();
         let mut checker = self.game.checker.borrow_mut();
         if std::mem::take(&mut self.watch.journal_lied) {
             checker.journal_lied();
         } else {
+            for log in struck {
+                checker.segment_lied(log);
+            }
             checker.life_begins();
         }
     }
@@ -385,7 +391,30 @@ impl Director {
             self.game.checker.borrow_mut().power_cut();
         }
         life.count_end(kills + cuts > 0, &mut coverage);
+        drop(coverage);
         self.game.phase.set(Phase::Down);
+        if life.stopped.get() {
+            self.check_tasks();
+        }
+    }
+
+    /// A life that ended in order has waited for what was under way. Where the network or the disk
+    /// fail, not everybody could be answered.
+    fn check_tasks(&self) {
+        let game = &self.game;
+        let round = game.round.get();
+        if round <= game.troubled.get() || game.disk_explains(round) {
+            return;
+        }
+        let left = self.world.left_tasks(self.node).into_iter();
+        let leaked: Vec<String> = left
+            .filter(is_leaked)
+            .map(|task| task.to_string())
+            .collect();
+        if !leaked.is_empty() {
+            let what = format!("a life that ended in order leaves tasks: {leaked:#?}");
+            game.fail(Promise::Bounded, what);
+        }
     }
 
     fn crashes(&self) -> (u64, u64) {

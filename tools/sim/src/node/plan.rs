@@ -348,9 +348,8 @@ impl TopicPlan {
     }
 }
 
-/// Share of weak topics where there are any. None at present: with 20 percent, four of 1,500 seeds
-/// without a fault say that a batch of a weak topic changed (FOUND.md, "Open").
-pub(crate) const WEAK_PERCENT: u64 = 0;
+/// Share of weak topics where there are any.
+const WEAK_PERCENT: u64 = 20;
 
 const fn draw_segment_ms(rng: &mut Rng) -> u64 {
     if rng.percent(20) { 50 } else { 3_600_000 }

@@ -273,7 +273,6 @@ impl Producer {
         lane.next_number += 1;
         lane.next_sequence += records;
         let (bytes, sent) = make(&wanted, &mut rng, &mut self.codecs.borrow_mut());
-        self.game().checker.borrow_mut().sending(sent);
         let batch = Unanswered {
             sent,
             bytes: Buf::copy_from_slice(&bytes),
@@ -309,8 +308,11 @@ impl Producer {
         });
         let to_produce: Vec<_> = to_produce.collect();
         let waiting: Vec<(Sent, Known)> = {
-            let checker = game.checker.borrow();
-            let known = |batch: &Unanswered| (batch.sent, checker.known(batch.sent.id.log));
+            let mut checker = game.checker.borrow_mut();
+            let known = |batch: &Unanswered| {
+                checker.sending(batch.sent);
+                (batch.sent, checker.known(batch.sent.id.log))
+            };
             batches.iter().map(known).collect()
         };
         match session.connection.produce(self.plan.acks, &to_produce) {
