@@ -64,6 +64,24 @@ pub enum Event {
     Configured,
     /// Connections were reset or the link was cut.
     NetworkTrouble,
+    /// A seed with consumer groups.
+    SeedWithGroups,
+    /// A member joined a generation.
+    GroupJoined,
+    /// A member got an assignment.
+    GroupAssigned,
+    /// A member went, as it said.
+    MemberLeft,
+    /// A member was told that it is none.
+    MemberLost,
+    /// A late request of a member was refused.
+    LateRefused,
+    /// An offset was committed.
+    OffsetCommitted,
+    /// Committed offsets were read.
+    OffsetsRead,
+    /// A group that settled after the faults, with its offsets.
+    GroupSettled,
     /// A fault that was drawn struck.
     Fault,
     /// A life whose disk failed.
@@ -111,6 +129,15 @@ const NAMES: &[(Event, &str)] = &[
     (Event::Configured, "configurations changed"),
     (Event::NetworkTrouble, "troubles of the network"),
     (Event::Writable, "appends at the very end"),
+    (Event::SeedWithGroups, "seeds with consumer groups"),
+    (Event::GroupJoined, "joins of groups"),
+    (Event::GroupAssigned, "assignments"),
+    (Event::MemberLeft, "members that left"),
+    (Event::MemberLost, "members that were taken out"),
+    (Event::LateRefused, "late requests of members, refused"),
+    (Event::OffsetCommitted, "offsets committed"),
+    (Event::OffsetsRead, "reads of committed offsets"),
+    (Event::GroupSettled, "groups that settled at the end"),
     (Event::Vanished, "unflushed batches gone with the power"),
 ];
 
@@ -135,6 +162,7 @@ const EXPECTED: &[&str] = &[
     "FL2008",
     "FL2009",
     "FL2101",
+    "FL2102",
     "start refused: FL1006",
     "start refused: FL1010",
     "start refused: FL1011",
@@ -147,6 +175,11 @@ const EXPECTED: &[&str] = &[
     "answered UNKNOWN_TOPIC_OR_PARTITION(3)",
     "answered UNKNOWN_TOPIC_ID(100)",
     "answered OUT_OF_ORDER_SEQUENCE_NUMBER(45)",
+    "answered COORDINATOR_LOAD_IN_PROGRESS(14)",
+    "answered NOT_COORDINATOR(16)",
+    "answered ILLEGAL_GENERATION(22)",
+    "answered UNKNOWN_MEMBER_ID(25)",
+    "answered REBALANCE_IN_PROGRESS(27)",
 ];
 
 /// How a fault is named among what was reached.

@@ -2,8 +2,9 @@
 //!
 //! A seed decides everything: the topology, what clients send and read, which task runs next, how
 //! long each disk operation takes, when the process is killed or the power fails, what the disk has
-//! kept then, and which faults of disk, network and clock there are (`node/faults.rs`). The code under
-//! test is that of production; only the world below it is simulated ([`engine_rt::sim`]).
+//! kept then, which faults of disk, network and clock there are (`node/faults.rs`), and whether there
+//! are consumer groups (`node/groups`). The code under test is that of production; only the world
+//! below it is simulated ([`engine_rt::sim`]).
 //!
 //! What it is not: a unit test of any part, nor a measurement.
 //!

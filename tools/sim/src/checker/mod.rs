@@ -26,11 +26,14 @@
 //!
 //! "Before" is real time: an answer is held against what was known when its request left.
 //!
+//! What is promised of consumer groups stands in [`groups`].
+//!
 //! At the end the logs are read once more from start to end (an [`Audit`]); what any client ever saw
 //! must be there.
 
 mod audit;
 mod compaction;
+pub mod groups;
 mod log;
 #[cfg(test)]
 mod tests;
@@ -65,6 +68,8 @@ pub enum Promise {
     Answer,
     /// A wrong place by time.
     Lookup,
+    /// A member of a group was let in for a generation that is over.
+    Fenced,
     /// Something did not happen in time, or failed without a reason.
     Liveness,
     /// An error that a node without a fault does not answer with.
@@ -88,7 +93,8 @@ impl fmt::Display for Violation {
     }
 }
 
-type Checked = Result<(), Violation>;
+/// Whether what was seen keeps the promises.
+pub type Checked = Result<(), Violation>;
 
 fn broken(promise: Promise, what: impl Into<String>) -> Checked {
     Err(Violation {

@@ -4,12 +4,13 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use engine_rt::{Event as Signal, memory_used_here};
+use engine_rt::{Event as Signal, memory_used_here, now, wall_clock_ms};
 use net_wire::{ErrorCode, Uuid};
 
 use super::harm::Harm;
 use super::plan::{Plan, TopicPlan};
-use crate::checker::{Checker, LogRules, Promise};
+use crate::checker::groups::Groups;
+use crate::checker::{Checked, Checker, LogRules, Promise, Violation};
 use crate::content::Sent;
 use crate::coverage::{Coverage, Event};
 use crate::rng::Rng;
@@ -53,10 +54,17 @@ pub(super) enum Phase {
     Down,
 }
 
+/// How far the wall clock of this machine is ahead of the time that has passed.
+fn ahead_ms() -> i64 {
+    const NANOS_PER_MS: u64 = 1_000_000;
+    wall_clock_ms() - (now().as_nanos() / NANOS_PER_MS) as i64
+}
+
 /// One play of a seed.
 pub(super) struct Game {
     pub plan: Plan,
     pub checker: RefCell<Checker>,
+    pub groups: RefCell<Groups>,
     pub coverage: RefCell<Coverage>,
     pub rng: RefCell<Rng>,
     /// Bytes of memory that this thread held before.
@@ -72,6 +80,10 @@ pub(super) struct Game {
     pub struck: Cell<u64>,
     /// What faults have done to the only copy of something.
     pub harm: RefCell<Harm>,
+    /// How far the clients' wall clock is ahead of the time that has passed. It does not jump.
+    ahead_ms: Cell<i64>,
+    /// The node's wall clock has jumped, before a life that went by it from its start.
+    clock_jumped: Cell<bool>,
     /// The node does not start any more, for damage that explains it.
     pub refused_for_good: Cell<bool>,
     /// Nothing new happens in this life: everything is looked at.
@@ -93,9 +105,11 @@ pub(super) struct Game {
 impl Game {
     pub(super) fn new(plan: Plan, rng: &mut Rng) -> Rc<Self> {
         let leads = plan.read_path == "sendfile";
+        let groups = Groups::new(plan.groups.sizes.len());
         Rc::new(Self {
             plan,
             checker: RefCell::new(Checker::new(leads)),
+            groups: RefCell::new(groups),
             coverage: RefCell::default(),
             rng: RefCell::new(rng.fork()),
             memory_before: memory_used_here(),
@@ -106,6 +120,8 @@ impl Game {
             troubled: Cell::new(0),
             struck: Cell::new(0),
             harm: RefCell::default(),
+            ahead_ms: Cell::default(),
+            clock_jumped: Cell::default(),
             refused_for_good: Cell::new(false),
             quiet: Cell::new(false),
             producing: Cell::new(0),
@@ -127,6 +143,27 @@ impl Game {
     pub(super) fn fail(&self, promise: Promise, what: String) {
         self.checker.borrow_mut().fail(promise, what);
         self.changed.notify();
+    }
+
+    /// Takes note of what members of groups saw, unless damage explains it.
+    pub(super) fn hold(&self, checked: Checked) {
+        if let Err(Violation { promise, what }) = checked
+            && !self.groups_are_harmed()
+        {
+            self.fail(promise, what);
+        }
+    }
+
+    /// Whether a fault may have changed the only copy of what groups have: whatever is of no topic of
+    /// the producers.
+    pub(super) fn groups_are_harmed(&self) -> bool {
+        let topics: Vec<Uuid> = self
+            .topics
+            .borrow()
+            .iter()
+            .map(|one| one.id.get())
+            .collect();
+        self.harm.borrow().goes_beyond(&topics)
     }
 
     pub(super) fn count(&self, event: Event) {
@@ -231,9 +268,36 @@ impl Game {
             .sum();
         let rules = plan.rules();
         let in_flight = in_flight as u64 * plan.batch_bytes_max;
+        if self.clock_jumped.get() && plan.deletes() {
+            return LogRules {
+                expires: true,
+                keeps_bytes: 0,
+                ..rules
+            };
+        }
         LogRules {
             keeps_bytes: rules.keeps_bytes.saturating_sub(in_flight),
             ..rules
+        }
+    }
+
+    /// The clients begin, on a machine of their own.
+    pub(super) fn begin(&self) {
+        self.ahead_ms.set(ahead_ms());
+    }
+
+    /// A life of the node begins to serve. If its wall clock jumped before, retention by time goes by
+    /// it from now on, and may take anything.
+    pub(super) fn look_at_clock(&self) {
+        if self.ahead_ms.get() == ahead_ms() || self.clock_jumped.replace(true) {
+            return;
+        }
+        let topics = self.topics.borrow();
+        for topic in topics.iter().filter(|topic| topic.plan.get().deletes()) {
+            let rules = self.rules_of(topic);
+            for log in topic.logs.borrow().iter() {
+                self.checker.borrow_mut().may_expire(*log, rules);
+            }
         }
     }
 

@@ -72,6 +72,13 @@ impl Harm {
         self.anything || !self.segments.is_empty()
     }
 
+    /// Whether anything may be gone but segments of these topics.
+    pub(super) fn goes_beyond(&self, topics: &[Uuid]) -> bool {
+        let known: Vec<String> = topics.iter().map(|topic| names_of(*topic, 0).0).collect();
+        let is_foreign = |(topic, _): &(String, String)| !known.contains(topic);
+        self.anything || !self.journals.is_empty() || self.segments.iter().any(is_foreign)
+    }
+
     /// Whether a start may be refused so: nothing that there are two copies of explains it while one
     /// of them is whole.
     pub(super) fn explains_start(&self, number: &str) -> bool {
@@ -182,6 +189,7 @@ mod tests {
         let topic = Uuid::from_bytes([7; 16]);
         assert!(!journal && harm.has_segment(topic, 2) && harm.was_struck(topic, 2));
         assert!(!harm.has_segment(topic, 1));
+        assert!(!harm.goes_beyond(&[topic]) && harm.goes_beyond(&[]));
         harm.life_begins();
         assert!(harm.has_segment(topic, 2) && !harm.was_struck(topic, 2));
     }

@@ -119,6 +119,7 @@ impl Life {
             game.count(Event::Reshard);
         }
         trace(|| "serves".to_owned());
+        game.look_at_clock();
         game.checker.borrow_mut().recovered();
         game.enter(Phase::Serving);
         spawn(Rc::clone(&self).keep_counting(admin)).detach();
@@ -186,7 +187,9 @@ impl Life {
         let plan = &self.game.plan;
         let held = sim::held().expect("a simulated world");
         let clients = (plan.producers.len() + plan.consumers.len() + 2) as u64;
-        let connections = clients * CONNECTIONS_OF_A_CLIENT;
+        let clients = clients + plan.groups.members();
+        // More than half of its descriptors the node does not give to connections.
+        let connections = (clients * CONNECTIONS_OF_A_CLIENT).min(plan.open_files as u64 / 2);
         let tasks = self.shards as u64 * TASKS_OF_A_SHARD + connections * TASKS_OF_A_CONNECTION;
         let bounds = [
             (
@@ -294,6 +297,8 @@ fn config(plan: &Plan, shards: usize) -> BrokerConfig {
         ),
         ("fetch.read.path", plan.read_path.to_owned()),
     ];
+    let settings = settings.into_iter().chain(plan.groups.settings());
+    let settings: Vec<(&str, String)> = settings.collect();
     let settings = settings.iter().map(|(name, value)| (*name, value.as_str()));
     BrokerConfig {
         data_dir: PathBuf::from(DATA_DIR),

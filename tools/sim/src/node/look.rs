@@ -12,6 +12,7 @@ use net_wire::messages::list_offsets::{EARLIEST_TIMESTAMP, LATEST_TIMESTAMP, MAX
 use super::consumer::list_offset;
 use super::fetch::{Fetcher, Terms, Wanted};
 use super::game::Game;
+use super::groups::{Members, SHARED_TOPIC};
 use super::link::{Link, Session};
 use super::plan::Reading;
 use crate::checker::{self, Audit, Promise};
@@ -24,12 +25,14 @@ const LOOKUPS: u64 = 8;
 /// A client that reads every log from start to end and holds it against what clients saw.
 pub(super) struct Auditor {
     link: Link,
+    members: Members,
 }
 
 impl Auditor {
-    pub(super) fn new(game: &Rc<Game>) -> Self {
+    pub(super) fn new(game: &Rc<Game>, members: Members) -> Self {
         Self {
             link: Link::new(game, "auditor".to_owned()),
+            members,
         }
     }
 
@@ -61,7 +64,7 @@ impl Auditor {
         for log in logs {
             self.append(session, log).await?;
         }
-        Some(())
+        self.members.look(&self.link, session).await
     }
 
     /// Every log takes another batch, whatever was done to it.
@@ -136,6 +139,7 @@ impl Auditor {
         let found: BTreeSet<(String, usize)> = found
             .topics
             .into_iter()
+            .filter(|topic| !topic.is_internal && topic.name != SHARED_TOPIC)
             .map(|topic| (topic.name, topic.partitions.len()))
             .collect();
         let live = game.live_topics();

@@ -12,6 +12,7 @@ mod consumer;
 mod faults;
 mod fetch;
 mod game;
+mod groups;
 mod harm;
 mod life;
 mod link;
@@ -37,6 +38,7 @@ use consumer::Consumer;
 use faults::{Cost, Drawn, Machines};
 pub use faults::{Severity, names as fault_names};
 use game::{Game, Phase};
+use groups::{GroupPlan, Members};
 use life::{Ending, Life};
 use look::Auditor;
 pub use plan::Plan;
@@ -52,6 +54,8 @@ const PATIENCE_WITH_A_DISK: Duration = Duration::from_millis(1500);
 const TROUBLED_MAX: Duration = Duration::from_mins(1);
 /// Longest life with a damaged segment: clients may wait for a partition that takes no appends.
 const PATIENCE_WITH_DAMAGE: Duration = Duration::from_secs(20);
+/// Tells the chance of groups from that of all else: a seed without groups goes as it did.
+const CHANCE_OF_GROUPS: u64 = 0x6772_6f75_7073;
 
 /// A seed and how it is played.
 #[derive(Clone, Debug, Default)]
@@ -108,9 +112,15 @@ pub fn play(setup: &Setup) -> Outcome {
     for Drawn { fault, .. } in &drawn {
         world.inject(fault.clone());
     }
+    let mut chance = Rng::new(setup.seed ^ CHANCE_OF_GROUPS);
+    plan.groups = GroupPlan::draw(&mut chance);
     let shards = plan.shards;
     let game = Game::new(plan, &mut rng);
-    start_clients(&world, machines.clients, &game, &mut rng);
+    if !game.plan.groups.sizes.is_empty() {
+        game.count(Event::SeedWithGroups);
+    }
+    let members = Members::new(&game, &mut chance);
+    start_clients(&world, machines.clients, &game, &mut rng, members);
     let mut director = Director {
         world,
         node: machines.node,
@@ -125,7 +135,7 @@ pub fn play(setup: &Setup) -> Outcome {
     director.outcome()
 }
 
-fn start_clients(world: &World, machine: NodeId, game: &Rc<Game>, rng: &mut Rng) {
+fn start_clients(world: &World, machine: NodeId, game: &Rc<Game>, rng: &mut Rng, members: Members) {
     let plan = &game.plan;
     let producers = plan.producers.iter();
     let producers = producers.map(|plan| Rc::new(Producer::new(game, plan, rng.fork())));
@@ -134,13 +144,19 @@ fn start_clients(world: &World, machine: NodeId, game: &Rc<Game>, rng: &mut Rng)
     let consumers = consumers
         .map(|(number, reading)| Rc::new(Consumer::new(game, number, *reading, rng.fork())));
     let consumers: Vec<_> = consumers.collect();
-    let (admin, auditor) = (Rc::new(Admin::new(game)), Rc::new(Auditor::new(game)));
+    let admin = Rc::new(Admin::new(game));
+    let auditor = Rc::new(Auditor::new(game, members.clone()));
+    let game = Rc::clone(game);
     world.start(machine, move || async move {
+        game.begin();
         for producer in producers {
             spawn(producer.run()).detach();
         }
         for consumer in consumers {
             spawn(consumer.run()).detach();
+        }
+        for member in members.all() {
+            spawn(Rc::clone(member).run()).detach();
         }
         spawn(admin.run()).detach();
         spawn(auditor.run()).detach();

@@ -8,6 +8,7 @@ use flumen::broker::MEMORY_BYTES_MIN;
 use net_wire::codec::Codec;
 
 use super::compaction::CompactionPlan;
+use super::groups::GroupPlan;
 use crate::checker::{Compacted, LogRules};
 use crate::rng::Rng;
 
@@ -66,9 +67,11 @@ pub struct Plan {
     pub cleaner_bytes_per_second: u64,
     /// Its memory for keys; so little is as little as it can have.
     pub cleaner_key_bytes: u64,
+    /// Consumer groups.
+    pub groups: GroupPlan,
     /// Whether the kernel lets go of pages.
     pub evicts: bool,
-    /// Whether the wall clock jumps: then only what retention by time cannot take is kept.
+    /// Whether the wall clock jumps: tombstones may be taken for older than they are.
     pub clock_jumps: bool,
 }
 
@@ -176,6 +179,7 @@ impl Plan {
             scrub_interval_ms: *rng.pick(&[50, 3_600_000]),
             cleaner_bytes_per_second: *rng.pick(&[1 << 20, 1 << 30, 1 << 30]),
             cleaner_key_bytes: *rng.pick(&[1, 1 << 20]),
+            groups: GroupPlan::default(),
             evicts: true,
             clock_jumps: false,
         }
@@ -261,11 +265,7 @@ impl TopicPlan {
             } else {
                 -1
             },
-            retention_ms: match (short, plan.clock_jumps) {
-                (true, _) => 500,
-                (false, true) => -1,
-                (false, false) => DAY_MS,
-            },
+            retention_ms: if short { 500 } else { DAY_MS },
             weak: draw_weak(rng, plan.weak_percent).filter(|_| compaction.is_none()),
             stamps_time: rng.percent(15),
             compaction,
