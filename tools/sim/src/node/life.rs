@@ -6,9 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use engine_rt::sim::{self, NodeId, World, trace};
-use engine_rt::{memory_used_here, now, sleep, spawn, timeout};
+use engine_rt::{Instant, memory_used_here, now, sleep, spawn, timeout};
 use flumen::broker::{
-    AdminHandle, BrokerConfig, KafkaListener, RunningBroker, Settings, StartError, start,
+    AdminHandle, BrokerConfig, KafkaListener, Mark, RunningBroker, Settings, StartError, start,
 };
 
 use super::game::{Game, Phase};
@@ -22,6 +22,22 @@ use crate::coverage::{Coverage, Event};
 const DATA_DIR: &str = "/data";
 /// How often counters are read, for the report.
 const COUNT_INTERVAL: Duration = Duration::from_millis(20);
+/// A stop cuts connections that were not answered within this time.
+const PATIENCE_OF_A_STOP: Duration = Duration::from_secs(5);
+/// A node whose journals have flushed nothing for this long is not busy with a backlog.
+const BUSY: Duration = Duration::from_secs(1);
+/// What a start says of what it made good, and how that is named in the report.
+const MADE_GOOD: &[(&str, &str)] = &[
+    ("did not end in order", "start: after a crash"),
+    (
+        "copy of the superblock",
+        "start: a superblock is written again",
+    ),
+    (
+        "of the metadata log",
+        "start: a metadata log is written again",
+    ),
+];
 
 /// Tasks of a shard that are not of connections: its own, and what is under way for partitions.
 const TASKS_OF_A_SHARD: u64 = 60;
@@ -65,8 +81,12 @@ pub(super) struct Life {
     /// Whether that is another number than before.
     moves: bool,
     counted: RefCell<Vec<Counted>>,
+    /// Frames that journals have flushed, and since when there were no more.
+    flushed: Cell<Option<(u64, Instant)>>,
     /// It ended as asked.
     pub stopped: Cell<bool>,
+    /// It ended so while journals had a backlog: not everybody was waited for.
+    pub cut: Cell<bool>,
 }
 
 impl Life {
@@ -78,7 +98,9 @@ impl Life {
             shards,
             moves: before != shards,
             counted: RefCell::default(),
+            flushed: Cell::new(None),
             stopped: Cell::new(false),
+            cut: Cell::new(false),
         })
     }
 
@@ -92,6 +114,19 @@ impl Life {
         self.ending == Ending::Crash
             && self.game.phase.get() == Phase::Serving
             && self.game.producing.get() == 0
+    }
+
+    /// Where it stands, for a report.
+    pub(super) fn describe(&self) -> String {
+        let game = &self.game;
+        format!(
+            "life {} is {:?}, to end with {:?}; {} producers and {} others are at work",
+            game.round.get(),
+            game.phase.get(),
+            self.ending,
+            game.producing.get(),
+            game.busy.get()
+        )
     }
 
     /// Whether it began to serve.
@@ -117,6 +152,13 @@ impl Life {
         };
         if self.moves {
             game.count(Event::Reshard);
+        }
+        let lines = running.report().lines.iter();
+        for line in lines.filter(|line| line.mark == Mark::Warning) {
+            let made_good = MADE_GOOD.iter();
+            for (_, name) in made_good.filter(|(text, _)| line.text.contains(text)) {
+                game.coverage.borrow_mut().reach((*name).to_owned());
+            }
         }
         trace(|| "serves".to_owned());
         game.look_at_clock();
@@ -158,8 +200,12 @@ impl Life {
         self.count(running.admin()).await;
         trace(|| "stops".to_owned());
         self.game.enter(Phase::Stopping);
-        match timeout(now() + PATIENCE, running.stop()).await {
-            Ok(Ok(())) => self.stopped.set(true),
+        let began = now();
+        match timeout(began + PATIENCE, running.stop()).await {
+            Ok(Ok(())) => {
+                self.stopped.set(true);
+                self.cut.set(self.has_cut(began));
+            },
             Ok(Err(_)) if self.game.disk_explains(self.game.round.get()) => {},
             Ok(Err(error)) => {
                 let what = format!("the node does not stop in order: {error}");
@@ -167,6 +213,14 @@ impl Life {
             },
             Err(_) => self.too_slow("stop"),
         }
+    }
+
+    /// Whether a stop that began then cut connections off, since appends in front of theirs took too
+    /// long. One that nothing happens in has no such reason.
+    fn has_cut(&self, began: Instant) -> bool {
+        let until = began + PATIENCE_OF_A_STOP;
+        let flushed = self.flushed.get();
+        now() >= until && flushed.is_some_and(|(_, at)| at + BUSY >= until)
     }
 
     fn too_slow(&self, what: &str) {
@@ -217,6 +271,11 @@ impl Life {
         let Some(snapshot) = admin.snapshot().await else {
             return;
         };
+        let journals = snapshot.shards.iter().map(|shard| &shard.engine.journal);
+        let flushed: u64 = journals.map(|journal| journal.flushes).sum();
+        if self.flushed.get().is_none_or(|(before, _)| before < flushed) {
+            self.flushed.set(Some((flushed, now())));
+        }
         let counted = snapshot.shards.iter().map(|shard| {
             let engine = &shard.engine;
             Counted {

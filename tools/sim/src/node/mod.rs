@@ -54,6 +54,11 @@ const PATIENCE_WITH_A_DISK: Duration = Duration::from_millis(1500);
 const TROUBLED_MAX: Duration = Duration::from_mins(1);
 /// Longest life with a damaged segment: clients may wait for a partition that takes no appends.
 const PATIENCE_WITH_DAMAGE: Duration = Duration::from_secs(20);
+/// Longest life of a node, of those that wait for nothing but time included.
+const LIFE_MAX: Duration = Duration::from_mins(30);
+/// Lives in which everything is looked at, at most: two looks, the crash that was still armed, and a
+/// start that met the last of the faults.
+const QUIET_LIVES_MAX: u32 = 6;
 /// Tells the chance of groups from that of all else: a seed without groups goes as it did.
 const CHANCE_OF_GROUPS: u64 = 0x6772_6f75_7073;
 
@@ -260,9 +265,14 @@ impl Director {
         self.world.end_faults();
         self.game.quiet.set(true);
         let mut quiet = 0;
-        while quiet < 2 && !self.game.is_over() {
+        for _ in 0..QUIET_LIVES_MAX {
             quiet += u32::from(self.live(Ending::Look));
+            if quiet == 2 || self.game.is_over() {
+                return;
+            }
         }
+        let what = format!("{quiet} of {QUIET_LIVES_MAX} lives without faults were looked at");
+        self.game.fail(Promise::Liveness, what);
     }
 
     /// Lives once; whether it ended as asked.
@@ -305,7 +315,8 @@ impl Director {
         if self.watch.net_fails_in(round) {
             game.troubled.set(round);
         }
-        if self.watch.fills_in(round) {
+        // In the lives of the look, all faults are over.
+        if ending != Ending::Look && self.watch.fills_in(round) {
             game.struck.set(round);
             self.watch.since = self.world.time();
         }
@@ -339,6 +350,20 @@ impl Director {
         stuck && life.ending != Ending::Look
     }
 
+    /// Whether a life goes on for ever, which is a violation by itself.
+    fn is_endless(&self, life: &Life) -> bool {
+        let age = self.world.time().saturating_sub(self.watch.life_since);
+        if age <= LIFE_MAX {
+            return false;
+        }
+        let what = format!(
+            "a life does not end within {LIFE_MAX:?}: {}",
+            life.describe()
+        );
+        self.game.fail(Promise::Liveness, what);
+        true
+    }
+
     /// Lets things happen until the life is over or idle, with troubles of the network.
     fn run(&mut self, life: &Life) {
         let troubled = self.rng.percent(self.game.plan.troubled_percent);
@@ -348,7 +373,7 @@ impl Director {
             let until = self.world.time() + pause;
             let is_over = |own: &Self| {
                 let ended = own.game.is_over() || !own.world.is_running(own.node);
-                ended || life.is_idle() || own.is_stuck(life)
+                ended || life.is_idle() || own.is_stuck(life) || own.is_endless(life)
             };
             let troubled = troubled && self.world.time() < calm_from;
             self.run_until(|own| is_over(own) || (troubled && own.world.time() >= until));
@@ -407,9 +432,11 @@ impl Director {
             self.game.checker.borrow_mut().power_cut();
         }
         life.count_end(kills + cuts > 0, &mut coverage);
+        let age = self.world.time().saturating_sub(self.watch.life_since);
+        coverage.note_most("seconds of a life", age.as_secs(), LIFE_MAX.as_secs());
         drop(coverage);
         self.game.phase.set(Phase::Down);
-        if life.stopped.get() {
+        if life.stopped.get() && !life.cut.get() {
             self.check_tasks();
         }
     }
