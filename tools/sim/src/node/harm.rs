@@ -92,7 +92,7 @@ impl Harm {
                 twin != *path && copies.contains(&twin)
             })
         };
-        // A journal has one copy, and one frame of it below its mark is enough, see `FOUND.md`.
+        // A journal has one copy, and one frame of it below its mark is enough, see `engine/FAULTS.md`.
         let journal = !self.journals.is_empty() || both(&self.checkpoints);
         let unreadable = both(&self.metadata) || both(&self.superblocks);
         self.anything

@@ -107,7 +107,7 @@ impl Auditor {
             },
         };
         if produced.error == ErrorCode::KAFKA_STORAGE_ERROR && game.is_harmed(log) {
-            // Not so far, see `FOUND.md`.
+            // Not so far, see `engine/FAULTS.md`.
             game.count(Event::NotWritable);
             return Some(());
         }
