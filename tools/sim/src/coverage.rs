@@ -150,7 +150,11 @@ const NAMES_OF_FAULTS: &[(Event, &str)] = &[
     (Event::RefusedForGood, "starts refused for damage, for good"),
 ];
 
-/// Numbers and codes that faults should reach.
+/// What a seed has on average, at least.
+const COMMITS_OF_A_SEED: u64 = 1000;
+const CRASHES_OF_A_SEED: u64 = 20;
+
+/// Numbers, codes and branches of a start that faults should reach.
 const EXPECTED: &[&str] = &[
     "FL2001",
     "FL2002",
@@ -163,6 +167,10 @@ const EXPECTED: &[&str] = &[
     "FL2009",
     "FL2101",
     "FL2102",
+    "start: after a crash",
+    "start: a superblock is written again",
+    "start: a metadata log is written again",
+    "the journal is recovered; appends are taken again",
     "start refused: FL1006",
     "start refused: FL1010",
     "start refused: FL1011",
@@ -261,6 +269,21 @@ impl Coverage {
         self.seeds += other.seeds;
     }
 
+    fn crashes(&self) -> u64 {
+        self.of(Event::Kill) + self.of(Event::PowerCut)
+    }
+
+    /// How much happened in a seed, and how much is due.
+    pub fn density(&self) -> String {
+        let average = |count| count as f64 / self.seeds.max(1) as f64;
+        format!(
+            "{:.0} commits and {:.1} crashes a seed on average; {COMMITS_OF_A_SEED} and \
+             {CRASHES_OF_A_SEED} are due",
+            average(self.of(Event::Commit)),
+            average(self.crashes())
+        )
+    }
+
     /// What did not happen often enough for the run to mean something.
     pub fn shortfalls(&self) -> Vec<String> {
         let mut shortfalls = Vec::new();
@@ -269,9 +292,13 @@ impl Coverage {
                 shortfalls.push(format!("{what}: {found}, at least {floor} are due"));
             }
         };
-        let crashes = self.of(Event::Kill) + self.of(Event::PowerCut);
-        ask("commits", self.of(Event::Commit), 800 * self.seeds);
-        ask("crashes", crashes, 20 * self.seeds);
+        let crashes = self.crashes();
+        ask(
+            "commits",
+            self.of(Event::Commit),
+            COMMITS_OF_A_SEED * self.seeds,
+        );
+        ask("crashes", crashes, CRASHES_OF_A_SEED * self.seeds);
         ask("power cuts", self.of(Event::PowerCut) * 2, crashes);
         for (event, name) in NAMES {
             ask(name, self.of(*event), 1);

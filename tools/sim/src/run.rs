@@ -120,6 +120,7 @@ impl fmt::Display for Report {
             self.played,
             time.as_secs_f64()
         )?;
+        writeln!(f, "{}", self.coverage.density())?;
         let never = self.never_reached();
         if self.coverage.of(Event::Fault) > 0 && !never.is_empty() {
             writeln!(f, "never reached: {}", never.join(", "))?;

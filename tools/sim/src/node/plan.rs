@@ -235,12 +235,12 @@ impl Scale {
         }
     }
 
-    /// Batches of a producer in one life, at most.
-    const fn batches_max(self) -> u64 {
+    /// Batches of a producer in one life: bounds of the most.
+    const fn batches_max(self) -> Range<u64> {
         match self {
-            Self::Small => 95,
-            Self::Bulky => 150,
-            Self::Large => 35,
+            Self::Small => 30..120,
+            Self::Bulky => 10..150,
+            Self::Large => 10..35,
         }
     }
 }
@@ -389,6 +389,7 @@ impl ProducerPlan {
             Scale::Large => 100..16 << 10,
         };
         let idempotent = rng.percent(65);
+        let batches_max = scale.batches_max();
         Self {
             idempotent,
             // Kafka's idempotent producers ask for all.
@@ -400,7 +401,7 @@ impl ProducerPlan {
             codecs: *rng.pick::<&[Codec]>(CODECS),
             spread_percent: *rng.pick(&[20, 50, 100]),
             in_flight_max: rng.between(1, 5) as usize,
-            batches: 1..rng.between(10, scale.batches_max()),
+            batches: 1..rng.between(batches_max.start, batches_max.end),
             small,
             large_percent: *rng.pick(&[0, 5, 20, 60]),
             pause_us: *rng.pick(&[0, 100, 2000, 20_000]),
