@@ -130,8 +130,8 @@ mutants! {
     CheckpointUnflushed,
     /// A checkpoint gives journal files back before it is written.
     ReuseBeforeCheckpoint,
-    /// A full checkpoint is written over the copy that counts.
-    CheckpointOverwritten,
+    /// A checkpoint gives journal files back when one copy has it.
+    CheckpointNotMirrored,
     /// A checkpoint whose checksum is wrong counts.
     CheckpointUnchecked,
     /// A checkpoint that failed leaves its partitions clean.

@@ -68,9 +68,11 @@ const fn severity_for(mutant: Mutant) -> Severity {
         | Mutant::AppendErrorIgnored
         | Mutant::SpaceIgnored
         | Mutant::ClockJumpIgnored => Severity::Passing,
-        Mutant::NoMark | Mutant::RangeUnchecked | Mutant::RangeUnseeded | Mutant::MetadataOnce => {
-            Severity::Damage
-        },
+        Mutant::NoMark
+        | Mutant::RangeUnchecked
+        | Mutant::RangeUnseeded
+        | Mutant::CheckpointNotMirrored
+        | Mutant::MetadataOnce => Severity::Damage,
         _ => Severity::Crashes,
     }
 }

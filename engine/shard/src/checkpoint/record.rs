@@ -97,9 +97,7 @@ impl Checkpoint {
         let before = self.place.borrow().unwrap_or_default();
         assert!(full || before.end > 0, "changes follow a full record");
         self.incomplete.set(true);
-        let (copy, at) = if full && mutant::is_active(Mutant::CheckpointOverwritten) {
-            (before.copy, 0)
-        } else if full {
+        let (copy, at) = if full {
             (1 - before.copy, 0)
         } else {
             (before.copy, before.end)
@@ -192,7 +190,9 @@ impl RecordWriter<'_> {
             crc,
             full_bytes: if self.full { end } else { before.full_bytes },
         });
-        self.checkpoint.mirror(self.copy, self.at, end).await?;
+        if !mutant::is_active(Mutant::CheckpointNotMirrored) {
+            self.checkpoint.mirror(self.copy, self.at, end).await?;
+        }
         self.checkpoint.incomplete.set(false);
         Ok(())
     }
