@@ -130,8 +130,9 @@ impl Checker {
                 return broken(Promise::Lost, format!("{what}, {record} of {id:?}"));
             }
         }
+        let keeps_producers = compacted.is_some_and(|compacted| compacted.keeps_producers);
         for (base, id) in self.last_batches(audit.log()) {
-            if base >= audit.start() && !audit.has_batch(base) {
+            if keeps_producers && base >= audit.start() && !audit.has_batch(base) {
                 let what = format!("log {}: the last batch of its producer", audit.log());
                 return broken(Promise::Lost, format!("{what}, {id:?} at {base}"));
             }
@@ -296,6 +297,7 @@ mod tests {
         checker.add_log(LogRules {
             compacted: Some(Compacted {
                 keeps_tombstones: true,
+                keeps_producers: true,
             }),
             ..LogRules::default()
         });

@@ -136,6 +136,8 @@ pub struct LogRules {
 pub struct Compacted {
     /// Tombstones stay for as long as a seed lasts.
     pub keeps_tombstones: bool,
+    /// So do the last batches of producers: none is forgotten before.
+    pub keeps_producers: bool,
 }
 
 /// The answer to a fetch.

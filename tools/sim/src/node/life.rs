@@ -273,7 +273,11 @@ impl Life {
         };
         let journals = snapshot.shards.iter().map(|shard| &shard.engine.journal);
         let flushed: u64 = journals.map(|journal| journal.flushes).sum();
-        if self.flushed.get().is_none_or(|(before, _)| before < flushed) {
+        if self
+            .flushed
+            .get()
+            .is_none_or(|(before, _)| before < flushed)
+        {
             self.flushed.set(Some((flushed, now())));
         }
         let counted = snapshot.shards.iter().map(|shard| {

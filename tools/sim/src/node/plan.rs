@@ -71,7 +71,7 @@ pub struct Plan {
     pub groups: GroupPlan,
     /// Whether the kernel lets go of pages.
     pub evicts: bool,
-    /// Whether the wall clock jumps: tombstones may be taken for older than they are.
+    /// Whether the wall clock jumps: tombstones and producers may be taken for older than they are.
     pub clock_jumps: bool,
 }
 
@@ -139,7 +139,7 @@ pub(super) struct TopicPlan {
     pub stamps_time: bool,
     /// How it is compacted.
     pub compaction: Option<CompactionPlan>,
-    /// Whether tombstones may be taken for older than they are.
+    /// Whether tombstones and producers may be taken for older than they are.
     clock_jumps: bool,
 }
 
@@ -277,6 +277,7 @@ impl TopicPlan {
     pub(super) fn rules(&self) -> LogRules {
         let compacted = self.compaction.map(|compaction| Compacted {
             keeps_tombstones: compaction.keeps_tombstones() && !self.clock_jumps,
+            keeps_producers: !self.clock_jumps,
         });
         LogRules {
             expires: self.expires(),
