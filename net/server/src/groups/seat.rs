@@ -20,7 +20,7 @@ use tracing::{error, info};
 use super::log;
 use super::topics::ClusterTopics;
 use crate::broker::Broker;
-use crate::futures::race;
+use crate::futures::{First, race};
 
 /// How long a request waits for the partition to be read before the client is told to come again.
 const LOAD_PATIENCE: Duration = Duration::from_millis(500);
@@ -260,8 +260,12 @@ impl Seat {
                 return;
             }
             let started = now();
-            match log::load(broker.shards.local(), self.id, self.config.clone()).await {
-                Ok(_) if self.is_over.get() => return,
+            let read = log::load(broker.shards.local(), self.id, self.config.clone());
+            // Whoever ends the seat does not wait for the disk.
+            let First::Right(loaded) = race(self.loaded.wait(), read).await else {
+                return;
+            };
+            match loaded {
                 Ok(coordinator) => {
                     let groups = coordinator.group_count();
                     let took = now() - started;

@@ -6,7 +6,9 @@ use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use engine_rt::sim::{CrashKind, NodeId, Options, World};
+use engine_rt::sim::{
+    CrashKind, DiskOp, Effect, Fault, Files, NodeId, Operations, Options, Span, World,
+};
 use engine_rt::{sleep, spawn};
 use flumen::broker::{RunningBroker, start};
 use flumen::client::{Connection, NewTopic};
@@ -31,7 +33,7 @@ use net_wire::messages::sync_group::{
 };
 use net_wire::{ErrorCode, Message};
 
-use crate::support::{config, connect};
+use crate::support::{self, config, connect};
 
 const GROUP: &str = "billing";
 
@@ -381,4 +383,37 @@ fn silent_members_of_before_a_restart_are_taken_out_though_nobody_asks() {
         drop(connection);
         running.stop().await.expect("an orderly stop");
     });
+}
+
+/// What a coordinator is made of may be on a disk that takes its time: a stop does not wait for it,
+/// and leaves nobody who does.
+#[test]
+fn a_stop_ends_a_coordinator_that_is_being_read() {
+    let world = World::new(24, Options::default());
+    let node = world.node("node");
+    world.block_on(node, || async {
+        let running = started(1).await;
+        let connection = connect().await;
+        create(&connection, "t").await;
+        support::find_coordinator(&connection).await;
+        for offset in 0..30 {
+            let code = support::commit(&connection, "t", offset).await;
+            assert_eq!(code, ErrorCode::NONE);
+        }
+        drop(connection);
+        running.stop().await.expect("an orderly stop");
+    });
+    let reads = Operations::of(DiskOp::Read, Files::Segments);
+    let stall = Effect::Stall(Duration::from_mins(1));
+    world.inject(Fault::of_disk(node, reads, 1, stall, Span::Forever));
+    world.block_on(node, || async {
+        let running = started(1).await;
+        sleep(Duration::from_secs(1)).await;
+        running.stop().await.expect("an orderly stop");
+    });
+    assert!(!world.strikes().is_empty(), "the coordinator is read");
+    let left = world.left_tasks(node).into_iter();
+    let left: Vec<String> = left.map(|task| task.to_string()).collect();
+    let of_groups = |task: &&String| task.contains("net/server/src/groups");
+    assert_eq!(left.iter().find(of_groups), None);
 }
