@@ -168,6 +168,11 @@ impl Chunks {
         }
     }
 
+    /// Forgets a chunk that is not as it was written: the next read may bring it whole.
+    pub(crate) fn forget_damaged(&self, key: &ChunkKey) {
+        self.cache.borrow_mut().remove(key);
+    }
+
     async fn load(&self, purpose: Purpose, key: ChunkKey, file: &File) -> io::Result<Rc<Chunk>> {
         let loading = Loading {
             chunks: self,
@@ -235,11 +240,14 @@ impl Cache {
         self.chunks.insert(key, Entry::Here(here));
     }
 
+    /// What is on its way stays so: it comes in once.
     fn remove(&mut self, key: &ChunkKey) {
-        if let Some(Entry::Here(here)) = self.chunks.remove(key) {
-            self.by_use.remove(&here.used);
-            self.ahead -= usize::from(here.is_ahead);
-        }
+        let Some(Entry::Here(here)) = self.chunks.get(key) else {
+            return;
+        };
+        self.by_use.remove(&here.used);
+        self.ahead -= usize::from(here.is_ahead);
+        self.chunks.remove(key);
     }
 }
 
@@ -313,6 +321,23 @@ mod tests {
         }
         cache.make_room(1);
         assert_eq!((cache.ahead, numbers(&cache).len()), (0, 0));
+    }
+
+    #[test]
+    fn a_chunk_that_is_forgotten_on_its_way_comes_in_once() {
+        let mut cache = Cache::default();
+        let loading = Rc::new(Event::new());
+        cache.chunks.insert(key(0), Entry::Loading(loading));
+        cache.remove(&key(0));
+        assert!(matches!(
+            cache.look_up(&key(0), Purpose::Read),
+            Some(Err(_))
+        ));
+        cache.insert(key(0), chunk(), Purpose::Read);
+        assert_eq!(numbers(&cache), [0]);
+        cache.remove(&key(0));
+        assert!(cache.look_up(&key(0), Purpose::Read).is_none());
+        assert_eq!(numbers(&cache), [0; 0]);
     }
 
     #[test]

@@ -7,13 +7,14 @@ use std::rc::Rc;
 use engine_rt::fs::File;
 use engine_rt::mutant::{self, Mutant};
 use engine_rt::{Buf, Event};
+use net_wire::batch::MAGIC;
 
 use crate::entry::{BATCH_HEADER_BYTES, SegmentPos};
 use crate::files::SegmentFiles;
 use crate::header::StoredHeader;
 use crate::ids::TopicPartition;
 use crate::partition::PartitionLog;
-use crate::read::{ReadError, header_at, slice_parts};
+use crate::read::{ReadError, header_at, slice_parts, until_sound};
 use crate::segment::footer::Footer;
 use crate::segment::index::SegmentIndex;
 use crate::segment::layout::{
@@ -36,8 +37,17 @@ struct Unloaded {
     pin: SegmentPin,
 }
 
-/// Brings a segment's index into memory if it is not there.
+/// Brings a segment's index into memory if it is not there. What is damaged is read again: an index
+/// of bytes that are not on the disk would refuse those that are, for ever once it is sealed.
 pub async fn load(
+    partition: &Rc<RefCell<PartitionLog>>,
+    files: &SegmentFiles,
+    segment_base: i64,
+) -> Result<(), ReadError> {
+    until_sound(async || load_once(partition, files, segment_base).await).await
+}
+
+async fn load_once(
     partition: &Rc<RefCell<PartitionLog>>,
     files: &SegmentFiles,
     segment_base: i64,
@@ -223,14 +233,16 @@ impl Loader<'_> {
             let pos = from + at as u64;
             let bytes = slice_parts(&parts, at, at + header.bytes);
             let follows = |before: &StoredBatch| before.last_offset + 1 == header.base_offset;
-            if !is_intact(&bytes) || !batches.last().is_none_or(follows) {
+            let epoch = log.epochs().epoch_of(header.base_offset);
+            let is_of_its_epoch = epoch.is_none_or(|epoch| epoch == header.leader_epoch);
+            if !is_intact(&bytes) || !batches.last().is_none_or(follows) || !is_of_its_epoch {
                 break;
             }
             batches.push(self.stored(&header, pos, &bytes));
             at += header.bytes;
         }
-        // A batch's checksum leaves its base offset out: only a row of offsets without gaps, up to
-        // the one that is known, tells a damaged one.
+        // A batch's checksum leaves out its base offset and its epoch: only a row of offsets without
+        // gaps, up to the one that is known, and the epochs that are known tell damaged ones.
         let end = batches.last().map(|last| last.last_offset + 1);
         if at < total
             || end.is_some_and(|end| Some(end) != log.unloaded_end(self.segment.base_offset))
@@ -283,16 +295,15 @@ impl Loader<'_> {
         if !self.put(&mut partition.borrow_mut(), index, &batches) {
             return sealed_by_another(partition, base).await;
         }
-        let Some(sealing) = sealing_of(partition, base) else {
+        let Some(event) = sealing_of(partition, base) else {
             return Ok(());
         };
-        let sealed = self.seal(partition).await;
-        // The segment may be gone: those who wait are told all the same.
-        if let Some(segment) = partition.borrow_mut().segment_mut(base) {
-            segment.sealing = None;
-        }
-        sealing.notify();
-        sealed
+        let _sealing = Sealing {
+            partition,
+            base,
+            event,
+        };
+        self.seal(partition).await
     }
 
     /// What a mutant that rewrites the last block begins it with.
@@ -364,14 +375,39 @@ impl Loader<'_> {
     }
 }
 
-/// Whether a batch has its own checksum, which covers all but base offset, length and epoch.
+/// While a segment is sealed. If that comes to nothing, or nobody waits for it any more, whoever uses
+/// the segment next begins anew.
+struct Sealing<'a> {
+    partition: &'a RefCell<PartitionLog>,
+    base: i64,
+    event: Rc<Event>,
+}
+
+impl Drop for Sealing<'_> {
+    fn drop(&mut self) {
+        // The segment may be gone: those who wait are told all the same.
+        if let Some(segment) = self.partition.borrow_mut().segment_mut(self.base) {
+            segment.sealing = None;
+            if !segment.sealed {
+                segment.lay_out_anew();
+            }
+        }
+        self.event.notify();
+    }
+}
+
+/// Whether a batch has its magic and its own checksum, which covers all but what stands before it:
+/// base offset, length, epoch and magic.
 pub(crate) fn is_intact(batch: &[Buf]) -> bool {
-    const CRC_AT: usize = 17;
-    let Some(crc) = header_at::<4>(batch, CRC_AT) else {
+    const MAGIC_AT: usize = 16;
+    let Some([magic, crc @ ..]) = header_at::<5>(batch, MAGIC_AT) else {
         return false;
     };
+    if i8::from_be_bytes([magic]) != MAGIC {
+        return false;
+    }
     let mut digest = crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc32Iscsi);
-    let mut skip = CRC_AT + crc.len();
+    let mut skip = MAGIC_AT + 1 + crc.len();
     for part in batch {
         digest.update(&part[skip.min(part.len())..]);
         skip = skip.saturating_sub(part.len());

@@ -7,11 +7,12 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use engine_rt::Buf;
+use engine_rt::fs::{File, READS_BEFORE_LOSS};
 use engine_rt::mutant::{self, Mutant};
-use engine_rt::{Buf, fs::File};
 use thiserror::Error;
 
-use crate::chunks::Chunk;
+use crate::chunks::{Chunk, ChunkKey};
 use crate::files::SegmentFiles;
 use crate::header::{SPAN_BYTES, Span};
 use crate::load::load;
@@ -117,7 +118,7 @@ pub async fn read(
             Some(Plan::Memory(records)) => return Ok(Stored::Memory(records)),
             Some(Plan::Segment(plan)) => {
                 let reader = SegmentReader::open(partition, files, &plan).await?;
-                match reader.read(partition, at).await? {
+                match until_sound(async || reader.read(partition, at).await).await? {
                     Ok(stored) => return Ok(stored),
                     Err(behind) => gap = Some((plan.segment, behind)),
                 }
@@ -140,8 +141,8 @@ pub async fn read_memory(
             Some(Plan::Memory(records)) => return Ok(records),
             Some(Plan::Segment(plan)) => {
                 let reader = SegmentReader::open(partition, files, &plan).await?;
-                let ranges = reader.ranges(at).await?;
-                match reader.read_bytes(&ranges, at).await? {
+                let read = async || reader.read_bytes(&reader.ranges(at).await?, at).await;
+                match until_sound(read).await? {
                     Ok(records) => return Ok(records),
                     Err(behind) => gap = Some((plan.segment, behind)),
                 }
@@ -149,6 +150,19 @@ pub async fn read_memory(
             None => load_for(partition, files, at.offset).await?,
         }
     }
+}
+
+/// Reads again what came damaged before it is refused: a bit may have flipped on its way.
+pub(crate) async fn until_sound<T>(
+    read: impl AsyncFn() -> Result<T, ReadError>,
+) -> Result<T, ReadError> {
+    for _ in 1..READS_BEFORE_LOSS {
+        match read().await {
+            Err(ReadError::Corrupt { .. }) => {},
+            other => return other,
+        }
+    }
+    read().await
 }
 
 /// Loads the segment that holds `offset`.
@@ -256,7 +270,7 @@ pub(crate) async fn read_chunk_ranges(
         segment_plan(segment, Place::Chunk(*chunk))
     };
     let reader = SegmentReader::open(partition, files, &plan).await?;
-    reader.chunk_ranges(chunk.chunk).await
+    until_sound(async || reader.chunk_ranges(chunk.chunk).await).await
 }
 
 fn segment_plan(segment: &Segment, place: Place) -> SegmentPlan {
@@ -394,12 +408,16 @@ impl<'a> SegmentReader<'a> {
         (chunk + 1) * CHUNK_BYTES < self.plan.len
     }
 
-    async fn whole_chunk(&self, chunk: u64) -> Result<Rc<Chunk>, ReadError> {
+    fn key_of(&self, chunk: u64) -> ChunkKey {
         let mut key = (self.id, self.plan.segment, chunk);
         if mutant::is_active(Mutant::ChunkOfAnotherPartition) {
             key.0.partition = 0;
         }
-        let chunk = self.files.chunks.get(key, &self.file).await;
+        key
+    }
+
+    async fn whole_chunk(&self, chunk: u64) -> Result<Rc<Chunk>, ReadError> {
+        let chunk = self.files.chunks.get(self.key_of(chunk), &self.file).await;
         chunk.map_err(|error| ReadError::Io(error.to_string()))
     }
 
@@ -408,7 +426,10 @@ impl<'a> SegmentReader<'a> {
         if self.is_whole(number) {
             let chunk = self.whole_chunk(number).await?;
             let ranges = chunk.ranges(|block| self.decode_index(number, block));
-            return ranges.ok_or_else(|| self.corrupt("index block", index_block_pos(number)));
+            return ranges.ok_or_else(|| {
+                self.files.chunks.forget_damaged(&self.key_of(number));
+                self.corrupt("index block", index_block_pos(number))
+            });
         }
         let pos = sealed_index_pos(self.plan.len);
         let block = self.read_at(pos, BLOCK as usize).await?;
@@ -497,6 +518,9 @@ impl<'a> SegmentReader<'a> {
             let mut digest = place_digest(self.id, self.plan.segment, range.pos);
             cursor.take(range.bytes as usize, |bytes| digest.update(bytes));
             if digest.finalize() as u32 != range.crc && !mutant::is_active(Mutant::RangeUnchecked) {
+                for chunk in range.pos / CHUNK_BYTES..=(range.end() - 1) / CHUNK_BYTES {
+                    self.files.chunks.forget_damaged(&self.key_of(chunk));
+                }
                 return Err(self.corrupt("a range of batches", file_pos(range.pos)));
             }
             if let Some(chunk) = last {

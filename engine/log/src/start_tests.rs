@@ -3,9 +3,11 @@
 use std::cell::RefCell;
 use std::path::Path;
 use std::rc::Rc;
+use std::time::Duration;
 
 use engine_rt::fs::{Durability, File};
-use engine_rt::{Buf, sim};
+use engine_rt::sim::{self, DiskOp, Effect, Fault, Files, Operations, Options, Span, World};
+use engine_rt::{Buf, now, timeout};
 use net_wire::Uuid;
 use proptest::prelude::*;
 
@@ -83,6 +85,16 @@ fn filled(config: LogConfig, batches: usize) -> PartitionLog {
 /// Writes what is whole blocks, and the end of every segment but the last; gives the state, and of
 /// the first segment the checksum of its records, and its end.
 async fn stored(config: LogConfig, batches: usize, files: &SegmentFiles) -> (Vec<u8>, u32, i64) {
+    stored_as(config, batches, files, true).await
+}
+
+/// As [`stored`], or as a crash leaves it that comes before the ends.
+async fn stored_as(
+    config: LogConfig,
+    batches: usize,
+    files: &SegmentFiles,
+    seals: bool,
+) -> (Vec<u8>, u32, i64) {
     let log = shared(filled(config, batches));
     let ends: Vec<(i64, u64)> = {
         let log = log.borrow();
@@ -93,7 +105,7 @@ async fn stored(config: LogConfig, batches: usize, files: &SegmentFiles) -> (Vec
         if let Some(staged) = staged {
             write(&log, files, &[staged]).await.expect("the disk works");
         }
-        if at + 1 < ends.len() {
+        if seals && at + 1 < ends.len() {
             let seal = log.borrow_mut().stage_seal(DISK, *base);
             write(&log, files, &[seal.expect("rolled")])
                 .await
@@ -106,8 +118,7 @@ async fn stored(config: LogConfig, batches: usize, files: &SegmentFiles) -> (Vec
     (state, records, end)
 }
 
-/// The checksum of all records below `end`, without the leader epochs: nothing but a range's
-/// checksum covers them.
+/// The checksum of all records below `end`.
 async fn records(
     log: &Rc<RefCell<PartitionLog>>,
     files: &SegmentFiles,
@@ -121,7 +132,7 @@ async fn records(
             min_one: true,
             bound: end,
         };
-        let mut batch = read_memory(log, files, at)
+        let batch = read_memory(log, files, at)
             .await?
             .iter()
             .flat_map(|part| part.to_vec())
@@ -129,7 +140,6 @@ async fn records(
         let header = crate::StoredHeader::decode(&batch).expect("one batch");
         assert_eq!(header.base_offset, offset, "batches follow each other");
         offset = header.last_offset + 1;
-        stamp(&mut batch, header.base_offset, 0);
         bytes.extend(batch);
     }
     Ok(crc32c(&bytes))
@@ -184,8 +194,9 @@ fn flipped(bytes: &[u8], at: usize, bit: u8) -> Vec<u8> {
     flipped
 }
 
+/// Base offset, leader epoch and magic: the batch's own checksum leaves them out.
 #[test]
-fn a_damaged_base_offset_in_the_open_segment_is_found() {
+fn a_damaged_header_in_the_open_segment_is_found() {
     let len = batch(600).len();
     // In the first batch and the second, and in one that stands alone.
     for (batches, at) in [
@@ -195,6 +206,12 @@ fn a_damaged_base_offset_in_the_open_segment_is_found() {
         (20, len + 7),
         (1, 1),
         (1, 7),
+        (20, 12),
+        (20, 15),
+        (20, 16),
+        (20, len + 14),
+        (1, 15),
+        (1, 16),
     ] {
         let (_, read) = after(LogConfig::default(), batches, move |bytes| {
             flipped(bytes, BLOCK as usize + at, 1)
@@ -207,6 +224,62 @@ fn a_damaged_base_offset_in_the_open_segment_is_found() {
             })
         );
         assert!(found, "byte {at} of {batches} batches: {read:?}");
+    }
+}
+
+/// What a bit made of a segment on its way to memory is neither served nor taken for what is on the
+/// disk: it is read again.
+#[test]
+fn flipped_bits_on_the_way_cost_another_read() {
+    for (config, nth) in [LogConfig::default(), ROLLED]
+        .into_iter()
+        .flat_map(|config| (1..=4).map(move |nth| (config, nth)))
+    {
+        let world = World::new(nth, Options::default());
+        let node = world.node("node");
+        let (state, before, end) = world.block_on(node, move || async move {
+            stored(config, BATCHES, &files()).await
+        });
+        let reads = Operations::of(DiskOp::Read, Files::Segments);
+        let flips = Fault::of_disk(node, reads, nth, Effect::FlipBit, Span::Times(4));
+        world.inject(flips);
+        let read = world.block_on(node, move || async move {
+            let log = PartitionLog::decode_state(&state, config).expect("as written");
+            records(&shared(log), &files(), end).await
+        });
+        assert_eq!(read, Ok(before), "from read {nth} on");
+        assert!(!world.strikes().is_empty(), "from read {nth} on");
+    }
+}
+
+/// What a crash left rolled is sealed when it is first used. If its flush fails then, or nobody waits
+/// for it, the next one does all of it: an index that was written is not written again as an empty one.
+#[test]
+fn a_seal_that_comes_to_nothing_is_begun_anew() {
+    for effect in [Effect::Io, Effect::Stall(Duration::from_mins(1))] {
+        let world = World::new(1, Options::default());
+        let node = world.node("node");
+        let (state, before, end) = world.block_on(node, || async {
+            stored_as(ROLLED, BATCHES, &files(), false).await
+        });
+        let flushes = Operations::of(DiskOp::Sync, Files::Segments);
+        let once = Span::Times(1);
+        world.inject(Fault::of_disk(node, flushes, 1, effect, once));
+        world.block_on(node, move || async move {
+            let files = files();
+            let log = shared(PartitionLog::decode_state(&state, ROLLED).expect("as written"));
+            let loaded = timeout(now() + Duration::from_secs(1), load(&log, &files, 0)).await;
+            assert!(!matches!(loaded, Ok(Ok(()))), "{effect:?}: {loaded:?}");
+            for _ in 0..2 {
+                let read = timeout(now() + Duration::from_secs(1), records(&log, &files, end));
+                assert_eq!(read.await.ok(), Some(Ok(before)), "{effect:?}");
+            }
+            let state = log.borrow().encode_state();
+            let log = shared(PartitionLog::decode_state(&state, ROLLED).expect("as encoded"));
+            assert!(log.borrow().segment(0).is_some_and(|first| first.sealed));
+            let read = records(&log, &files, end).await;
+            assert_eq!(read, Ok(before), "{effect:?}");
+        });
     }
 }
 

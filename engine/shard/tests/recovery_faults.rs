@@ -1,5 +1,5 @@
-//! A disk that fails while a shard recovers, in the simulation: what was acknowledged is not cut for
-//! it.
+//! A disk that fails while a shard recovers or reads, in the simulation: what was acknowledged is not
+//! cut for it, and not refused for what passes.
 #![cfg(test)]
 
 mod support;
@@ -12,7 +12,7 @@ use engine_rt::sim::{
     CrashKind, DiskOp, Effect, Fault, Files, NodeId, Operations, Options, Span, World,
 };
 use engine_rt::{fs, now, spawn, timeout};
-use engine_shard::{PartitionSpec, Shard, ShardOptions};
+use engine_shard::{FetchPart, PartitionSpec, Shard, ShardOptions};
 
 use self::support::{batch, id, options, spec};
 
@@ -188,5 +188,43 @@ fn a_stop_ends_with_more_in_line_than_the_journal_holds() {
             0 < appended && appended <= found,
             "seed {seed}: {appended}, {found}"
         );
+    }
+}
+
+/// Chunks of old records are kept in memory for all readers: not so one that a bit has changed on its
+/// way.
+#[test]
+fn a_fetch_that_meets_flipped_bits_reads_again() {
+    const OF_CHUNKS: i64 = 40;
+    for nth in 1..=8 {
+        let world = World::new(nth, Options::default());
+        let node = world.node("node");
+        world.block_on(node, || async {
+            let shard = Shard::open(options(), specs()).await.unwrap();
+            for number in 0..OF_CHUNKS {
+                let batch = batch(0, None, &vec![number as u8; 100_000]);
+                shard.append(vec![batch]).await.remove(0).unwrap();
+            }
+            shard.stop().await.unwrap();
+        });
+        let reads = Operations::of(DiskOp::Read, Files::Segments);
+        let flips = Fault::of_disk(node, reads, nth, Effect::FlipBit, Span::Times(4));
+        world.inject(flips);
+        world.block_on(node, move || async move {
+            let shard = Shard::open(options(), specs()).await.unwrap();
+            for offset in 0..OF_CHUNKS {
+                let part = FetchPart {
+                    id: id(0),
+                    offset,
+                    max_bytes: 1,
+                    min_one: true,
+                    current_leader_epoch: -1,
+                    last_fetched_epoch: -1,
+                };
+                let fetched = shard.fetch(&[part], usize::MAX).await.remove(0);
+                assert!(fetched.is_ok(), "read {nth}, offset {offset}: {fetched:?}");
+            }
+        });
+        assert!(!world.strikes().is_empty(), "from read {nth} on");
     }
 }

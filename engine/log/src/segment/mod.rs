@@ -196,6 +196,14 @@ impl Segment {
         }
     }
 
+    /// What was laid out for the file and did not get there is forgotten, and with it the index, which
+    /// knows of it: they are made again.
+    pub(crate) fn lay_out_anew(&mut self) {
+        self.in_flight.clear();
+        self.submitted = self.written;
+        self.index = None;
+    }
+
     /// Whether writes to the file are under way.
     pub fn has_writes(&self) -> bool {
         !self.in_flight.is_empty()
