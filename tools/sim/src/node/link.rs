@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -83,10 +84,9 @@ impl Link {
             let address: SocketAddr = ADDR.parse().expect("an address");
             // It may be of the life that was there then, and come to an end with it.
             let asked_in = game.round.get();
-            let patience = self.patience(asked_in);
             let connected = Connection::connect(address, &self.name);
-            let connected = timeout(now() + patience, connected).await;
-            if let Ok(Ok(connection)) = connected {
+            let connected = self.within_patience(asked_in, connected).await;
+            if let Some(Ok(connection)) = connected {
                 let session = Rc::new(Session {
                     connection,
                     round: asked_in,
@@ -117,24 +117,23 @@ impl Link {
         what: &str,
         answer: impl Future<Output = Result<T, ClientError>>,
     ) -> Option<Result<T, ErrorCode>> {
-        let until = now() + self.patience(session.round);
-        match timeout(until, answer).await {
-            Ok(Ok(answer)) => Some(Ok(answer)),
-            Ok(Err(ClientError::Refused { code, message })) => {
+        match self.within_patience(session.round, answer).await {
+            Some(Ok(answer)) => Some(Ok(answer)),
+            Some(Err(ClientError::Refused { code, message })) => {
                 let name = &self.name;
                 trace(|| format!("{name}: {what} is refused: {code:?} {message:?}"));
                 self.game.note_code(code);
                 Some(Err(code))
             },
-            Ok(Err(error)) => {
+            Some(Err(error)) => {
                 self.broke(session, what, &error);
                 None
             },
-            Err(_) if self.is_troubled(session) => {
+            None if self.is_troubled(session.round) => {
                 session.give_up();
                 None
             },
-            Err(_) => {
+            None => {
                 session.give_up();
                 let what = format!("{}: {what} takes longer than {PATIENCE:?}", self.name);
                 self.game.fail(Promise::Liveness, what);
@@ -143,18 +142,25 @@ impl Link {
         }
     }
 
-    /// Whether the network failed in the life of a connection.
-    fn is_troubled(&self, session: &Session) -> bool {
-        session.round <= self.game.troubled.get()
+    /// Whether the network has failed since the life in which a connection was made began.
+    fn is_troubled(&self, round: u64) -> bool {
+        round <= self.game.troubled.get()
     }
 
-    /// How long to wait for an answer in a life.
-    fn patience(&self, round: u64) -> Duration {
-        if round <= self.game.troubled.get() {
-            PATIENCE_IN_TROUBLE
-        } else {
-            PATIENCE
+    /// Waits for what is asked of a life, less long where the network fails. It may begin to while
+    /// one waits: then nobody may hear any more that the other end is gone.
+    async fn within_patience<T>(&self, round: u64, asked: impl Future<Output = T>) -> Option<T> {
+        let (began, mut asked) = (now(), pin!(asked));
+        while now().since(began) < PATIENCE {
+            let until = now() + PATIENCE_IN_TROUBLE;
+            if let Ok(answer) = timeout(until, asked.as_mut()).await {
+                return Some(answer);
+            }
+            if self.is_troubled(round) {
+                break;
+            }
         }
+        None
     }
 
     /// A connection failed: a crash, a stop or the network explain it, nothing else does.
@@ -164,7 +170,7 @@ impl Link {
         trace(|| format!("{name}: {what} broke off: {error}"));
         let passing = matches!(error, ClientError::Io(_) | ClientError::Closed);
         let disk = self.game.disk_explains(session.round);
-        let troubled = self.is_troubled(session) || session.blind.get() || disk;
+        let troubled = self.is_troubled(session.round) || session.blind.get() || disk;
         if !passing || (first && !troubled && !self.game.explains(session.round)) {
             let what = format!("{name}: {what} broke off without a reason: {error}");
             self.game.fail(Promise::Liveness, what);
