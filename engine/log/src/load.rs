@@ -44,16 +44,21 @@ pub async fn load(
     files: &SegmentFiles,
     segment_base: i64,
 ) -> Result<(), ReadError> {
-    until_sound(async || load_once(partition, files, segment_base).await).await
+    until_sound(async || {
+        while !load_once(partition, files, segment_base).await? {}
+        Ok(())
+    })
+    .await
 }
 
+/// Whether it is there. It may not be if another task was waited for, whose seal came to nothing.
 async fn load_once(
     partition: &Rc<RefCell<PartitionLog>>,
     files: &SegmentFiles,
     segment_base: i64,
-) -> Result<(), ReadError> {
+) -> Result<bool, ReadError> {
     let Some(segment) = partition.borrow().unloaded(segment_base) else {
-        return sealed_by_another(partition, segment_base).await;
+        return Ok(!sealed_by_another(partition, segment_base).await);
     };
     let loader = Loader {
         files,
@@ -84,15 +89,13 @@ fn sealing_of(partition: &Rc<RefCell<PartitionLog>>, segment_base: i64) -> Optio
     log.segment(segment_base)?.sealing.clone()
 }
 
-/// Waits while another task that loaded the segment is sealing it.
-async fn sealed_by_another(
-    partition: &Rc<RefCell<PartitionLog>>,
-    segment_base: i64,
-) -> Result<(), ReadError> {
-    if let Some(sealing) = sealing_of(partition, segment_base) {
+/// Waits while another task that loaded the segment is sealing it; whether one was.
+async fn sealed_by_another(partition: &Rc<RefCell<PartitionLog>>, segment_base: i64) -> bool {
+    let sealing = sealing_of(partition, segment_base);
+    if let Some(sealing) = &sealing {
         sealing.wait().await;
     }
-    Ok(())
+    sealing.is_some()
 }
 
 impl PartitionLog {
@@ -282,7 +285,7 @@ impl Loader<'_> {
         partition: &Rc<RefCell<PartitionLog>>,
         mut index: SegmentIndex,
         batches: Vec<StoredBatch>,
-    ) -> Result<(), ReadError> {
+    ) -> Result<bool, ReadError> {
         let base = self.segment.base_offset;
         for batch in &batches {
             index.add(
@@ -293,17 +296,18 @@ impl Loader<'_> {
             );
         }
         if !self.put(&mut partition.borrow_mut(), index, &batches) {
-            return sealed_by_another(partition, base).await;
+            return Ok(!sealed_by_another(partition, base).await);
         }
         let Some(event) = sealing_of(partition, base) else {
-            return Ok(());
+            return Ok(true);
         };
         let _sealing = Sealing {
             partition,
             base,
             event,
         };
-        self.seal(partition).await
+        self.seal(partition).await?;
+        Ok(true)
     }
 
     /// What a mutant that rewrites the last block begins it with.
