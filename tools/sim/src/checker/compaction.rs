@@ -9,7 +9,7 @@
 //! Where the newest of a log could be gone, or was refused, nothing is held against what is missing:
 //! what made it outdated may be gone itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use net_wire::batch::{BatchError, BatchHeader, BatchView, DECOMPRESSED_BYTES_MAX, RecordIter};
 use net_wire::codec::Codecs;
@@ -124,8 +124,12 @@ impl Checker {
         let compacted = log.rules.compacted;
         let keeps_tombstones = compacted.is_some_and(|compacted| compacted.keeps_tombstones);
         for (offset, (id, record)) in self.newest(audit.log()) {
-            let may_go = is_tombstone(id, record) && !keeps_tombstones;
-            if offset >= audit.start() && !audit.has_record(offset) && !may_go {
+            if offset < audit.start() || audit.has_record(offset) {
+                continue;
+            }
+            let is_tombstone = is_tombstone(id, record);
+            let may_go = is_tombstone || self.may_be_outdated(audit.log(), offset, (id, record));
+            if keeps_tombstones || !may_go {
                 let what = format!("log {}: the last record of a key, {offset}", audit.log());
                 return broken(Promise::Lost, format!("{what}, {record} of {id:?}"));
             }
@@ -142,6 +146,37 @@ impl Checker {
         let known = offsets.filter(|offset| *offset >= audit.start());
         self.cleaned += known.filter(|offset| !audit.has_record(*offset)).count() as u64;
         Ok(())
+    }
+
+    /// Whether a tombstone that nobody has seen may have made a record outdated, and be gone since: one
+    /// of its key in a batch without an answer, where something stood behind it that is not known.
+    fn may_be_outdated(&self, log: u32, offset: i64, (id, record): (BatchId, i32)) -> bool {
+        let places = &self.log(log).places;
+        let key = self.sent[&id].keyed.map(|keyed| keyed.key(id, record));
+        let buries = |sent: &Sent| {
+            let key_of = |record| sent.keyed.map(|keyed| keyed.key(sent.id, record));
+            (0..sent.records).any(|record| is_tombstone(sent.id, record) && key_of(record) == key)
+        };
+        let seen: BTreeSet<BatchId> = places.values().map(|place| place.id).collect();
+        let sent = self.sent.values().filter(|sent| sent.id.log == log);
+        let mut unseen = sent.filter(|sent| !seen.contains(&sent.id));
+        self.has_gap_behind(log, offset) && unseen.any(buries)
+    }
+
+    /// Whether there are offsets behind one, and before the last that is known, of which nobody has
+    /// seen what stood there.
+    fn has_gap_behind(&self, log: u32, offset: i64) -> bool {
+        let ends = |(base, place): (&i64, &Place)| base + i64::from(place.records);
+        let places = &self.log(log).places;
+        let behind = places.range(offset + 1..);
+        let mut end = places.range(..=offset).next_back().map_or(offset, ends);
+        for (base, place) in behind {
+            if *base > end {
+                return true;
+            }
+            end = ends((base, place));
+        }
+        false
     }
 
     /// The offset of the newest record of each key, with its batch and its place in that.
