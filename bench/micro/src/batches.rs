@@ -101,9 +101,7 @@ pub fn random_batch(
     now_ms: i64,
     seed: u64,
 ) -> Result<Vec<u8>, BatchError> {
-    let mut numbers = Numbers::new(seed);
-    let value = || value(Content::Random, value_bytes, &mut numbers);
-    build(iter::repeat_n(None, records), value, Codec::None, now_ms)
+    random(iter::repeat_n(None, records), value_bytes, now_ms, seed)
 }
 
 /// The same with a record for each of `keys`, in their order; a key is the eight bytes of its number.
@@ -113,9 +111,18 @@ pub fn keyed_batch(
     now_ms: i64,
     seed: u64,
 ) -> Result<Vec<u8>, BatchError> {
+    random(keys.iter().copied().map(Some), value_bytes, now_ms, seed)
+}
+
+fn random(
+    keys: impl Iterator<Item = Option<u64>>,
+    value_bytes: usize,
+    now_ms: i64,
+    seed: u64,
+) -> Result<Vec<u8>, BatchError> {
     let mut numbers = Numbers::new(seed);
     let value = || value(Content::Random, value_bytes, &mut numbers);
-    build(keys.iter().copied().map(Some), value, Codec::None, now_ms)
+    build(keys, value, Codec::None, now_ms)
 }
 
 /// So many numbers below a bound, which look random.

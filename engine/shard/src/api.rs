@@ -105,6 +105,20 @@ pub struct FetchPart {
     pub last_fetched_epoch: i32,
 }
 
+impl FetchPart {
+    /// A read by somebody who knows no epochs: one batch at least.
+    pub const fn new(id: TopicPartition, offset: i64, max_bytes: usize) -> Self {
+        Self {
+            id,
+            offset,
+            max_bytes,
+            min_one: true,
+            current_leader_epoch: -1,
+            last_fetched_epoch: -1,
+        }
+    }
+}
+
 /// What a read found.
 #[derive(Clone, Debug, Default)]
 pub struct Fetched {

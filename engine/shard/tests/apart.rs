@@ -58,14 +58,7 @@ async fn pair() -> (Shards, Rc<Shard>) {
 }
 
 async fn fetch(shard: &Rc<Shard>, partition: u32, offset: i64) -> Vec<Buf> {
-    let part = FetchPart {
-        id: id(partition),
-        offset,
-        max_bytes: 1 << 20,
-        min_one: true,
-        current_leader_epoch: -1,
-        last_fetched_epoch: -1,
-    };
+    let part = FetchPart::new(id(partition), offset, 1 << 20);
     let fetched = shard.fetch(&[part], 1 << 20).await.remove(0);
     fetched.unwrap().records
 }

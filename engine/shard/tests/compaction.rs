@@ -143,14 +143,7 @@ async fn append(shard: &Rc<Shard>, numbers: std::ops::Range<u64>) {
 type Seen = (i64, u64, Option<u64>);
 
 async fn fetch(shard: &Rc<Shard>, offset: i64, max_bytes: usize) -> Result<Vec<u8>, ShardError> {
-    let part = FetchPart {
-        id: id(0),
-        offset,
-        max_bytes,
-        min_one: true,
-        current_leader_epoch: -1,
-        last_fetched_epoch: -1,
-    };
+    let part = FetchPart::new(id(0), offset, max_bytes);
     let fetched = shard.fetch(&[part], 1 << 20).await.remove(0)?;
     let parts: Vec<&[u8]> = fetched.records.iter().map(|part| &part[..]).collect();
     Ok(parts.concat())

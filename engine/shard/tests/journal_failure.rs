@@ -76,14 +76,7 @@ async fn produce(
 async fn read_all(shard: &Rc<Shard>, partition: u32) -> Vec<u64> {
     let mut numbers = Vec::new();
     loop {
-        let part = FetchPart {
-            id: id(partition),
-            offset: numbers.len() as i64,
-            max_bytes: 1 << 20,
-            min_one: true,
-            current_leader_epoch: -1,
-            last_fetched_epoch: -1,
-        };
+        let part = FetchPart::new(id(partition), numbers.len() as i64, 1 << 20);
         let fetched = shard.fetch(&[part], 1 << 20).await.remove(0).unwrap();
         let parts: Vec<&[u8]> = fetched.records.iter().map(|part| &part[..]).collect();
         let before = numbers.len();

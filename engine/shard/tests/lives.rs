@@ -102,14 +102,7 @@ async fn read(
     offset: i64,
     max_bytes: usize,
 ) -> Result<Fetched, ShardError> {
-    let part = FetchPart {
-        id: id(partition),
-        offset,
-        max_bytes,
-        min_one: true,
-        current_leader_epoch: -1,
-        last_fetched_epoch: -1,
-    };
+    let part = FetchPart::new(id(partition), offset, max_bytes);
     shard.fetch(&[part], usize::MAX).await.remove(0)
 }
 

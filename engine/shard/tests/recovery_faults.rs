@@ -213,14 +213,7 @@ fn a_fetch_that_meets_flipped_bits_reads_again() {
         world.block_on(node, move || async move {
             let shard = Shard::open(options(), specs()).await.unwrap();
             for offset in 0..OF_CHUNKS {
-                let part = FetchPart {
-                    id: id(0),
-                    offset,
-                    max_bytes: 1,
-                    min_one: true,
-                    current_leader_epoch: -1,
-                    last_fetched_epoch: -1,
-                };
+                let part = FetchPart::new(id(0), offset, 1);
                 let fetched = shard.fetch(&[part], usize::MAX).await.remove(0);
                 assert!(fetched.is_ok(), "read {nth}, offset {offset}: {fetched:?}");
             }

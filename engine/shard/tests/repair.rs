@@ -72,14 +72,7 @@ async fn fill(shard: &Rc<Shard>) {
 async fn consume(shard: &Rc<Shard>, partition: u32) -> Result<Vec<i64>, ShardError> {
     let (mut seen, mut offset) = (Vec::new(), 0);
     loop {
-        let part = FetchPart {
-            id: id(partition),
-            offset,
-            max_bytes: 300_000,
-            min_one: true,
-            current_leader_epoch: -1,
-            last_fetched_epoch: -1,
-        };
+        let part = FetchPart::new(id(partition), offset, 300_000);
         let fetched = shard.fetch(&[part], 1 << 20).await.remove(0)?;
         let bytes: Vec<&[u8]> = fetched.records.iter().map(|part| &part[..]).collect();
         let bytes = bytes.concat();

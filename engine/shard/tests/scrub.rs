@@ -134,14 +134,7 @@ fn value(number: i64) -> Vec<u8> {
 async fn refused(shard: &Rc<Shard>, partition: u32) -> Vec<i64> {
     let mut refused = Vec::new();
     for offset in 0..BATCHES {
-        let part = FetchPart {
-            id: id(partition),
-            offset,
-            max_bytes: 1,
-            min_one: true,
-            current_leader_epoch: -1,
-            last_fetched_epoch: -1,
-        };
+        let part = FetchPart::new(id(partition), offset, 1);
         let fetched = match shard.fetch(&[part], 1 << 20).await.remove(0) {
             Ok(fetched) => fetched,
             Err(ShardError::Storage(_)) => {

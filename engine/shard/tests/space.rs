@@ -50,14 +50,7 @@ async fn fill(shard: &Rc<Shard>) -> i64 {
 }
 
 async fn is_readable(shard: &Rc<Shard>, offset: i64) -> bool {
-    let part = FetchPart {
-        id: id(0),
-        offset,
-        max_bytes: 1,
-        min_one: true,
-        current_leader_epoch: -1,
-        last_fetched_epoch: -1,
-    };
+    let part = FetchPart::new(id(0), offset, 1);
     let fetched = shard.fetch(&[part], 1).await.remove(0);
     fetched.is_ok_and(|fetched| !fetched.records.is_empty())
 }

@@ -45,14 +45,7 @@ pub(super) async fn load(
 
 /// Whole batches from the one that has `offset` on, in memory.
 async fn read(shard: &Rc<Shard>, id: TopicPartition, offset: i64) -> Result<Vec<u8>, ShardError> {
-    let part = |max_bytes| FetchPart {
-        id,
-        offset,
-        max_bytes,
-        min_one: true,
-        current_leader_epoch: -1,
-        last_fetched_epoch: -1,
-    };
+    let part = |max_bytes| FetchPart::new(id, offset, max_bytes);
     // Pages that could be sent from the file are not bytes; a single batch always is.
     for max_bytes in [READ_BYTES, 1] {
         for fetched in shard.fetch(&[part(max_bytes)], max_bytes).await {

@@ -98,7 +98,12 @@ struct Page {
 fn page(state: &State, body: &DescribeTopicPartitionsRequest<'_>, limit: i64) -> Page {
     let cursor = body.cursor.as_deref();
     let all = body.topics.is_empty();
-    let is_asked = |name| all || body.topics.iter().any(|topic| topic.name == name);
+    let names: BTreeSet<&str> = if all {
+        state.topics_by_name().map(|topic| &*topic.name).collect()
+    } else {
+        body.topics.iter().map(|topic| topic.name).collect()
+    };
+    let is_asked = |name| all || names.contains(name);
     if cursor.is_some_and(|cursor| cursor.partition_index < 0 || !is_asked(cursor.topic_name)) {
         let topics = body.topics.iter();
         return Page {
@@ -106,11 +111,6 @@ fn page(state: &State, body: &DescribeTopicPartitionsRequest<'_>, limit: i64) ->
             next: None,
         };
     }
-    let names: BTreeSet<&str> = if all {
-        state.topics_by_name().map(|topic| &*topic.name).collect()
-    } else {
-        body.topics.iter().map(|topic| topic.name).collect()
-    };
     let first = cursor.map_or("", |cursor| cursor.topic_name);
     let mut left = i64::from(body.response_partition_limit).min(limit).max(1) as usize;
     let mut page = Page::default();

@@ -91,14 +91,7 @@ pub(crate) async fn read(
     partition: u32,
     offset: i64,
 ) -> Result<Vec<u8>, ShardError> {
-    let part = FetchPart {
-        id: id(partition),
-        offset,
-        max_bytes: 64 << 10,
-        min_one: true,
-        current_leader_epoch: -1,
-        last_fetched_epoch: -1,
-    };
+    let part = FetchPart::new(id(partition), offset, 64 << 10);
     let fetched = shard.fetch(&[part], part.max_bytes).await.remove(0)?;
     Ok(fetched
         .records

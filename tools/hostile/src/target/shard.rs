@@ -114,14 +114,7 @@ async fn serve(shard: &Rc<Shard>) {
             if offset >= end {
                 break;
             }
-            let part = FetchPart {
-                id: id(partition),
-                offset,
-                max_bytes: 64 << 10,
-                min_one: true,
-                current_leader_epoch: -1,
-                last_fetched_epoch: -1,
-            };
+            let part = FetchPart::new(id(partition), offset, 64 << 10);
             let _answer = shard.fetch(&[part], part.max_bytes).await;
             offset += 1 + (end - offset) / 2;
         }
